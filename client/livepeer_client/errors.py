@@ -1,0 +1,239 @@
+"""Every error the library raises, as classes with data: match the class and its fields, never the text.
+
+LivepeerError                    .retryable: may the same call succeed later, unchanged?
+├── InvalidInput                 the caller's mistake, raised before any I/O
+├── ConfigError                  a setting is missing, malformed or refused
+├── ProtocolError (abstract)
+│   ├── LocalProtocolError       we were about to break the rules
+│   └── RemoteProtocolError      the peer broke them
+│       ├── MalformedMessage     bytes that do not decode, or fields of a wrong width
+│       ├── BadCredentials       a signature, auth token or segment hash does not hold
+│       ├── PeerRefused          the peer answered with a refusal (status, text)
+│       ├── BadResult            the peer's work does not check out
+│       └── TicketRejected       a ticket fails validation (reason, fatal)
+├── ParamsRejected               a sender refuses quoted ticket params (reason, figures)
+├── QuoteRefused                 a recipient cannot quote (reason, figures)
+├── InsufficientBalance          credit below what the work needs (figures)
+├── ChainError
+│   ├── Reverted                 the contract said no (reason)
+│   ├── TransactionDropped       never mined within its time
+│   └── ChainUnavailable         the node did not answer (retryable)
+├── TransportError
+│   ├── PeerTimeout              (retryable)
+│   └── PeerUnreachable          (retryable)
+├── MediaError                   a segment cannot be decoded or encoded
+├── NoOrchestrator               nobody fits (rejections, each with its reason)
+├── StoreError
+│   └── StoreCorrupt             stop the node
+└── Bug                          an invariant of ours broke; please report
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import ClassVar
+
+
+class LivepeerError(Exception):
+    """Root of all errors of this library."""
+
+    retryable: ClassVar[bool] = False
+
+
+class InvalidInput(LivepeerError):
+    """An argument has the wrong width, range or form. Nothing was done."""
+
+
+class ConfigError(LivepeerError):
+    """A setting is missing, malformed or refused."""
+
+
+class ProtocolError(LivepeerError):
+    """Abstract: raise `LocalProtocolError` or `RemoteProtocolError`."""
+
+    def __init__(self, *args: object) -> None:
+        if type(self) is ProtocolError:
+            raise TypeError("ProtocolError is abstract: say which side broke the rules")
+        super().__init__(*args)
+
+
+class LocalProtocolError(ProtocolError):
+    """We were about to break the protocol."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer broke the protocol."""
+
+
+class MalformedMessage(RemoteProtocolError):
+    """Bytes from a peer do not decode, or a field has a wrong width."""
+
+    def __init__(self, what: str, detail: str) -> None:
+        self.what = what
+        self.detail = detail
+        super().__init__(f"{what}: {detail}")
+
+
+class BadCredentials(RemoteProtocolError):
+    """A signature, an auth token or a segment hash does not hold. `reason` is the wire text."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class PeerRefused(RemoteProtocolError):
+    """The peer answered with a refusal.
+
+    `status` is the HTTP or gRPC status, or 200 where the refusal came inside an accepted exchange.
+    """
+
+    def __init__(self, peer: str, status: int, reason: str) -> None:
+        self.peer = peer
+        self.status = status
+        self.reason = reason
+        super().__init__(f"{peer} refused ({status}): {reason}")
+
+
+class BadResult(RemoteProtocolError):
+    """The peer's work does not check out: wrong size, duration, pixel count or signature."""
+
+    def __init__(self, what: str, expected: object, actual: object) -> None:
+        self.what = what
+        self.expected = expected
+        self.actual = actual
+        super().__init__(f"{what}: expected {expected}, got {actual}")
+
+
+class TicketReason(Enum):
+    """Why a recipient rejects a ticket; values are the wire texts (offchain-payments 5)."""
+
+    SENDER_UNLOCKING = "deposit and reserve for sender is set to unlock soon"
+    WRONG_RECIPIENT = "invalid ticket recipient"
+    NULL_SENDER = "invalid ticket sender"
+    WRONG_RAND = "invalid recipientRand for ticket recipientRandHash"
+    BAD_SIGNATURE = "invalid ticket signature"
+    NONCE_SEEN = "invalid ticket senderNonce: already seen"
+    TOO_MANY_NONCES = "invalid ticket senderNonce: too many values"
+    PARAMS_EXPIRED = "TicketParams expired"
+
+
+class TicketRejected(RemoteProtocolError):
+    """A ticket fails validation. `fatal` ends the payment; otherwise it merely earns no credit."""
+
+    def __init__(self, reason: TicketReason, *, fatal: bool, figures: Mapping[str, object] | None = None) -> None:
+        self.reason = reason
+        self.fatal = fatal
+        self.figures = dict(figures or {})
+        detail = " ".join(f"{name}={value}" for name, value in self.figures.items())
+        super().__init__(f"{reason.value} {detail}".rstrip())
+
+
+class ParamsRejected(LivepeerError):
+    """A sender refuses quoted ticket params. `refresh` says that a fresh quote may do."""
+
+    def __init__(self, reason: str, *, refresh: bool = False, **figures: object) -> None:
+        self.reason = reason
+        self.refresh = refresh
+        self.figures = figures
+        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        super().__init__(f"{reason} {detail}".rstrip())
+
+
+class QuoteRefused(LivepeerError):
+    """A recipient cannot quote ticket params to a sender; `figures` are what was compared."""
+
+    def __init__(self, reason: str, **figures: object) -> None:
+        self.reason = reason
+        self.figures = figures
+        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        super().__init__(f"{reason} {detail}".rstrip())
+
+
+class InsufficientBalance(LivepeerError):
+    """A sender's credit is below what the work needs. Figures in wei."""
+
+    def __init__(self, *, balance: object, required: object) -> None:
+        self.balance = balance
+        self.required = required
+        super().__init__(f"Insufficient balance: have {balance} wei, need {required} wei")
+
+
+class ChainError(LivepeerError):
+    """Something between us and the contracts went wrong."""
+
+
+class Reverted(ChainError):
+    """A contract refused. `reason` is its revert text, empty if it gave none; `data` the raw revert data."""
+
+    def __init__(self, reason: str, *, call: str = "", data: bytes = b"", tx_hash: bytes | None = None) -> None:
+        self.reason = reason
+        self.call = call
+        self.data = data
+        self.tx_hash = tx_hash
+        super().__init__(f"{call or 'call'} reverted: {reason or '(no reason given)'}")
+
+
+class TransactionDropped(ChainError):
+    """A transaction was not mined within its time."""
+
+    def __init__(self, tx_hash: bytes, waited_s: float) -> None:
+        self.tx_hash = tx_hash
+        self.waited_s = waited_s
+        super().__init__(f"transaction 0x{tx_hash.hex()} not mined after {waited_s:.0f} s")
+
+
+class ChainUnavailable(ChainError):
+    """The node did not answer, or answered with an error of its own."""
+
+    retryable = True
+
+
+class TransportError(LivepeerError):
+    """A peer could not be talked to."""
+
+    retryable = True
+
+    def __init__(self, peer: str, detail: str) -> None:
+        self.peer = peer
+        self.detail = detail
+        super().__init__(f"{peer}: {detail}")
+
+
+class PeerTimeout(TransportError):
+    """The peer did not answer in time."""
+
+
+class PeerUnreachable(TransportError):
+    """No connection, or it broke off."""
+
+
+class MediaError(LivepeerError):
+    """A segment cannot be decoded, or a rendition not encoded. `reason` is the wire text."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class NoOrchestrator(LivepeerError):
+    """Nobody can serve the job; `rejections` maps each candidate's URI to the reason."""
+
+    retryable = True
+
+    def __init__(self, rejections: Mapping[str, str] | Sequence[tuple[str, str]] = ()) -> None:
+        self.rejections = dict(rejections)
+        listed = "; ".join(f"{uri}: {why}" for uri, why in self.rejections.items())
+        super().__init__(f"no orchestrators available ({listed or 'none discovered'})")
+
+
+class StoreError(LivepeerError):
+    """The store refused or failed."""
+
+
+class StoreCorrupt(StoreError):
+    """The store cannot be trusted: stop the node and restore a copy."""
+
+
+class Bug(LivepeerError):
+    """An invariant of this library broke. Please report it with the message."""

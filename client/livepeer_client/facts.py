@@ -1,0 +1,224 @@
+"""What nodes know: values that chain, store and media hand to policy and services, without behaviour."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+
+from livepeer_client.codec.messages import VideoProfile
+from livepeer_client.codec.ticket import WinningTicket
+from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The chain's tip. `l1_block` is the number the contracts see."""
+
+    l1_block: BlockNumber
+    block_hash: Hash32
+    timestamp: int
+    gas_price: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class RoundState:
+    """`current` is computed from the block number; `last_initialized` lags until someone opens the round."""
+
+    current: Round
+    last_initialized: Round
+    last_initialized_block_hash: Hash32
+    start_block: BlockNumber
+    length_blocks: int
+    locked: bool
+
+    @property
+    def initialized(self) -> bool:
+        return self.current == self.last_initialized
+
+
+@dataclass(frozen=True, slots=True)
+class SenderInfo:
+    """A gateway's account with the TicketBroker, amounts in wei. `withdraw_round` 0 = no unlock."""
+
+    deposit: Wei
+    withdraw_round: Round
+    reserve: Wei
+    claimed_in_current_round: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorState:
+    """What an orchestrator must know about itself. Amounts: LPT wei and ETH wei."""
+
+    active: bool
+    registered: bool
+    last_reward_round: Round
+    stake: int
+    pending_fees: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One event, decoded: `name` is the event's name, `args` by the ABI's names (addresses and hashes as bytes)."""
+
+    contract: str
+    name: str
+    args: Mapping[str, object]
+    block: BlockNumber
+    tx_hash: Hash32
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    tx_hash: Hash32
+    succeeded: bool
+    block: BlockNumber
+    gas_used: int
+    effective_gas_price: Wei
+    logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """Ready to broadcast, and to be stored before it is."""
+
+    raw: bytes
+    tx_hash: Hash32
+    nonce: int
+
+
+class TicketState(Enum):
+    """Life of a winner (offchain-payments 16). Only chain evidence leads to the last four."""
+
+    HELD = "held"
+    SENT = "sent"
+    PAID = "paid"
+    UNDERPAID = "underpaid"
+    USED_ELSEWHERE = "used_elsewhere"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTicket:
+    """A winner with its state. `paid` in wei, known once redeemed; `reason` says why it is where it is."""
+
+    winner: WinningTicket
+    hash: Hash32
+    state: TicketState
+    paid: Wei
+    tx_hash: Hash32 | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPayment:
+    """One payment as judged, to be stored whole before it is answered.
+
+    `session_id` keys the balance. `received` counts the payment's tickets, `credited` the expected value
+    added, exact, wei; `winners` are those that won and are valid.
+    """
+
+    sender: Address
+    session_id: str
+    received: int
+    credited: Fraction
+    winners: tuple[WinningTicket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Debit:
+    """Work charged to a session: `fee` exact, wei, for `pixels` in segment `seq`."""
+
+    sender: Address
+    session_id: str
+    seq: int
+    pixels: int
+    fee: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionBatch:
+    """A redemption that was or is about to be broadcast."""
+
+    transaction: SignedTransaction
+    tickets: tuple[Hash32, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOutcome:
+    """Evidence from the chain about one ticket."""
+
+    hash: Hash32
+    state: TicketState
+    paid: Wei
+    tx_hash: Hash32 | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorTotals:
+    """What an orchestrator's store adds up to. Amounts in wei."""
+
+    payments: int
+    tickets_received: int
+    expected_value_credited: Fraction
+    segments: int
+    pixels: int
+    fees_debited: Fraction
+    winners: int
+    winners_face_value: Wei
+    paid: Wei
+    by_state: Mapping[TicketState, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SentPayment:
+    """A payment about to be sent. `recipient_rand_hash` and the nonces name its tickets; none if it carries none."""
+
+    payment_id: str
+    recipient: Address
+    session_id: str
+    seq: int
+    tickets: int
+    expected_value: Fraction
+    face_value: Wei
+    recipient_rand_hash: bytes
+    first_nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayTotals:
+    """What a gateway's books add up to, per recipient. `unanswered` payments were sent but never confirmed."""
+
+    payments: int
+    tickets_sent: int
+    expected_value_sent: Fraction
+    tickets_unanswered: int
+    expected_value_unanswered: Fraction
+    segments: int
+    pixels: int
+    fees: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a decoder finds in a segment: `pixels` = width x height x decoded frames."""
+
+    width: int
+    height: int
+    frames: int
+    duration_s: Fraction
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height * self.frames
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One encoded output; `pixels` = width x height x encoded frames."""
+
+    profile: VideoProfile
+    data: bytes
+    pixels: int

@@ -1,0 +1,1 @@
+"""Build adapters, start services, stop them again. No rules."""

@@ -1,0 +1,1 @@
+"""Decisions: (state, facts) in, values out. No clock, randomness, I/O or logging."""

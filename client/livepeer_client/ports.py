@@ -1,0 +1,250 @@
+"""What the services need from the outside world. No code: adapters implement these, fakes ship beside them."""
+
+from collections.abc import AsyncIterator, Sequence
+from fractions import Fraction
+from typing import Protocol
+
+from livepeer_client.codec.messages import (
+    OrchestratorInfo,
+    OrchestratorRequest,
+    RegisteredOrchestrator,
+    SegmentCredentials,
+    TranscodeResult,
+)
+from livepeer_client.codec.ticket import WinningTicket
+from livepeer_client.facts import (
+    Debit,
+    GatewayTotals,
+    Head,
+    Log,
+    MediaInfo,
+    OrchestratorState,
+    OrchestratorTotals,
+    Receipt,
+    ReceivedPayment,
+    RedemptionBatch,
+    Rendition,
+    RoundState,
+    SenderInfo,
+    SentPayment,
+    SignedTransaction,
+    StoredTicket,
+    TicketOutcome,
+    TicketState,
+)
+from livepeer_client.types import Address, BlockNumber, Hash32, Round, Signature, Wei
+
+# --- time and keys --------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    def time(self) -> float:
+        """Unix seconds."""
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never steps."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Signer(Protocol):
+    """Holds one key. Remote signers are why signing is awaited."""
+
+    @property
+    def address(self) -> Address: ...
+
+    async def sign(self, digest: bytes) -> Signature:
+        """Sign a 32-byte digest as a personal message.
+
+        :raises InvalidInput: not 32 bytes.
+        :raises TransportError: a remote signer did not answer.
+        """
+
+
+# --- chain ----------------------------------------------------------------------------------------
+
+
+class Chain(Protocol):
+    """Typed reads of the deployed suite; one block per call where several values are read.
+
+    Every method raises `ChainUnavailable` if no node answers and `Reverted` if a contract refuses.
+    """
+
+    async def head(self) -> Head: ...
+
+    async def round_state(self) -> RoundState: ...
+
+    async def block_hash_for_round(self, round_: Round) -> Hash32:
+        """The hash stored for an initialised round, zero for any other."""
+
+    async def ticket_validity_period(self) -> int:
+        """Rounds, counted from the creation round, in which a ticket can be redeemed."""
+
+    async def sender_info(self, sender: Address) -> SenderInfo: ...
+
+    async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
+        """What `claimant` could still draw from `holder`'s reserve this round."""
+
+    async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]: ...
+
+    async def orchestrators(self) -> list[RegisteredOrchestrator]:
+        """The transcoder pool in order of stake, with service URIs; an unreadable member is left out."""
+
+    async def orchestrator_state(self, address: Address) -> OrchestratorState: ...
+
+    async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
+        """Events of one contract in chain order, both ends included."""
+
+
+class Transactor(Protocol):
+    """Writes by one key. Two steps, so that a signed transaction can be stored before it goes out."""
+
+    @property
+    def address(self) -> Address: ...
+
+    async def simulate_redeem(self, ticket: WinningTicket) -> int:
+        """Dry-run a single redemption at the head.
+
+        :returns: estimated gas.
+        :raises Reverted: with the contract's reason.
+        """
+
+    async def prepare(
+        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+    ) -> SignedTransaction:
+        """Sign a call of the suite. Without `gas_limit` the call is simulated and estimated first.
+
+        `args` are ABI values: addresses and hashes as bytes, tuples for structs.
+
+        :raises Reverted: the simulation says so.
+        """
+
+    async def broadcast(self, transaction: SignedTransaction) -> None:
+        """Hand a signed transaction to the network; sending the same one twice is harmless."""
+
+    async def receipt(self, tx_hash: Hash32) -> Receipt | None:
+        """The receipt, or None while there is none."""
+
+    async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
+        """:raises TransactionDropped: no receipt within `timeout_s`."""
+
+    async def send(
+        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+    ) -> Receipt:
+        """Prepare, broadcast and wait.
+
+        :raises Reverted: in simulation or when mined.
+        """
+
+
+# --- an orchestrator's store ----------------------------------------------------------------------
+
+
+class TicketStore(Protocol):
+    """An orchestrator's money on disk. A method that returns has committed.
+
+    Every method raises `StoreError`, or `StoreCorrupt` if the file cannot be trusted.
+    """
+
+    async def record_payment(self, payment: ReceivedPayment) -> None:
+        """Store a payment with its winners in one transaction. A winner already known is left as it is."""
+
+    async def record_debit(self, debit: Debit) -> None: ...
+
+    async def tickets(self, *states: TicketState) -> list[StoredTicket]:
+        """Winners in any of `states` (all without arguments), oldest first."""
+
+    async def open_batches(self) -> list[RedemptionBatch]:
+        """Batches broadcast, or about to be, whose outcome is not recorded."""
+
+    async def begin_batch(self, batch: RedemptionBatch) -> None:
+        """Store the signed transaction and mark its tickets SENT, before it is broadcast."""
+
+    async def settle_batch(self, tx_hash: Hash32, outcomes: Sequence[TicketOutcome]) -> None:
+        """Close a batch with what the chain shows; a ticket without evidence goes back to HELD. Idempotent."""
+
+    async def mark(self, outcomes: Sequence[TicketOutcome]) -> None:
+        """Record evidence about tickets outside any batch, such as expiry."""
+
+    async def totals(self) -> OrchestratorTotals: ...
+
+    async def close(self) -> None: ...
+
+
+# --- a gateway's books ----------------------------------------------------------------------------
+
+
+class GatewayBooks(Protocol):
+    """A gateway's account of what it paid for. A method that returns has committed.
+
+    Every method raises `StoreError`, or `StoreCorrupt` if the file cannot be trusted.
+    """
+
+    async def record_sent(self, payment: SentPayment) -> None:
+        """Before the payment leaves."""
+
+    async def record_answer(self, payment_id: str, *, pixels: int, fee: Fraction) -> None:
+        """The work came back and was checked: `pixels` were charged at `fee` wei."""
+
+    async def totals(self) -> dict[Address, GatewayTotals]: ...
+
+    async def close(self) -> None: ...
+
+
+# --- peers ----------------------------------------------------------------------------------------
+
+
+class OrchestratorProbe(Protocol):
+    async def get_info(self, uri: str, request: OrchestratorRequest, *, timeout_s: float) -> OrchestratorInfo:
+        """`net.Orchestrator/GetOrchestrator` at a service URI.
+
+        :raises PeerTimeout, PeerUnreachable: no answer.
+        :raises PeerRefused: a refusal, with the orchestrator's text.
+        :raises MalformedMessage: an answer that does not decode.
+        """
+
+    async def ping(self, uri: str, value: bytes, *, timeout_s: float) -> bytes:
+        """The orchestrator's signature over `value`. Raises as `get_info`."""
+
+    async def close(self) -> None: ...
+
+
+class SegmentTransport(Protocol):
+    async def submit_segment(
+        self, uri: str, segment: bytes, *, credentials: str, payment: str, upload_timeout_s: float, timeout_s: float
+    ) -> TranscodeResult:
+        """`POST {uri}/segment` with ready-made base64 headers.
+
+        A refusal inside an accepted exchange is returned in `TranscodeResult.error`.
+
+        :raises PeerTimeout, PeerUnreachable, PeerRefused, MalformedMessage:
+        """
+
+    async def fetch(self, url: str, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """Download a rendition of at most `limit_bytes`. Raises as `submit_segment`."""
+
+    async def close(self) -> None: ...
+
+
+# --- media ----------------------------------------------------------------------------------------
+
+
+class Transcoder(Protocol):
+    async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
+        """All renditions the credentials ask for, in their order.
+
+        :raises MediaError: with the wire text as reason.
+        """
+
+
+class MediaProbe(Protocol):
+    async def inspect(self, data: bytes) -> MediaInfo:
+        """Decode a segment completely.
+
+        :raises MediaError: it does not decode.
+        """
+
+
+class SegmentSource(Protocol):
+    def segments(self) -> AsyncIterator[tuple[int, bytes, int]]:
+        """Yields (sequence number, MPEG-TS bytes, duration in ms)."""
