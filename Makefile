@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 VIDEO  ?=
@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/$(BIN):$(PATH)
 export APE_DATA_FOLDER := $(CURDIR)/.ape
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -29,6 +29,8 @@ setup: $(VENV)/.ready node_modules/.ready
 
 $(VENV)/.ready: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
 	@echo 'Setting up Python packages (once, about a minute) ...'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || \
+	  { echo 'Python 3.11 (or 3.12) is needed: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
@@ -44,19 +46,34 @@ node_modules/.ready: package.json package-lock.json
 demo: setup
 	@$(BIN)/python -m scripts._demo $(if $(VIDEO),--video '$(VIDEO)')
 
-test: check test-client test-contracts test-e2e
+# The conformance test reads what the suites before it recorded, so it comes last.
+test: check test-client test-contracts test-e2e test-conformance
 
 check: setup
-	@$(BIN)/python -m scripts._check
+	@echo '--- format and lint'
+	@$(BIN)/ruff format --check --quiet client scripts tests
+	@$(BIN)/ruff check --quiet client scripts tests
+	@echo '--- types'
+	@$(BIN)/mypy
+	@echo '--- import layers'
+	@$(BIN)/lint-imports --no-logo
+	@echo '--- generated wire messages'
+	@$(BIN)/python -m scripts._proto --check
+	@echo '--- contracts compile; shipped ABIs are theirs'
+	@$(BIN)/ape compile --force --quiet 2>&1 | { grep -v '^$$' || true; }
+	@$(BIN)/ape run export_abi --check
 
 test-client: setup
-	@$(BIN)/python -m pytest -p no:ape_test tests/client tests/test_conformance.py
+	@$(BIN)/python -m pytest -p no:ape_test --record client tests/client
 
 test-contracts: setup
-	@$(BIN)/ape test tests/contracts
+	@$(BIN)/ape test --record contracts tests/contracts
 
 test-e2e: setup
-	@$(BIN)/python -m pytest -p no:ape_test tests/e2e
+	@$(BIN)/python -m pytest -p no:ape_test --record e2e tests/e2e
+
+test-conformance: setup
+	@$(BIN)/python -m pytest -p no:ape_test tests/test_conformance.py
 
 # --- generated files ------------------------------------------------------------------------------
 abi: setup

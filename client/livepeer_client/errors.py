@@ -13,6 +13,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 │       └── TicketRejected       a ticket fails validation (reason, fatal)
 ├── ParamsRejected               a sender refuses quoted ticket params (reason, figures)
 ├── QuoteRefused                 a recipient cannot quote (reason, figures)
+├── PaymentRefused               a recipient cannot take any payment now (reason, figures)
 ├── InsufficientBalance          credit below what the work needs (figures)
 ├── ChainError
 │   ├── Reverted                 the contract said no (reason)
@@ -141,6 +142,16 @@ class ParamsRejected(LivepeerError):
 
 class QuoteRefused(LivepeerError):
     """A recipient cannot quote ticket params to a sender; `figures` are what was compared."""
+
+    def __init__(self, reason: str, **figures: object) -> None:
+        self.reason = reason
+        self.figures = figures
+        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        super().__init__(f"{reason} {detail}".rstrip())
+
+
+class PaymentRefused(LivepeerError):
+    """A recipient cannot take a payment, whatever its tickets. `reason` is the wire text."""
 
     def __init__(self, reason: str, **figures: object) -> None:
         self.reason = reason

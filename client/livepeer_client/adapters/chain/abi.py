@@ -1,0 +1,178 @@
+"""Contract interfaces: the shipped ABIs, calls, return values and events. Addresses are 20 bytes in both directions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any, Final, cast
+
+from eth_abi.codec import ABICodec
+from eth_abi.decoding import Fixed32ByteSizeDecoder
+from eth_abi.encoding import AddressEncoder
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_abi.registry import ABIRegistry, BaseEquals
+from eth_abi.registry import registry as default_registry
+
+from livepeer_client.codec.keccak import keccak256
+from livepeer_client.errors import InvalidInput, MalformedMessage
+from livepeer_client.types import ADDRESS_BYTES, Hash32
+
+Entry = Mapping[str, Any]
+"""One entry of a JSON ABI."""
+
+SELECTOR_BYTES: Final = 4
+
+
+def _address_decoder(_kind: str, _registry: ABIRegistry) -> Fixed32ByteSizeDecoder:
+    """An address as its 20 bytes, where eth_abi would give hex."""
+    return Fixed32ByteSizeDecoder(  # type: ignore[no-untyped-call]
+        value_bit_size=8 * ADDRESS_BYTES, is_big_endian=True, decoder_fn=bytes
+    )
+
+
+def _codec() -> ABICodec:
+    registry: ABIRegistry = default_registry.copy()  # type: ignore[no-untyped-call]
+    registry.unregister("address")
+    is_address = BaseEquals("address")  # type: ignore[no-untyped-call]
+    # A factory is documented and works, only the annotation of `register` does not allow for it.
+    registry.register(is_address, AddressEncoder, _address_decoder, label="address")  # type: ignore[arg-type]
+    return ABICodec(registry)
+
+
+_CODEC: Final = _codec()
+
+
+def type_of(parameter: Entry) -> str:
+    """The canonical type of an ABI parameter, tuples spelled out."""
+    kind = str(parameter["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    members = ",".join(type_of(member) for member in parameter["components"])
+    return f"({members}){kind.removeprefix('tuple')}"
+
+
+def _signature(entry: Entry) -> str:
+    return f"{entry['name']}({','.join(type_of(parameter) for parameter in entry['inputs'])})"
+
+
+def _is_dynamic(kind: str) -> bool:
+    """True for types whose indexed value is a hash: everything that does not fit one word."""
+    return kind in ("string", "bytes") or kind.endswith("]") or kind.startswith("(")
+
+
+class Function:
+    """One function: its selector and the coding of its arguments and return values."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.name: str = entry["name"]
+        self.signature = _signature(entry)
+        self.selector = keccak256(self.signature.encode())[:SELECTOR_BYTES]
+        self._inputs = [type_of(parameter) for parameter in entry["inputs"]]
+        self._outputs = [type_of(parameter) for parameter in entry.get("outputs", [])]
+
+    def encode(self, args: Sequence[object]) -> bytes:
+        """Calldata.
+
+        :raises InvalidInput: the arguments do not fit the ABI.
+        """
+        try:
+            return self.selector + _CODEC.encode(self._inputs, list(args))
+        except (EncodingError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"{self.signature}: {error}") from error
+
+    def decode(self, data: bytes) -> tuple[Any, ...]:
+        """Return values in order; structs as tuples.
+
+        :raises MalformedMessage: not what the ABI promises, as when an address has no code.
+        """
+        try:
+            return _CODEC.decode(self._outputs, data)
+        except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+            raise MalformedMessage(f"return value of {self.signature}", str(error)) from error
+
+
+class Event:
+    """One event: its topic and the decoding of its logs. Indexed dynamic values appear as their 32-byte hash."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.name: str = entry["name"]
+        self.signature = _signature(entry)
+        self.topic = keccak256(self.signature.encode())
+        self._names = [str(parameter["name"]) for parameter in entry["inputs"]]
+        parameters = [(str(p["name"]), type_of(p), bool(p.get("indexed"))) for p in entry["inputs"]]
+        self._indexed = [(name, "bytes32" if _is_dynamic(kind) else kind) for name, kind, flag in parameters if flag]
+        self._plain = [(name, kind) for name, kind, flag in parameters if not flag]
+
+    def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, object]:
+        """Arguments by name in the ABI's order. `topics` includes the event's own.
+
+        :raises MalformedMessage: the log does not fit the ABI.
+        """
+        if len(topics) != len(self._indexed) + 1:
+            raise MalformedMessage(f"event {self.signature}", f"{len(topics)} topics")
+        try:
+            found = {
+                name: _CODEC.decode([kind], topic)[0]
+                for (name, kind), topic in zip(self._indexed, topics[1:], strict=True)
+            }
+            values = _CODEC.decode([kind for _, kind in self._plain], data)
+        except (DecodingError, UnicodeDecodeError, OverflowError) as error:
+            raise MalformedMessage(f"event {self.signature}", str(error)) from error
+        found.update(zip((name for name, _ in self._plain), values, strict=True))
+        return {name: found[name] for name in self._names}
+
+
+class ContractAbi:
+    """The interface of one contract, looked up by name; an overloaded function by its full signature."""
+
+    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+        self.name = name
+        self._functions: dict[str, Function] = {}
+        self._overloaded: set[str] = set()
+        self._events: dict[str, Event] = {}
+        self._by_topic: dict[bytes, Event] = {}
+        for entry in entries:
+            if entry["type"] == "function":
+                function = Function(entry)
+                if function.name in self._functions:
+                    self._overloaded.add(function.name)
+                self._functions.setdefault(function.name, function)
+                self._functions[function.signature] = function
+            elif entry["type"] == "event" and not entry.get("anonymous"):
+                event = Event(entry)
+                self._events[event.name] = event
+                self._by_topic[event.topic] = event
+
+    def function(self, name: str) -> Function:
+        """:raises InvalidInput: no such function, or several: then name one by its signature."""
+        if name not in self._functions or name in self._overloaded:
+            raise InvalidInput(f"{self.name} has no function {name}, or more than one")
+        return self._functions[name]
+
+    def event(self, name: str) -> Event:
+        """:raises InvalidInput: no such event."""
+        if name not in self._events:
+            raise InvalidInput(f"{self.name} has no event {name}")
+        return self._events[name]
+
+    def event_by_topic(self, topic: bytes) -> Event | None:
+        return self._by_topic.get(topic)
+
+
+@cache
+def load_abi(contract: str) -> ContractAbi:
+    """The shipped ABI of a contract of the suite.
+
+    :raises InvalidInput: none is shipped under that name.
+    """
+    path = resources.files("livepeer_client.adapters") / "abi" / f"{contract}.json"
+    try:
+        text = path.read_text()
+    except FileNotFoundError as error:
+        raise InvalidInput(f"no ABI is shipped for {contract}") from error
+    return ContractAbi(contract, cast("list[Entry]", json.loads(text)))
+
+
+def contract_id(name: str) -> Hash32:
+    """The Controller's key for a contract: keccak256 of its name (onchain 1)."""
+    return keccak256(name.encode())

@@ -1,0 +1,233 @@
+"""JSON-RPC 2.0 over one kept-alive HTTP session, with batches.
+
+A batch costs one round trip however many reads it holds. Requests are repeated after a broken connection: every
+method used here is a read, or a raw transaction, which is harmless to send twice.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+
+from livepeer_client.errors import Bug, ChainError, ChainUnavailable, InvalidInput, Reverted
+
+Call = tuple[str, Sequence[Any]]
+"""A method and its parameters, as JSON values."""
+
+_ERROR_STRING: Final = bytes.fromhex("08c379a0")
+_PANIC: Final = bytes.fromhex("4e487b71")
+_EXECUTION_REVERTED: Final = 3
+# Nodes that know no code 3 answer with one of these, and only the text tells a revert from other trouble.
+_GENERIC_CODES: Final = (-32000, -32015, -32603)
+_REVERT_MARKS: Final = ("execution reverted", "vm execution error", "reverted")
+
+
+class NodeError(ChainUnavailable):
+    """The node answered a request with an error of its own: `code` and `message` are the node's."""
+
+    def __init__(self, method: str, code: int, message: str) -> None:
+        self.method = method
+        self.code = code
+        self.message = message
+        super().__init__(f"{method}: node error {code}: {message}")
+
+
+class BadAnswer(ChainError):
+    """What came back does not decode: a wrong address, another contract's ABI, or a broken node."""
+
+
+class Rpc(Protocol):
+    """What the chain adapter needs of a node, whoever owns the connection."""
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        """The `result` of one request, as JSON values.
+
+        :raises ChainUnavailable: no answer; `NodeError` if the node answered with an error.
+        :raises Reverted: the node executed a call and the contract refused.
+        """
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        """The results in order. A request that failed by itself has its `ChainError` as result.
+
+        :raises ChainUnavailable: no answer to the batch as a whole.
+        """
+
+
+def revert_reason(data: bytes) -> str:
+    """The text in revert data: of `Error(string)`, a name for `Panic(uint256)`, else empty."""
+    selector, body = data[:4], data[4:]
+    try:
+        if selector == _ERROR_STRING:
+            return str(decode(["string"], body)[0])
+        if selector == _PANIC:
+            return f"panic 0x{decode(['uint256'], body)[0]:02x}"
+    except (DecodingError, UnicodeDecodeError):
+        # Not the encoding its selector promises, so a custom error that collides or a broken contract: no text.
+        return ""
+    return ""
+
+
+def _revert_data(value: object) -> bytes | None:
+    """Revert data of an error's `data` member: hex itself, hex after a word, or nested in an object."""
+    if isinstance(value, str):
+        start = value.find("0x")
+        try:
+            return bytes.fromhex(value[start + 2 :]) if start >= 0 else None
+        except ValueError:
+            return None
+    if isinstance(value, Mapping):
+        for inner in ("data", "result", "return", "originalError"):
+            found = _revert_data(value.get(inner))
+            if found is not None:
+                return found
+        for nested in value.values():
+            if isinstance(nested, Mapping) and (found := _revert_data(nested)) is not None:
+                return found
+    return None
+
+
+def error_from_node(method: str, error: object) -> ChainError:
+    """The typed error for the `error` member of a response. The one place that reads a node's words."""
+    if not isinstance(error, Mapping):
+        return NodeError(method, 0, str(error))
+    code, message = error.get("code"), str(error.get("message", ""))
+    number = code if isinstance(code, int) else 0
+    lowered = message.lower()
+    executes = method in ("eth_call", "eth_estimateGas")
+    if executes and (
+        number == _EXECUTION_REVERTED or (number in _GENERIC_CODES and any(mark in lowered for mark in _REVERT_MARKS))
+    ):
+        data = _revert_data(error.get("data")) or b""
+        reason = revert_reason(data)
+        if not data and ": " in message:
+            # Without data the text is all there is.
+            reason = message.split(": ", 1)[1]
+        return Reverted(reason, call=method, data=data)
+    return NodeError(method, number, message)
+
+
+def result_of(method: str, response: object) -> Any:
+    """The `result` of one response, or its error as a value."""
+    if not isinstance(response, Mapping):
+        return NodeError(method, 0, "the response is not an object")
+    if response.get("error") is not None:
+        return error_from_node(method, response["error"])
+    if "result" not in response:
+        return NodeError(method, 0, "the response has neither result nor error")
+    return response["result"]
+
+
+class JsonRpc:
+    """A node reached over HTTP. Open with `async with`; one instance serves any number of tasks.
+
+    :param timeout_s: for each request or batch, connecting included.
+    :param batch_max: requests in one batch; larger ones are split and sent at the same time.
+    :param attempts: how often a request is sent in all when connections break.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float = 20.0,
+        batch_max: int = 500,
+        attempts: int = 3,
+        retry_delay_s: float = 0.2,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInput("a node's URL starts with http:// or https:// and names a host")
+        if timeout_s <= 0 or batch_max < 1 or attempts < 1:
+            raise InvalidInput(f"timeout_s {timeout_s}, batch_max {batch_max}, attempts {attempts}")
+        self._url = url
+        # Providers put access keys into paths and queries, so only this part is ever shown.
+        self._shown = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._batch_max = batch_max
+        self._attempts = attempts
+        self._retry_delay_s = retry_delay_s
+        self._ids = itertools.count(1)
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"JsonRpc({self._shown})"
+
+    async def __aenter__(self) -> Self:
+        if self._session is not None:
+            raise Bug("JsonRpc is opened once")
+        self._session = aiohttp.ClientSession(timeout=self._timeout, connector=aiohttp.TCPConnector(limit=16))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        response = await self._post(method, self._request(method, params))
+        result = result_of(method, response)
+        if isinstance(result, ChainError):
+            raise result
+        return result
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        if not calls:
+            return []
+        chunks = [calls[start : start + self._batch_max] for start in range(0, len(calls), self._batch_max)]
+        if len(chunks) == 1:
+            return await self._batch(chunks[0])
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._batch(chunk)) for chunk in chunks]
+        except* ChainError as errors:
+            raise ChainUnavailable(str(errors.exceptions[0])) from errors
+        return [result for task in tasks for result in task.result()]
+
+    def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}
+
+    async def _batch(self, calls: Sequence[Call]) -> list[Any]:
+        requests = [self._request(method, params) for method, params in calls]
+        name = f"batch of {len(requests)}"
+        responses = await self._post(name, requests)
+        if not isinstance(responses, list):
+            # A single error object: the node refuses batches, or this one.
+            outcome = result_of(name, responses)
+            raise outcome if isinstance(outcome, ChainError) else NodeError(name, 0, "the answer is not a batch")
+        by_id = {response.get("id"): response for response in responses if isinstance(response, Mapping)}
+        return [result_of(str(request["method"]), by_id.get(request["id"])) for request in requests]
+
+    async def _post(self, name: str, payload: object) -> Any:
+        if self._session is None:
+            raise Bug("JsonRpc is used inside its `async with`")
+        body = json.dumps(payload, separators=(",", ":")).encode()
+        for attempt in range(1, self._attempts + 1):
+            try:
+                async with self._session.post(
+                    self._url, data=body, headers={"Content-Type": "application/json"}
+                ) as response:
+                    text = await response.text()
+                    status = response.status
+                break
+            except TimeoutError as error:
+                raise ChainUnavailable(f"{name}: {self._shown} did not answer in time") from error
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
+                # A kept-alive connection that the node closed meanwhile shows only when it is used.
+                if attempt == self._attempts:
+                    raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
+                await asyncio.sleep(self._retry_delay_s * attempt)
+            except aiohttp.ClientError as error:
+                raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise ChainUnavailable(f"{name}: {self._shown} answered {status} without JSON") from error

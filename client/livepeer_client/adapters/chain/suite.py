@@ -1,0 +1,416 @@
+"""Typed reads of the deployed suite: `ports.Chain` over any `Rpc`.
+
+Contracts are found by name through the Controller. What one method returns is of one block: its number is read first
+and every call is pinned to it. A node that keeps no older state may have lost that block meanwhile; then the read
+starts again at the new head.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from livepeer_client.adapters.chain.abi import contract_id, load_abi
+from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError, Rpc
+from livepeer_client.codec.address import parse_address
+from livepeer_client.codec.messages import RegisteredOrchestrator
+from livepeer_client.errors import ChainError, ChainUnavailable, ConfigError, InvalidInput, MalformedMessage, Reverted
+from livepeer_client.facts import Head, Log, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
+
+T = TypeVar("T")
+
+Read = tuple[str, str, Sequence[object]]
+"""Contract name, function name, arguments as ABI values."""
+
+CONTRACTS: Final = (
+    "BondingManager",
+    "BondingVotes",
+    "LivepeerToken",
+    "Minter",
+    "RoundsManager",
+    "ServiceRegistry",
+    "TicketBroker",
+)
+"""Names under which the Controller knows what a node talks to, and whose events it reads."""
+
+LATEST: Final = "latest"
+_PIN_ATTEMPTS: Final = 5
+_LOG_BLOCKS: Final = 1000
+
+
+# --- JSON values of a node ------------------------------------------------------------------------
+
+
+def quantity(value: object) -> int:
+    """A hex quantity.
+
+    :raises BadAnswer: not one.
+    """
+    try:
+        return int(str(value), 16)
+    except ValueError as error:
+        raise BadAnswer(f"expected a hex quantity, got {value!r:.80}") from error
+
+
+def data_bytes(value: object, width: int | None = None) -> bytes:
+    """Hex data, of `width` bytes if given.
+
+    :raises BadAnswer: not that.
+    """
+    text = str(value)
+    try:
+        found = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise BadAnswer(f"expected hex data, got {text:.80}") from error
+    if not text.startswith("0x") or (width is not None and len(found) != width):
+        raise BadAnswer(f"expected {width or 'some'} bytes of hex data, got {text:.80}")
+    return found
+
+
+def to_hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def member(value: object, name: str) -> Any:
+    """One member of a JSON object.
+
+    :raises BadAnswer: `value` is no object, or lacks it.
+    """
+    if not isinstance(value, Mapping) or name not in value:
+        raise BadAnswer(f"expected an object with {name!r}")
+    return value[name]
+
+
+# --- where the suite is ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """A deployment. `contracts` may be empty: the Controller knows them. `block` is the first block of interest."""
+
+    chain_id: int
+    controller: Address
+    contracts: Mapping[str, Address]
+    block: BlockNumber
+
+
+def load_addresses(path: Path | str) -> Addresses:
+    """Read the file that the deployment wrote: `chain_id`, `controller`, `contracts`, `block`.
+
+    :raises ConfigError: absent, or not of that form.
+    """
+    try:
+        content = json.loads(Path(path).read_text())
+        return Addresses(
+            chain_id=int(content["chain_id"]),
+            controller=parse_address(content["controller"]),
+            contracts={str(name): parse_address(value) for name, value in content.get("contracts", {}).items()},
+            block=BlockNumber(int(content.get("block", 0))),
+        )
+    except OSError as error:
+        raise ConfigError(f"address file {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, MalformedMessage, InvalidInput) as error:
+        raise ConfigError(f"address file {path}: {error!r}") from error
+
+
+class Suite:
+    """`ports.Chain`. Holds no connection of its own; close what `rpc` stands for when done.
+
+    :param contracts: addresses known beforehand; others are asked from the Controller at first use.
+    """
+
+    def __init__(self, rpc: Rpc, controller: Address, contracts: Mapping[str, Address] | None = None) -> None:
+        if len(controller) != ADDRESS_BYTES:
+            raise InvalidInput("the Controller's address is 20 bytes")
+        self._rpc = rpc
+        self._addresses: dict[str, Address] = {**(contracts or {}), "Controller": controller}
+        self._pool: tuple[Address, ...] = ()
+
+    @classmethod
+    def at(cls, rpc: Rpc, addresses: Addresses) -> "Suite":
+        return cls(rpc, addresses.controller, addresses.contracts)
+
+    @property
+    def rpc(self) -> Rpc:
+        return self._rpc
+
+    # --- addresses
+
+    async def address(self, name: str) -> Address:
+        """The address of a contract of the suite.
+
+        :raises BadAnswer: the Controller knows none of that name.
+        """
+        if name not in self._addresses:
+            await self._resolve([name])
+        if name not in self._addresses:
+            raise BadAnswer(f"the Controller knows no {name}")
+        return self._addresses[name]
+
+    async def addresses(self) -> dict[str, Address]:
+        """Name -> address of those of `CONTRACTS` that are registered, and of the Controller."""
+        missing = [name for name in CONTRACTS if name not in self._addresses]
+        if missing:
+            await self._resolve(missing)
+        return dict(self._addresses)
+
+    async def _resolve(self, names: Sequence[str]) -> None:
+        found = await self._read([("Controller", "getContract", [contract_id(name)]) for name in names], LATEST)
+        for name, result in zip(names, found, strict=True):
+            address = _value(result)
+            if address != ZERO_ADDRESS:
+                self._addresses[name] = Address(address)
+
+    # --- reads of any function
+
+    async def call(self, contract: str, function: str, *args: object) -> Any:
+        """One view at the head: its value, or a tuple where it returns several.
+
+        :raises InvalidInput: no such function, or arguments that do not fit.
+        """
+        return _value((await self._read([(contract, function, args)], LATEST))[0])
+
+    async def read(self, reads: Sequence[Read]) -> list[Any]:
+        """Several views, all of one block. Raises what the first failing one raised."""
+
+        async def at(block: str) -> list[Any]:
+            return [_value(result) for result in await self._read(reads, block)]
+
+        return await self._pinned(at)
+
+    async def _read(self, reads: Sequence[Read], block: str) -> list[Any]:
+        """One batch; a view that failed has its error as result.
+
+        :raises NodeError: the node does not have the block, or is otherwise in trouble.
+        """
+        calls = []
+        functions = []
+        for contract, name, args in reads:
+            function = load_abi(contract).function(name)
+            transaction = {"to": to_hex(await self.address(contract)), "data": to_hex(function.encode(args))}
+            calls.append(("eth_call", [transaction, block]))
+            functions.append(function)
+        results: list[Any] = []
+        answers = await self._rpc.batch(calls)
+        for (contract, name, _), function, answer in zip(reads, functions, answers, strict=True):
+            if isinstance(answer, Reverted):
+                results.append(Reverted(answer.reason, call=f"{contract}.{name}", data=answer.data))
+            elif isinstance(answer, ChainError):
+                raise answer
+            else:
+                try:
+                    values = function.decode(data_bytes(answer))
+                except MalformedMessage as error:
+                    results.append(BadAnswer(f"{contract}.{name}: {error}"))
+                else:
+                    results.append(values[0] if len(values) == 1 else values)
+        return results
+
+    async def _pinned(self, read: Callable[[str], Awaitable[T]]) -> T:
+        """Run `read` for the number of the newest block, again if the node has dropped that block's state."""
+        for attempt in range(1, _PIN_ATTEMPTS + 1):
+            block = quantity(await self._rpc.call("eth_blockNumber"))
+            try:
+                return await read(hex(block))
+            except NodeError:
+                if attempt == _PIN_ATTEMPTS:
+                    raise
+        raise ChainUnavailable("no block stayed readable")
+
+    # --- ports.Chain
+
+    async def head(self) -> Head:
+        answers = await self._rpc.batch([("eth_getBlockByNumber", [LATEST, False]), ("eth_gasPrice", [])])
+        block, gas_price = (_value(answer) for answer in answers)
+        # On Arbitrum the contracts see the L1 number that the L2 header carries (onchain 17).
+        l1_block = block.get("l1BlockNumber") if isinstance(block, Mapping) else None
+        return Head(
+            l1_block=BlockNumber(quantity(l1_block if l1_block is not None else member(block, "number"))),
+            block_hash=Hash32(data_bytes(member(block, "hash"), HASH_BYTES)),
+            timestamp=quantity(member(block, "timestamp")),
+            gas_price=Wei(quantity(gas_price)),
+        )
+
+    async def height(self) -> BlockNumber:
+        """The chain's own height, which `logs` counts in; on a rollup not the L1 number."""
+        return BlockNumber(quantity(await self._rpc.call("eth_blockNumber")))
+
+    async def round_state(self) -> RoundState:
+        last = await self.call("RoundsManager", "lastInitializedRound")
+
+        async def at(block: str) -> RoundState:
+            nonlocal last
+            while True:
+                results = await self._read(
+                    [
+                        ("RoundsManager", "currentRound", []),
+                        ("RoundsManager", "lastInitializedRound", []),
+                        ("RoundsManager", "blockHashForRound", [last]),
+                        ("RoundsManager", "currentRoundStartBlock", []),
+                        ("RoundsManager", "roundLength", []),
+                        ("RoundsManager", "currentRoundLocked", []),
+                    ],
+                    block,
+                )
+                current, initialized, block_hash, start, length, locked = (_value(result) for result in results)
+                if initialized == last:
+                    return RoundState(
+                        current=Round(current),
+                        last_initialized=Round(last),
+                        last_initialized_block_hash=Hash32(block_hash),
+                        start_block=BlockNumber(start),
+                        length_blocks=length,
+                        locked=locked,
+                    )
+                # A round was opened since `last` was read: the hash above belongs to the one before.
+                last = initialized
+
+        return await self._pinned(at)
+
+    async def block_hash_for_round(self, round_: Round) -> Hash32:
+        return Hash32(await self.call("RoundsManager", "blockHashForRound", round_))
+
+    async def ticket_validity_period(self) -> int:
+        return int(await self.call("TicketBroker", "ticketValidityPeriod"))
+
+    async def sender_info(self, sender: Address) -> SenderInfo:
+        (deposit, withdraw_round), (funds, claimed) = await self.call("TicketBroker", "getSenderInfo", sender)
+        return SenderInfo(
+            deposit=Wei(deposit),
+            withdraw_round=Round(withdraw_round),
+            reserve=Wei(funds),
+            claimed_in_current_round=Wei(claimed),
+        )
+
+    async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
+        return Wei(await self.call("TicketBroker", "claimableReserve", holder, claimant))
+
+    async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]:
+        if not hashes:
+            return []
+        return await self.read([("TicketBroker", "usedTickets", [ticket]) for ticket in hashes])
+
+    async def orchestrators(self) -> list[RegisteredOrchestrator]:
+        return await self._pinned(self._orchestrators_at)
+
+    async def _orchestrators_at(self, block: str) -> list[RegisteredOrchestrator]:
+        pool = await self._walk_pool(block)
+        reads: list[Read] = []
+        for address in pool:
+            reads += [
+                ("ServiceRegistry", "getServiceURI", [address]),
+                ("BondingManager", "transcoderTotalStake", [address]),
+                ("BondingManager", "isActiveTranscoder", [address]),
+            ]
+        results = await self._read(reads, block) if reads else []
+        found = []
+        for position, address in enumerate(pool):
+            uri, stake, active = results[3 * position : 3 * position + 3]
+            if not any(isinstance(value, ChainError) for value in (uri, stake, active)):
+                found.append(RegisteredOrchestrator(address=address, service_uri=uri, stake=stake, active=active))
+        return found
+
+    async def _walk_pool(self, block: str) -> list[Address]:
+        """The pool from head to tail. Members of the last walk are asked for their successors all at once."""
+        results = await self._read(
+            [("BondingManager", "getFirstTranscoderInPool", [])]
+            + [("BondingManager", "getNextTranscoderInPool", [known]) for known in self._pool],
+            block,
+        )
+        address, *successors = (_value(result) for result in results)
+        links = dict(zip(self._pool, successors, strict=True))
+        pool: list[Address] = []
+        seen: set[Address] = set()
+        while address != ZERO_ADDRESS:
+            if address in seen:
+                raise BadAnswer("the transcoder pool runs in a circle")
+            seen.add(address)
+            pool.append(Address(address))
+            if address in links:
+                address = links[address]
+            else:
+                step: Read = ("BondingManager", "getNextTranscoderInPool", [address])
+                address = _value((await self._read([step], block))[0])
+        self._pool = tuple(pool)
+        return pool
+
+    async def orchestrator_state(self, address: Address) -> OrchestratorState:
+        active, registered, transcoder, stake, fees = await self.read(
+            [
+                ("BondingManager", "isActiveTranscoder", [address]),
+                ("BondingManager", "isRegisteredTranscoder", [address]),
+                ("BondingManager", "getTranscoder", [address]),
+                # The round argument is ignored by the contract: both are of the current round (onchain 10.5).
+                ("BondingManager", "pendingStake", [address, 0]),
+                ("BondingManager", "pendingFees", [address, 0]),
+            ]
+        )
+        return OrchestratorState(
+            active=active,
+            registered=registered,
+            last_reward_round=Round(transcoder[0]),
+            stake=stake,
+            pending_fees=Wei(fees),
+        )
+
+    async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
+        topic = to_hex(load_abi(contract).event(event).topic)
+        address = to_hex(await self.address(contract))
+        found: list[Log] = []
+        start, span = int(from_block), _LOG_BLOCKS
+        while start <= to_block:
+            end = min(start + span - 1, int(to_block))
+            query = {"address": address, "topics": [topic], "fromBlock": hex(start), "toBlock": hex(end)}
+            try:
+                answer = await self._rpc.call("eth_getLogs", [query])
+            except NodeError:
+                # Nodes bound the answer, each in its own words: ask for less until a single block is refused.
+                if start == end:
+                    raise
+                span = max(1, (end - start + 1) // 2)
+                continue
+            found += await self.decode_logs(answer)
+            start = end + 1
+        return found
+
+    # --- events
+
+    async def decode_logs(self, raw: Iterable[object]) -> list[Log]:
+        """Events of the suite among a node's log objects, in their order. Other contracts' logs are left out.
+
+        :raises BadAnswer: a log of ours does not fit its ABI.
+        """
+        names = {address: name for name, address in (await self.addresses()).items()}
+        found: list[Log] = []
+        for entry in raw:
+            contract = names.get(Address(data_bytes(member(entry, "address"), ADDRESS_BYTES)))
+            topics = [data_bytes(topic, HASH_BYTES) for topic in member(entry, "topics")]
+            if contract is None or not topics:
+                continue
+            event = load_abi(contract).event_by_topic(topics[0])
+            if event is None:
+                continue
+            try:
+                args = event.decode(topics, data_bytes(member(entry, "data")))
+            except MalformedMessage as error:
+                raise BadAnswer(str(error)) from error
+            found.append(
+                Log(
+                    contract=contract,
+                    name=event.name,
+                    args=args,
+                    block=BlockNumber(quantity(member(entry, "blockNumber"))),
+                    tx_hash=Hash32(data_bytes(member(entry, "transactionHash"), HASH_BYTES)),
+                    index=quantity(member(entry, "logIndex")),
+                )
+            )
+        return found
+
+
+def _value(result: Any) -> Any:
+    """A batched result, or raise the error that stands in its place."""
+    if isinstance(result, ChainError):
+        raise result
+    return result

@@ -1,0 +1,26 @@
+"""Stand-ins for everything outside, shipped for tests, simulations and examples of users' own code.
+
+Each keeps the promises of its port; the stores pass the same contract tests as the ones on disk. Facts are plain
+attributes to be set, failures are injected as exceptions, and nothing sleeps, listens or writes.
+"""
+
+from livepeer_client.adapters.fakes.chain import FakeCall, FakeChain, FakeTransactor
+from livepeer_client.adapters.fakes.clock import ManualClock
+from livepeer_client.adapters.fakes.media import FakeProbe, FakeSegments, FakeTranscoder, fake_segment
+from livepeer_client.adapters.fakes.peers import FakeOrchestratorProbe, FakeTransport
+from livepeer_client.adapters.fakes.stores import MemoryGatewayBooks, MemoryTicketStore
+
+__all__ = [
+    "FakeCall",
+    "FakeChain",
+    "FakeOrchestratorProbe",
+    "FakeProbe",
+    "FakeSegments",
+    "FakeTransactor",
+    "FakeTranscoder",
+    "FakeTransport",
+    "ManualClock",
+    "MemoryGatewayBooks",
+    "MemoryTicketStore",
+    "fake_segment",
+]

@@ -1,0 +1,327 @@
+"""Ask orchestrators for their terms over gRPC (offchain-network 1.3, 2.4).
+
+Orchestrators present self-signed certificates that nobody checks: who they are is settled by signatures, not by TLS
+(offchain-network 0). Python's gRPC cannot skip verification, so each authority is trusted on first use: its leaf is
+fetched once, pinned as the only root, and the expected name set to one the certificate carries. The pin is therefore
+a cache and no statement about identity; when a peer cannot be reached it is fetched anew and the call tried once more.
+"""
+
+import asyncio
+import os
+import ssl
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+import grpc
+import grpc.aio
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from livepeer_client.codec import wire
+from livepeer_client.codec.messages import OrchestratorInfo, OrchestratorRequest
+from livepeer_client.errors import (
+    InvalidInput,
+    LivepeerError,
+    MalformedMessage,
+    PeerRefused,
+    PeerTimeout,
+    PeerUnreachable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+GET_ORCHESTRATOR: Final = "/net.Orchestrator/GetOrchestrator"
+PING: Final = "/net.Orchestrator/Ping"
+MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+_MAX_HOST_CHARS: Final = 253
+
+
+def _timed_out(peer: str, status: int, text: str) -> LivepeerError:
+    return PeerTimeout(peer, text or "deadline exceeded")
+
+
+def _unreachable(peer: str, status: int, text: str) -> LivepeerError:
+    return PeerUnreachable(peer, text)
+
+
+def _malformed(peer: str, status: int, text: str) -> LivepeerError:
+    return MalformedMessage(f"gRPC answer of {peer}", text)
+
+
+# Every status but OK. Handlers of the network answer UNKNOWN, their text being the contract (offchain-network 0).
+STATUS_ERRORS: Final[Mapping[grpc.StatusCode, Callable[[str, int, str], LivepeerError]]] = {
+    grpc.StatusCode.CANCELLED: _unreachable,
+    grpc.StatusCode.UNKNOWN: PeerRefused,
+    grpc.StatusCode.INVALID_ARGUMENT: PeerRefused,
+    grpc.StatusCode.DEADLINE_EXCEEDED: _timed_out,
+    grpc.StatusCode.NOT_FOUND: PeerRefused,
+    grpc.StatusCode.ALREADY_EXISTS: PeerRefused,
+    grpc.StatusCode.PERMISSION_DENIED: PeerRefused,
+    grpc.StatusCode.UNAUTHENTICATED: PeerRefused,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: PeerRefused,
+    grpc.StatusCode.FAILED_PRECONDITION: PeerRefused,
+    grpc.StatusCode.ABORTED: PeerRefused,
+    grpc.StatusCode.UNIMPLEMENTED: PeerRefused,
+    # What the library itself reports when a peer breaks HTTP/2 or gRPC framing.
+    grpc.StatusCode.INTERNAL: _malformed,
+    grpc.StatusCode.OUT_OF_RANGE: PeerRefused,
+    grpc.StatusCode.UNAVAILABLE: _unreachable,
+    grpc.StatusCode.DATA_LOSS: _malformed,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    host: str
+    port: int
+    tls: bool
+
+    @property
+    def target(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _authority(uri: str) -> _Authority:
+    """Host and port of a service URI; without a scheme it is taken for https, as the network does.
+
+    :raises MalformedMessage: not `http(s)://host[:port]`. Service URIs are written by their owners.
+    """
+    try:
+        parts = urlsplit(uri if "://" in uri else f"https://{uri}")
+        host, port = parts.hostname or "", parts.port
+        host.encode("idna")
+    except ValueError as error:
+        raise MalformedMessage("service URI", f"{uri!r}: {error}") from error
+    if parts.scheme not in ("http", "https") or not 0 < len(host) <= _MAX_HOST_CHARS or port == 0:
+        raise MalformedMessage("service URI", f"{uri!r} is not http(s)://host:port")
+    tls = parts.scheme == "https"
+    return _Authority(host, port or (443 if tls else 80), tls)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """A leaf certificate (DER) and a name it is valid for."""
+
+    der: bytes
+    name: str
+
+
+def _pin(der: bytes, host: str) -> _Pin:
+    """:raises MalformedMessage: no certificate."""
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        return _Pin(der, _certificate_name(certificate) or host)
+    except ValueError as error:
+        raise MalformedMessage("certificate", str(error)) from error
+
+
+def _certificate_name(certificate: x509.Certificate) -> str:
+    """The first DNS name, else the first IP address, else the common name (offchain-network B.1)."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        pass  # The common name is left.
+    else:
+        if dns := names.get_values_for_type(x509.DNSName):
+            return dns[0]
+        if addresses := names.get_values_for_type(x509.IPAddress):
+            return str(addresses[0])
+    common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(common[0].value) if common else ""
+
+
+class _PinFolder:
+    """Pins on disk, one PEM file per authority, so that a restart is not a first contact."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, authority: _Authority) -> Path:
+        return self._folder / f"{quote(authority.target, safe='')}.pem"
+
+    def load(self, authority: _Authority) -> _Pin | None:
+        try:
+            der = ssl.PEM_cert_to_DER_cert(self._path(authority).read_text(encoding="ascii"))
+            return _pin(der, authority.host)
+        except (OSError, ValueError, MalformedMessage):
+            # Absent or damaged: what a cache lacks is fetched again.
+            return None
+
+    def store(self, authority: _Authority, pin: _Pin) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(ssl.DER_cert_to_PEM_cert(pin.der))
+        os.replace(name, self._path(authority))
+
+
+class _Channel:
+    """A kept channel. Closing one cancels its calls, so a replaced channel closes with its last call."""
+
+    def __init__(self, authority: _Authority, pin: _Pin | None) -> None:
+        options: list[tuple[str, object]] = [
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            # Peers are reached directly, like the certificate was.
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+            # The default back-off of up to two minutes would hide a peer that came back.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 1000),
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ]
+        if pin is None:
+            self._channel = grpc.aio.insecure_channel(authority.target, options)
+        else:
+            credentials = grpc.ssl_channel_credentials(ssl.DER_cert_to_PEM_cert(pin.der).encode())
+            options.append(("grpc.ssl_target_name_override", pin.name))
+            self._channel = grpc.aio.secure_channel(authority.target, credentials, options)
+        self._calls = 0
+        self._retired = False
+
+    async def call(self, method: str, request: bytes, timeout_s: float) -> bytes:
+        """:raises grpc.aio.AioRpcError:"""
+        self._calls += 1
+        try:
+            answer: bytes = await self._channel.unary_unary(method)(request, timeout=timeout_s)
+            return answer
+        finally:
+            self._calls -= 1
+            if self._retired and not self._calls:
+                await self._channel.close()
+
+    async def retire(self) -> None:
+        self._retired = True
+        if not self._calls:
+            await self._channel.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+@dataclass(slots=True)
+class _Peer:
+    authority: _Authority
+    channel: _Channel | None = None
+    pin: _Pin | None = None
+    # One caller connects, the others wait for its channel, each within its own deadline.
+    connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class GrpcProbe:
+    """`ports.OrchestratorProbe` over grpc.aio. Channels and pins are kept per authority; `pins` is their folder."""
+
+    def __init__(self, pins: Path | None = None) -> None:
+        self._folder = _PinFolder(pins) if pins is not None else None
+        self._peers: dict[_Authority, _Peer] = {}
+        self._closed = False
+        self._unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._unverified.check_hostname = False
+        self._unverified.verify_mode = ssl.CERT_NONE
+        self._unverified.set_alpn_protocols(["h2"])
+
+    async def __aenter__(self) -> "GrpcProbe":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def get_info(self, uri: str, request: OrchestratorRequest, *, timeout_s: float) -> OrchestratorInfo:
+        """See `ports.OrchestratorProbe.get_info`."""
+        answer = await self._call(uri, GET_ORCHESTRATOR, wire.encode_orchestrator_request(request), timeout_s)
+        return wire.decode_orchestrator_info(answer)
+
+    async def ping(self, uri: str, value: bytes, *, timeout_s: float) -> bytes:
+        """See `ports.OrchestratorProbe.ping`."""
+        return wire.decode_ping(await self._call(uri, PING, wire.encode_ping(value), timeout_s))
+
+    async def close(self) -> None:
+        """Close all channels; calls in flight end as unreachable."""
+        self._closed = True
+        peers, self._peers = list(self._peers.values()), {}
+        for peer in peers:
+            if peer.channel is not None:
+                await peer.channel.close()
+
+    async def _call(self, uri: str, method: str, request: bytes, timeout_s: float) -> bytes:
+        if self._closed:
+            raise InvalidInput("the probe is closed")
+        authority = _authority(uri)
+        peer = self._peers.setdefault(authority, _Peer(authority))
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        async with _deadline(uri, deadline):
+            channel = await self._connected(peer)
+            try:
+                return await channel.call(method, request, _left(deadline))
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.UNAVAILABLE or not authority.tls:
+                    raise _translated(uri, error) from error
+            # Either the certificate changed or a kept channel sits out its back-off. A fresh leaf tells whether
+            # anybody listens at all; if so, one more try on a new channel, and only one.
+            channel = await self._connected(peer, instead_of=channel)
+            try:
+                return await channel.call(method, request, _left(deadline))
+            except grpc.aio.AioRpcError as error:
+                raise _translated(uri, error) from error
+
+    async def _connected(self, peer: _Peer, instead_of: _Channel | None = None) -> _Channel:
+        """The peer's channel; a new one with a fresh pin if the kept one is `instead_of`."""
+        async with peer.connecting:
+            if peer.channel is not None and peer.channel is not instead_of:
+                return peer.channel
+            if peer.authority.tls:
+                peer.pin = await self._pinned(peer, fresh=instead_of is not None)
+            replaced, peer.channel = peer.channel, _Channel(peer.authority, peer.pin)
+            if replaced is not None:
+                await replaced.retire()
+            return peer.channel
+
+    async def _pinned(self, peer: _Peer, *, fresh: bool) -> _Pin:
+        if self._folder is not None and not fresh:
+            stored = await asyncio.to_thread(self._folder.load, peer.authority)
+            if stored is not None:
+                return stored
+        pin = await self._first_contact(peer.authority)
+        if self._folder is not None and pin != peer.pin:
+            await asyncio.to_thread(self._folder.store, peer.authority, pin)
+        return pin
+
+    async def _first_contact(self, authority: _Authority) -> _Pin:
+        """Fetch the leaf by a handshake that checks nothing."""
+        try:
+            _, writer = await asyncio.open_connection(authority.host, authority.port, ssl=self._unverified)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise PeerUnreachable(authority.target, str(error)) from error
+        try:
+            der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        finally:
+            writer.transport.abort()
+        if der is None:
+            raise MalformedMessage("certificate", f"{authority.target} presented none")
+        return _pin(der, authority.host)
+
+
+@asynccontextmanager
+async def _deadline(peer: str, at: float) -> "AsyncIterator[None]":
+    try:
+        async with asyncio.timeout_at(at):
+            yield
+    except TimeoutError as error:
+        raise PeerTimeout(peer, "no answer in time") from error
+
+
+def _left(deadline: float) -> float:
+    return max(deadline - asyncio.get_running_loop().time(), 0.0)
+
+
+def _translated(peer: str, error: "grpc.aio.AioRpcError") -> LivepeerError:
+    code: grpc.StatusCode = error.code()
+    number: int = code.value[0]
+    return STATUS_ERRORS[code](peer, number, error.details() or code.name)

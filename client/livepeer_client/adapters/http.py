@@ -1,0 +1,158 @@
+"""Send segments and fetch renditions over HTTP (offchain-network 4.1).
+
+Certificates go unchecked, as among all peers of the network: they are self-signed, and who answers is settled by
+signatures (offchain-network 0). Redirects are never followed and bodies never decompressed: a peer decides neither
+where we connect nor how much we hold.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+
+from livepeer_client.codec import wire
+from livepeer_client.codec.messages import TranscodeResult
+from livepeer_client.errors import (
+    InvalidInput,
+    LivepeerError,
+    MalformedMessage,
+    PeerRefused,
+    PeerTimeout,
+    PeerUnreachable,
+)
+
+MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
+MAX_REFUSAL_BYTES: Final = 4096
+_CONNECT_TIMEOUT_S: Final = 2.0
+_CHUNK_BYTES: Final = 64 * 1024
+
+
+def _malformed(peer: str, detail: str) -> LivepeerError:
+    return MalformedMessage(f"HTTP answer of {peer}", detail)
+
+
+# The first entry along an error's class hierarchy holds, so the last one makes the map complete.
+CLIENT_ERRORS: Final[Mapping[type[Exception], Callable[[str, str], LivepeerError]]] = {
+    aiohttp.ServerTimeoutError: PeerTimeout,
+    aiohttp.InvalidURL: _malformed,
+    aiohttp.ClientResponseError: _malformed,
+    aiohttp.ClientPayloadError: PeerUnreachable,
+    aiohttp.ClientConnectionError: PeerUnreachable,
+    aiohttp.ClientError: PeerUnreachable,
+}
+
+
+def translated(peer: str, error: aiohttp.ClientError) -> LivepeerError:
+    """The library's error for one of aiohttp's."""
+    kind = next(CLIENT_ERRORS[kind] for kind in type(error).__mro__ if kind in CLIENT_ERRORS)
+    return kind(peer, str(error) or type(error).__name__)
+
+
+class HttpTransport:
+    """`ports.SegmentTransport` over one aiohttp session, opened by the first call."""
+
+    def __init__(self, *, verify_certificates: bool = False) -> None:
+        self._verify = verify_certificates
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> "HttpTransport":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def submit_segment(
+        self, uri: str, segment: bytes, *, credentials: str, payment: str, upload_timeout_s: float, timeout_s: float
+    ) -> TranscodeResult:
+        """See `ports.SegmentTransport.submit_segment`.
+
+        `upload_timeout_s` bounds the time until the answer's headers, which a peer sends once it has read the segment
+        and taken the payment; `timeout_s` bounds the whole exchange.
+        """
+        url = f"{uri.rstrip('/')}/segment"
+        headers = {"Livepeer-Segment": credentials, "Livepeer-Payment": payment, "Content-Type": "video/MP2T"}
+        async with self._exchange(
+            "POST", url, data=segment, headers=headers, header_timeout_s=upload_timeout_s, timeout_s=timeout_s
+        ) as response:
+            body = await _read(response, MAX_RESULT_BYTES)
+        return wire.decode_transcode_result(body)
+
+    async def fetch(self, url: str, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """See `ports.SegmentTransport.fetch`. Which URLs may be fetched is the caller's decision."""
+        async with self._exchange("GET", url, header_timeout_s=timeout_s, timeout_s=timeout_s) as response:
+            return await _read(response, limit_bytes)
+
+    async def close(self) -> None:
+        """Close the session; calls in flight end as unreachable."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise InvalidInput("the transport is closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._verify, limit=0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                headers={"Accept-Encoding": "identity"},
+            )
+        return self._session
+
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        header_timeout_s: float,
+        timeout_s: float,
+        data: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An accepted exchange, its body still unread; a refusal is raised with its text."""
+        session = self._opened()
+        stage = "header timeout"
+        response: aiohttp.ClientResponse | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout(header_timeout_s):
+                    response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
+                stage = "body timeout"
+                if response.status != 200:
+                    raise PeerRefused(url, response.status, await _refusal(response))
+                yield response
+        except aiohttp.ClientError as error:
+            raise translated(url, error) from error
+        except TimeoutError as error:
+            raise PeerTimeout(url, f"{stage}: {timeout_s:g} s in all, {header_timeout_s:g} s for headers") from error
+        finally:
+            if response is not None:
+                # An unread body makes the connection unfit for another exchange; release() closes it then.
+                response.release()
+
+
+async def _refusal(response: aiohttp.ClientResponse) -> str:
+    """The beginning of a refusal's text."""
+    text = await response.content.read(MAX_REFUSAL_BYTES)
+    return text.decode("utf-8", "replace").strip() or (response.reason or "")
+
+
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
+    """The whole body.
+
+    :raises MalformedMessage: it is longer than `limit_bytes`.
+    """
+    if (response.content_length or 0) > limit_bytes:
+        raise _malformed(str(response.url), f"{response.content_length} bytes announced, at most {limit_bytes} taken")
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > limit_bytes:
+            raise _malformed(str(response.url), f"more than {limit_bytes} bytes")
+    return bytes(body)

@@ -1,0 +1,150 @@
+"""An orchestrator's HTTP side: routes, body limits and the early 200. Rules live behind the callables handed in.
+
+    POST /segment                           one segment with its payment (offchain-network 4.1)
+    POST /payment                           a payment alone (offchain-network 4.2)
+    GET  /stream/{session}/{profile}/{name} a rendition (offchain-network 4.6)
+    GET  /status                            a small JSON
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from aiohttp import web
+
+MAX_SEGMENT_BYTES: Final = 300_000_000
+BODY_S: Final = 60
+"""A segment is uploaded within half its duration or 2 s, and lasts 5 min at most; nobody honest needs a minute
+between two pieces of it."""
+CHUNK_BYTES: Final = 1 << 18
+
+PAYMENT_HEADER: Final = "Livepeer-Payment"
+SEGMENT_HEADER: Final = "Livepeer-Segment"
+_URI_BODY: Final = "application/vnd+livepeer.uri"
+
+_log = logging.getLogger(__name__)
+
+
+class Refusal(Protocol):
+    """An HTTP status with the text that goes with it."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Exchange(Protocol):
+    """One `POST /segment`, step by step."""
+
+    async def admit(self) -> Refusal | None:
+        """Judge the headers and take the payment; None to go on and read the body."""
+
+    def check_body(self, body: bytes) -> Refusal | None:
+        """Whether `body` is what was signed for; None to answer 200."""
+
+    async def work(self, body: bytes) -> bytes:
+        """The answer's body, whatever became of the work."""
+
+
+class Desk(Protocol):
+    """What the routes lead to."""
+
+    def exchange(self, payment: str, credentials: str) -> Exchange: ...
+
+    async def pay(self, payment: str, credentials: str) -> bytes | Refusal:
+        """Take a payment that comes alone; the answer's body."""
+
+    def rendition(self, session: str, profile: str, name: str) -> bytes | None: ...
+
+    def status(self) -> Mapping[str, object]: ...
+
+
+def build_app(desk: Desk, *, max_segment_bytes: int = MAX_SEGMENT_BYTES, body_s: float = BODY_S) -> web.Application:
+    """The routes over `desk`."""
+    routes = _Routes(desk, max_segment_bytes, body_s)
+    app = web.Application()
+    app.add_routes(
+        [
+            web.post("/segment", routes.segment),
+            web.post("/payment", routes.payment),
+            web.get("/stream/{session}/{profile}/{name}", routes.rendition),
+            web.get("/status", routes.status),
+        ]
+    )
+    return app
+
+
+class _Routes:
+    def __init__(self, desk: Desk, max_segment_bytes: int, body_s: float) -> None:
+        self._desk = desk
+        self._max_segment_bytes = max_segment_bytes
+        self._body_s = body_s
+
+    async def segment(self, request: web.Request) -> web.StreamResponse:
+        exchange = self._desk.exchange(*_headers(request))
+        if (refusal := await exchange.admit()) is not None:
+            return _refuse(refusal.status, refusal.reason)
+        if request.content_type == _URI_BODY:
+            # Fetching what a peer names would let it reach into our network (offchain-network 4.6).
+            return _refuse(400, "BadRequest")
+        try:
+            body = await self._read(request)
+        except (TimeoutError, web.HTTPException, ConnectionError) as error:
+            _log.info("segment body not read: %s", type(error).__name__)
+            return _refuse(500, "Internal Server Error")
+        if body is None:
+            return _refuse(413, "segment too large")
+        if (refusal := exchange.check_body(body)) is not None:
+            return _refuse(refusal.status, refusal.reason)
+        # The status goes out before the work starts; what fails from here on is said inside the answer.
+        response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
+        await response.prepare(request)
+        await response.write(await exchange.work(body))
+        await response.write_eof()
+        return response
+
+    async def payment(self, request: web.Request) -> web.Response:
+        answer = await self._desk.pay(*_headers(request))
+        if isinstance(answer, bytes):
+            return web.Response(body=answer, content_type="application/octet-stream")
+        return _refuse(answer.status, answer.reason)
+
+    async def rendition(self, request: web.Request) -> web.Response:
+        match = request.match_info
+        data = self._desk.rendition(match["session"], match["profile"], match["name"])
+        if data is None:
+            return _refuse(404, "not found")
+        return web.Response(body=data, content_type="video/mp4" if match["name"].endswith(".mp4") else "video/mp2t")
+
+    async def status(self, request: web.Request) -> web.Response:
+        return web.json_response(dict(self._desk.status()))
+
+    async def _read(self, request: web.Request) -> bytes | None:
+        """The body, or None if it is larger than a segment may be."""
+        if (request.content_length or 0) > self._max_segment_bytes:
+            return None
+        body = bytearray()
+        pieces = request.content.iter_chunked(CHUNK_BYTES).__aiter__()
+        while True:
+            async with asyncio.timeout(self._body_s):
+                try:
+                    piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return bytes(body)
+            if len(body) + len(piece) > self._max_segment_bytes:
+                return None
+            body += piece
+
+
+def _headers(request: web.Request) -> tuple[str, str]:
+    return request.headers.get(PAYMENT_HEADER, ""), request.headers.get(SEGMENT_HEADER, "")
+
+
+def _refuse(status: int, reason: str) -> web.Response:
+    # Plain text and a newline, as peers of this endpoint expect (offchain-network 0). The connection stays open:
+    # closing it on a peer that is still sending would reset it before this is read. aiohttp discards what still
+    # comes, for 10 s at most.
+    return web.Response(status=status, text=reason + "\n")

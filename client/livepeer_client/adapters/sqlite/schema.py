@@ -1,0 +1,126 @@
+"""Opening a store's file: who may, what is in it, and bringing it up to date.
+
+Every kind of store has an application id and a list of migrations; the file's `user_version` is how many of them ran.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from livepeer_client.errors import StoreCorrupt, StoreError
+
+_OLDEST_SQLITE: Final = (3, 37, 0)
+"""The first with STRICT tables."""
+_CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """A kind of store: its name, its SQLite application id, and its migrations, oldest first, never edited."""
+
+    name: str
+    application_id: int
+    migrations: tuple[str, ...]
+
+
+def translate(error: sqlite3.Error, path: Path) -> StoreError:
+    """SQLite's error as one of ours."""
+    # The low byte is the primary code; the rest refines it.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _CORRUPT:
+        return _corrupt(path, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"{path} is in use by another process: {error}")
+    return StoreError(f"{path}: {error}")
+
+
+def open_connection(
+    path: Path, schema: Schema, *, read_only: bool
+) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
+    """The connection, and for a writer the lock that keeps every other writer out until it is closed.
+
+    :raises StoreError: missing, of another kind, newer than this library, or open elsewhere.
+    :raises StoreCorrupt: the file cannot be trusted.
+    """
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreError(f"SQLite 3.37 or newer is needed, this Python has {sqlite3.sqlite_version}")
+    if read_only and not path.is_file():
+        raise StoreError(f"{path} does not exist")
+    lock = None if read_only else _lock(path)
+    connection = None
+    try:
+        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            connection.execute("PRAGMA query_only=ON")
+        else:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+        _check(connection, path)
+        _migrate(connection, path, schema, read_only=read_only)
+    except (sqlite3.Error, StoreError) as error:
+        for opened in (connection, lock):
+            if opened is not None:
+                opened.close()
+        if isinstance(error, sqlite3.Error):
+            raise translate(error, path) from error
+        raise
+    return connection, lock
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    """Exclusive ownership of the file, given up by the kernel if the process is killed.
+
+    An open exclusive transaction on an empty database beside it: SQLite's own locking, so it works wherever SQLite
+    does, and readers of the store itself are not kept out.
+    """
+    lock = None
+    try:
+        lock = sqlite3.connect(
+            path.with_name(path.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
+        )
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        if lock is None:
+            raise StoreError(f"{path}: {error}") from error
+        lock.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            raise StoreError(f"{path} is already open, here or in another process") from error
+        raise StoreError(f"{path}: {error}") from error
+    return lock
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    """Look at every page once; what is wrong should be found before money is counted on it."""
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _corrupt(path, str(verdict))
+
+
+def _corrupt(path: Path, detail: str) -> StoreCorrupt:
+    return StoreCorrupt(
+        f"{path} is corrupt ({detail}). Stop the node, set {path.name} and its -wal and -shm aside, and put a backup in "
+        f'their place; without one, `sqlite3 {path.name} ".recover" | sqlite3 new.sqlite` saves what is readable'
+    )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, schema: Schema, *, read_only: bool) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    known = len(schema.migrations)
+    if application_id != schema.application_id and not (empty and version == 0 and application_id == 0):
+        raise StoreError(f"{path} is not a {schema.name}")
+    if version > known:
+        raise StoreError(
+            f"{path} was written by a newer version of this library (schema {version}, known up to {known}): update it"
+        )
+    if version < known and read_only:
+        raise StoreError(f"{path} has schema {version}, needs {known}: open it once for writing")
+    for number in range(version, known):
+        # One script: executescript runs it as it stands, so each migration is there completely or not at all.
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{schema.migrations[number]}\n"
+            f"PRAGMA application_id={schema.application_id};\nPRAGMA user_version={number + 1};\nCOMMIT;"
+        )

@@ -1,0 +1,88 @@
+"""The command line: arguments to settings to a node, and exit codes. Nothing here is worth importing.
+
+typer and rich are the extra `cli`; without them `main` says so instead of failing on an import.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from livepeer_client.errors import ConfigError, LivepeerError
+
+if TYPE_CHECKING:
+    import typer
+
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+"""Also for settings that are refused: nothing was started."""
+
+_MISSING: Final = "the command line needs the extra `cli`: pip install 'livepeer-client[cli]'"
+
+
+def main() -> None:
+    """Entry point of `livepeer-client` and `python -m livepeer_client`."""
+    try:
+        app = build()
+    except ModuleNotFoundError as error:
+        if error.name not in ("typer", "rich"):
+            raise
+        sys.stderr.write(f"livepeer-client: {_MISSING}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    app()
+
+
+def build() -> "typer.Typer":
+    """The commands.
+
+    :raises ModuleNotFoundError: the extra `cli` is not installed.
+    """
+    import typer
+
+    config = Annotated[Path, typer.Option("--config", metavar="FILE", help="settings, TOML")]
+    plain: dict[str, Any] = {"no_args_is_help": True, "add_completion": False, "pretty_exceptions_enable": False}
+    app = typer.Typer(help="Nodes of the Livepeer network.", **plain)
+    orchestrator = typer.Typer(help="Sell work for tickets.", **plain)
+    gateway = typer.Typer(help="Buy work with tickets.", **plain)
+    app.add_typer(orchestrator, name="orchestrator")
+    app.add_typer(gateway, name="gateway")
+
+    @orchestrator.callback()
+    def orchestrator_commands() -> None:
+        """Sell work for tickets."""
+
+    @gateway.callback()
+    def gateway_commands() -> None:
+        """Buy work with tickets."""
+
+    @orchestrator.command("run")
+    def orchestrator_run(config: config) -> None:  # type: ignore[valid-type]
+        """Serve until SIGTERM or SIGINT; prints `ready <service URI>` once it does."""
+        from livepeer_client.config import load_orchestrator
+        from livepeer_client.nodes.orchestrator import run
+
+        _run(lambda: run(load_orchestrator(config)))
+
+    @gateway.command("discover")
+    def gateway_discover(config: config) -> None:  # type: ignore[valid-type]
+        """Probe the orchestrators of the chain's pool and explain the choice or refusal of each."""
+        from livepeer_client.config import load_gateway
+        from livepeer_client.nodes.gateway import discover
+
+        _run(lambda: discover(load_gateway(config)))
+
+    return app
+
+
+def _run(start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        asyncio.run(start())
+    except ConfigError as error:
+        sys.stderr.write(f"livepeer-client: {error}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    except LivepeerError as error:
+        sys.stderr.write(f"livepeer-client: {type(error).__name__}: {error}\n")
+        raise SystemExit(EXIT_FAILED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

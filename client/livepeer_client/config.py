@@ -1,0 +1,372 @@
+"""Settings of both nodes: frozen, parsed once from TOML, every default here and nowhere else.
+
+Relative paths are taken from the directory of the file that names them. Amounts are integer wei, durations
+seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a misspelt one is not ignored.
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from livepeer_client.codec.capability import Capability
+from livepeer_client.errors import ConfigError
+from livepeer_client.types import Wei
+
+INT64_MAX: Final = 2**63 - 1
+"""Prices travel as a pair of int64 (offchain-payments 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainConfig:
+    """`addresses` is the file that the suite's deployment wrote."""
+
+    rpc_url: str
+    addresses: Path
+    poll_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeyConfig:
+    """A keystore file or one with a raw key in hex; the password is read from its own file."""
+
+    file: Path
+    password_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorSettings:
+    """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off."""
+
+    service_uri: str
+    listen_host: str
+    listen_port: int
+    data_dir: Path
+    price_per_unit: int
+    pixels_per_unit: int
+    auto_adjust_price: bool
+    capabilities_removed: frozenset[Capability]
+    ticket_ev_wei: Wei
+    redeem_gas: int
+    tx_cost_multiplier: int
+    max_face_value_wei: Wei
+    expiration_blocks: int
+    max_sessions: int
+    latency_ms: int
+
+    @property
+    def service_host(self) -> str:
+        return urlsplit(self.service_uri).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionConfig:
+    """`min_batch`: wait for at least so many winners unless one is urgent."""
+
+    enabled: bool
+    max_batch: int
+    min_batch: int
+    poll_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsConfig:
+    initialize: bool
+    max_delay_s: float
+    poll_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RewardConfig:
+    enabled: bool
+    poll_interval_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestratorConfig:
+    chain: ChainConfig
+    key: KeyConfig
+    orchestrator: OrchestratorSettings
+    redemption: RedemptionConfig
+    rounds: RoundsConfig
+    reward: RewardConfig
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """What one gateway accepts and how long it waits. Price ceiling: wei for `pixels_per_unit` pixels."""
+
+    data_dir: Path
+    max_price_per_unit: int
+    pixels_per_unit: int
+    max_ticket_ev_wei: Wei
+    max_total_ev_wei: Wei
+    deposit_multiplier: int
+    discovery_timeout_s: float
+    discovery_cutoff_s: float
+    probe_timeout_s: float
+    refresh_timeout_s: float
+    max_attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    chain: ChainConfig
+    key: KeyConfig
+    gateway: GatewaySettings
+
+
+_REQUIRED: Final = object()
+
+
+class _Table:
+    """One table of a file, read key by key; `finish` refuses what nobody read."""
+
+    def __init__(self, file: Path, name: str, values: Mapping[str, Any]) -> None:
+        self._file = file
+        self._name = name
+        self._left = dict(values)
+        self._known: list[str] = []
+
+    def refuse(self, key: str, expected: str, found: object) -> ConfigError:
+        shown = "nothing" if found is _REQUIRED else repr(found)
+        return ConfigError(f"{self._file}: [{self._name}] {key}: expected {expected}, found {shown}")
+
+    def take(self, key: str, expected: str, good: Callable[[Any], bool], default: Any = _REQUIRED) -> Any:
+        self._known.append(key)
+        value = self._left.pop(key, default)
+        if value is _REQUIRED or not good(value):
+            raise self.refuse(key, expected, value)
+        return value
+
+    def text(self, key: str, default: Any = _REQUIRED) -> str:
+        value: str = self.take(key, "a non-empty string", lambda v: isinstance(v, str) and bool(v), default)
+        return value
+
+    def path(self, key: str) -> Path:
+        return self._file.parent / Path(self.text(key)).expanduser()
+
+    def optional_path(self, key: str) -> Path | None:
+        if key in self._left:
+            return self.path(key)
+        self._known.append(key)
+        return None
+
+    def flag(self, key: str, default: bool) -> bool:
+        value: bool = self.take(key, "true or false", lambda v: isinstance(v, bool), default)
+        return value
+
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = INT64_MAX) -> int:
+        def good(value: Any) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+        value: int = self.take(key, f"an integer in [{low}, {high}]", good, default)
+        return value
+
+    def seconds(self, key: str, default: Any = _REQUIRED) -> float:
+        def good(value: Any) -> bool:
+            return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 86_400
+
+        return float(self.take(key, "seconds in (0, 86400]", good, default))
+
+    def names(self, key: str) -> list[str]:
+        def good(value: Any) -> bool:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+        value: list[str] = self.take(key, "a list of strings", good, [])
+        return value
+
+    def finish(self) -> None:
+        if self._left:
+            stray = ", ".join(sorted(self._left))
+            known = ", ".join(sorted(self._known))
+            raise ConfigError(f"{self._file}: [{self._name}] {stray}: unknown key, expected one of {known}")
+
+
+class _Document:
+    def __init__(self, file: Path) -> None:
+        self._file = file.absolute()
+        try:
+            with self._file.open("rb") as source:
+                self._left: dict[str, Any] = tomllib.load(source)
+        except OSError as error:
+            raise ConfigError(f"{self._file}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self._file}: not TOML: {error}") from error
+
+    def table(self, name: str, *, required: bool) -> _Table:
+        values = self._left.pop(name, None)
+        if values is None and required:
+            raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
+        if values is not None and not isinstance(values, dict):
+            raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
+        return _Table(self._file, name, values or {})
+
+    def finish(self) -> None:
+        if self._left:
+            raise ConfigError(f"{self._file}: {', '.join(sorted(self._left))}: unknown table or key")
+
+
+def load_orchestrator(file: Path) -> OrchestratorConfig:
+    """Read an orchestrator's settings.
+
+    :raises ConfigError: naming file, key and what was expected.
+    """
+    document = _Document(file)
+    config = OrchestratorConfig(
+        chain=_chain(document),
+        key=_key(document),
+        orchestrator=_orchestrator(document.table("orchestrator", required=True)),
+        redemption=_redemption(document.table("redemption", required=False)),
+        rounds=_rounds(document.table("rounds", required=False)),
+        reward=_reward(document.table("reward", required=False)),
+    )
+    document.finish()
+    return config
+
+
+def load_gateway(file: Path) -> GatewayConfig:
+    """Read a gateway's settings. Raises as `load_orchestrator`."""
+    document = _Document(file)
+    config = GatewayConfig(
+        chain=_chain(document), key=_key(document), gateway=_gateway(document.table("gateway", required=True))
+    )
+    document.finish()
+    return config
+
+
+def _chain(document: _Document) -> ChainConfig:
+    table = document.table("chain", required=True)
+    rpc_url = table.text("rpc_url")
+    if urlsplit(rpc_url).scheme not in ("http", "https"):
+        # The URL may carry a key, so it is not repeated.
+        raise table.refuse("rpc_url", "an http(s) URL", "another scheme")
+    addresses = table.path("addresses")
+    interval = table.seconds("poll_interval_s", 5)
+    table.finish()
+    return ChainConfig(rpc_url, addresses, interval)
+
+
+def _key(document: _Document) -> KeyConfig:
+    table = document.table("key", required=True)
+    file = table.path("file")
+    password_file = table.optional_path("password_file")
+    table.finish()
+    return KeyConfig(file, password_file)
+
+
+def _orchestrator(table: _Table) -> OrchestratorSettings:
+    service_uri = table.text("service_uri").rstrip("/")
+    if not _is_service_uri(service_uri):
+        raise table.refuse("service_uri", "https://host:port", service_uri)
+    host, port = _host_port(table, "listen")
+    settings = OrchestratorSettings(
+        service_uri=service_uri,
+        listen_host=host,
+        listen_port=port,
+        data_dir=table.path("data_dir"),
+        price_per_unit=table.integer("price_per_unit"),
+        pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
+        auto_adjust_price=table.flag("auto_adjust_price", True),
+        capabilities_removed=_capabilities(table, "capabilities_removed"),
+        ticket_ev_wei=Wei(table.integer("ticket_ev_wei", 8_000_000_000, low=1)),
+        redeem_gas=table.integer("redeem_gas", 1_200_000, low=1),
+        tx_cost_multiplier=table.integer("tx_cost_multiplier", 100, low=1),
+        max_face_value_wei=Wei(table.integer("max_face_value_wei", 0, high=2**256 - 1)),
+        expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
+        max_sessions=table.integer("max_sessions", 10, low=1, high=100_000),
+        latency_ms=table.integer("latency_ms", 0, high=600_000),
+    )
+    table.finish()
+    return settings
+
+
+def _redemption(table: _Table) -> RedemptionConfig:
+    config = RedemptionConfig(
+        enabled=table.flag("enabled", True),
+        max_batch=table.integer("max_batch", 20, low=1, high=1_000),
+        min_batch=table.integer("min_batch", 1, low=1, high=1_000),
+        poll_interval_s=table.seconds("poll_interval_s", 5),
+    )
+    if config.min_batch > config.max_batch:
+        raise table.refuse("min_batch", f"at most max_batch ({config.max_batch})", config.min_batch)
+    table.finish()
+    return config
+
+
+def _rounds(table: _Table) -> RoundsConfig:
+    config = RoundsConfig(
+        initialize=table.flag("initialize", False),
+        max_delay_s=table.seconds("max_delay_s", 30),
+        poll_interval_s=table.seconds("poll_interval_s", 5),
+    )
+    table.finish()
+    return config
+
+
+def _reward(table: _Table) -> RewardConfig:
+    config = RewardConfig(
+        enabled=table.flag("enabled", True), poll_interval_s=table.seconds("poll_interval_s", 5)
+    )
+    table.finish()
+    return config
+
+
+def _gateway(table: _Table) -> GatewaySettings:
+    settings = GatewaySettings(
+        data_dir=table.path("data_dir"),
+        max_price_per_unit=table.integer("max_price_per_unit"),
+        pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
+        max_ticket_ev_wei=Wei(table.integer("max_ticket_ev_wei", 3_000_000_000_000, low=1)),
+        max_total_ev_wei=Wei(table.integer("max_total_ev_wei", 20_000_000_000_000, low=1)),
+        deposit_multiplier=table.integer("deposit_multiplier", 1, low=1),
+        discovery_timeout_s=table.seconds("discovery_timeout_s", 0.5),
+        discovery_cutoff_s=table.seconds("discovery_cutoff_s", 6),
+        probe_timeout_s=table.seconds("probe_timeout_s", 5),
+        refresh_timeout_s=table.seconds("refresh_timeout_s", 2.5),
+        max_attempts=table.integer("max_attempts", 3, low=1, high=100),
+    )
+    table.finish()
+    return settings
+
+
+def _is_service_uri(uri: str) -> bool:
+    parts = urlsplit(uri)
+    try:
+        return parts.scheme == "https" and bool(parts.hostname) and parts.port is not None and not parts.path
+    except ValueError:
+        # The port is not a number in range.
+        return False
+
+
+def _host_port(table: _Table, key: str) -> tuple[str, int]:
+    value = table.text(key)
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not port.isdecimal() or not int(port) <= 65_535 or not host or (":" in host and not _is_ipv6(host)):
+        raise table.refuse(key, "host:port", value)
+    return host, int(port)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _capabilities(table: _Table, key: str) -> frozenset[Capability]:
+    return frozenset(_named(table, key, table.names(key)))
+
+
+def _named(table: _Table, key: str, names: Iterable[str]) -> Iterable[Capability]:
+    for name in names:
+        try:
+            yield Capability[name.upper().replace("-", "_").replace(" ", "_")]
+        except KeyError:
+            expected = "capability names such as " + ", ".join(member.name for member in list(Capability)[:4])
+            raise table.refuse(key, expected, name) from None

@@ -1,0 +1,202 @@
+"""Whom a gateway can use: when to stop probing, what an answer is worth, who is out for a while.
+
+A member of the on-chain pool either becomes an `Offer` or a `Rejection` with its figures; nothing is dropped silently.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from fractions import Fraction
+from typing import Final
+
+from livepeer_client.codec import capability
+from livepeer_client.codec.address import checksum_address
+from livepeer_client.codec.messages import Capabilities, OrchestratorInfo, PriceInfo, RegisteredOrchestrator
+from livepeer_client.codec.ticket import TicketParams
+from livepeer_client.errors import InvalidInput
+from livepeer_client.types import Address
+
+DEFAULT_WAKES_S: Final = (0.5, 1.0, 2.0, 4.0)
+DEFAULT_CUTOFF_S: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """How long one discovery waits (offchain-network 1.3). `wanted` good answers end it; None wants the whole pool.
+
+    At the first of `wakes_s` that sees a good answer it ends too, and at `cutoff_s` in any case. Seconds since start.
+    """
+
+    wanted: int | None = None
+    wakes_s: tuple[float, ...] = DEFAULT_WAKES_S
+    cutoff_s: float = DEFAULT_CUTOFF_S
+    probe_timeout_s: float = DEFAULT_CUTOFF_S
+
+    def __post_init__(self) -> None:
+        times = (*self.wakes_s, self.cutoff_s)
+        if (self.wanted is not None and self.wanted < 1) or times[0] <= 0 or list(times) != sorted(set(times)):
+            raise InvalidInput(f"a probe plan wants somebody and wakes at rising times: {self.wanted}, {times}")
+        if self.probe_timeout_s <= 0:
+            raise InvalidInput(f"a probe needs time, got {self.probe_timeout_s} s")
+
+    @classmethod
+    def waking_first_at(cls, first_s: float, cutoff_s: float, probe_timeout_s: float) -> "ProbePlan":
+        """A plan whose wakes double from `first_s` until the cut-off."""
+        wakes = [first_s]
+        while wakes[-1] * 2 < cutoff_s:
+            wakes.append(wakes[-1] * 2)
+        return cls(None, tuple(wake for wake in wakes if wake < cutoff_s), cutoff_s, min(probe_timeout_s, cutoff_s))
+
+
+class Stop(Enum):
+    """Why a discovery ended."""
+
+    ENOUGH = "enough good answers"
+    ALL_ANSWERED = "everybody answered"
+    WAKE = "a good answer was in when the timer woke"
+    CUTOFF = "out of time"
+
+
+def stop_after_answer(plan: ProbePlan, *, good: int, answered: int, probed: int) -> Stop | None:
+    """Whether an answer ends the discovery; `answered` counts good and bad ones."""
+    if answered >= probed:
+        return Stop.ALL_ANSWERED
+    return Stop.ENOUGH if plan.wanted is not None and good >= plan.wanted else None
+
+
+def stop_at_wake(plan: ProbePlan, *, good: int, elapsed_s: float) -> Stop | None:
+    """Whether a timer's wake ends the discovery."""
+    if elapsed_s >= plan.cutoff_s:
+        return Stop.CUTOFF
+    return Stop.WAKE if good else None
+
+
+class RejectReason(Enum):
+    """Why somebody in the pool is not used."""
+
+    INACTIVE = "not active this round"
+    NO_SERVICE_URI = "has registered no service URI"
+    NO_ANSWER = "no answer"
+    NOT_AWAITED = "had not answered when discovery stopped"
+    REFUSED = "refused"
+    MALFORMED = "malformed answer"
+    DIRECTORY_ONLY = "directory only, not doing work"
+    WRONG_ADDRESS = "answers for another address than the registered one"
+    WRONG_RECIPIENT = "wants tickets for another recipient than the registered one"
+    KEY_NOT_PROVEN = "did not prove that it holds the registered key"
+    INCOMPATIBLE = "lacks what the job needs"
+    NO_TICKET_PARAMS = "no ticket params"
+    NO_AUTH_TOKEN = "no auth token"  # noqa: S105, the reason's text
+    NO_PRICE = "no price"
+    BAD_PRICE = "price makes no sense"
+    TOO_DEAR = "price above the ceiling"
+    SUSPENDED = "suspended"
+    ALREADY_TRIED = "already tried for this segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One member of the pool that cannot be used, why, and the figures compared."""
+
+    member: RegisteredOrchestrator
+    reason: RejectReason
+    figures: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        detail = ", ".join(f"{name} {value}" for name, value in self.figures.items())
+        return f"{self.reason.value} ({detail})" if detail else self.reason.value
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Terms of one orchestrator that can do the job. `latency_s` is the probe's wall time, connection included.
+
+    `price` is exact, wei per pixel; `ticket_params` and `price_info` are those of `info`, known to be there.
+    """
+
+    member: RegisteredOrchestrator
+    info: OrchestratorInfo
+    ticket_params: TicketParams
+    price_info: PriceInfo
+    price: Fraction
+    latency_s: float
+
+
+def refuse_unasked(member: RegisteredOrchestrator) -> Rejection | None:
+    """Why a member of the pool is not even asked."""
+    if not member.active:
+        return Rejection(member, RejectReason.INACTIVE)
+    return None if member.service_uri else Rejection(member, RejectReason.NO_SERVICE_URI)
+
+
+def classify(
+    member: RegisteredOrchestrator, info: OrchestratorInfo, job: Capabilities, latency_s: float
+) -> Offer | Rejection:
+    """Judge one answer.
+
+    Identity comes first: the signing address and the ticket recipient must both be the address whose service URI was
+    probed, or anybody's terms could be had under a well-staked name (offchain-network A).
+    """
+
+    def reject(reason: RejectReason, **figures: object) -> Rejection:
+        return Rejection(member, reason, figures)
+
+    registered = checksum_address(member.address)
+    if info.address != member.address:
+        return reject(RejectReason.WRONG_ADDRESS, registered=registered, answered=_shown(info.address))
+    params = info.ticket_params
+    if params is not None and params.recipient != member.address:
+        return reject(RejectReason.WRONG_RECIPIENT, registered=registered, recipient=_shown(params.recipient))
+    if not info.transcoder:
+        return reject(RejectReason.DIRECTORY_ONLY)
+    missing = capability.mismatch(job, info.capabilities)
+    if missing is not None:
+        return reject(RejectReason.INCOMPATIBLE, missing=missing)
+    if info.auth_token is None:
+        return reject(RejectReason.NO_AUTH_TOKEN)
+    if params is None:
+        return reject(RejectReason.NO_TICKET_PARAMS)
+    price = info.price_info
+    if price is None:
+        return reject(RejectReason.NO_PRICE)
+    if price.pixels_per_unit <= 0 or price.price_per_unit < 0:
+        return reject(RejectReason.BAD_PRICE, wei=price.price_per_unit, pixels=price.pixels_per_unit)
+    return Offer(member, info, params, price, price.wei_per_pixel, latency_s)
+
+
+def _shown(address: bytes) -> str:
+    return f"0x{address.hex()}" if address else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """An orchestrator is out until `until_s` on the caller's clock, for `cause`.
+
+    `barred`: it broke the rules rather than failed, so it is not even a last resort.
+    """
+
+    until_s: float
+    cause: str
+    barred: bool = False
+
+
+Suspensions = Mapping[Address, Suspension]
+
+
+def suspend(
+    suspensions: Suspensions, address: Address, *, now_s: float, for_s: float, cause: str, barred: bool = False
+) -> Suspensions:
+    """`suspensions` with one more, the lapsed ones gone. A bar is never shortened or softened by a later failure."""
+    kept = {who: entry for who, entry in suspensions.items() if now_s < entry.until_s}
+    held = kept.get(address)
+    if held is not None and held.barred and not barred:
+        return kept
+    return {**kept, address: Suspension(now_s + for_s, cause, barred)}
+
+
+def suspension(suspensions: Suspensions, address: Address, now_s: float) -> Suspension | None:
+    """The suspension of `address` in force at `now_s`."""
+    entry = suspensions.get(address)
+    return entry if entry is not None and now_s < entry.until_s else None

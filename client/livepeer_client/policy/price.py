@@ -1,0 +1,93 @@
+"""Prices and fees: exact fractions of a wei per pixel, and the wire's int64 pairs (offchain-payments 7 and 8)."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from math import ceil, floor
+from typing import Final
+
+from livepeer_client.codec.messages import PriceInfo, VideoProfile
+from livepeer_client.errors import InvalidInput, ParamsRejected
+
+_MAX_INT64: Final = 2**63 - 1
+_OVERHEAD_DECIMALS: Final = 1000
+MAX_PRICE_RISE: Final = 2
+"""A session is dropped when its price exceeds this multiple of its first one."""
+PREPAID_MARGIN: Final = Fraction(2296835809958953, 2251799813685248)
+"""What a gateway pays ahead of an estimate: the double nearest to 1.02, exactly."""
+PASSTHROUGH_FPS: Final = 60
+"""Frame rate assumed where a profile keeps the source's."""
+
+
+def price_to_info(price: Fraction) -> PriceInfo:
+    """The int64 pair of a price in lowest terms, floored to whole wei if it does not fit.
+
+    :raises InvalidInput: even the whole wei exceed an int64.
+    """
+    if abs(price.numerator) <= _MAX_INT64 and price.denominator <= _MAX_INT64:
+        return PriceInfo(price.numerator, price.denominator)
+    whole = floor(price)
+    if abs(whole) > _MAX_INT64:
+        raise InvalidInput(f"price cannot be converted to int64: {price}")
+    return PriceInfo(whole, 1)
+
+
+def info_to_price(info: PriceInfo | None) -> Fraction | None:
+    """Wei per pixel, or None without a price.
+
+    :raises InvalidInput: `pixels per unit is 0`.
+    """
+    return None if info is None else info.wei_per_pixel
+
+
+def with_overhead(base: Fraction, tx_cost_multiplier: Fraction) -> Fraction:
+    """The price that also covers redemption: base x (1 + 1 / multiplier), cut to 3 decimals but never below `base`.
+
+    `tx_cost_multiplier` is face value / transaction cost of the quote, 0 when unknown; then nothing is added.
+    The floor at `base` keeps a price of less than a thousandth of a wei from becoming free.
+    """
+    if base <= 0 or tx_cost_multiplier <= 0:
+        return base
+    raised = base * (1 + 1 / tx_cost_multiplier)
+    return max(base, Fraction(floor(raised * _OVERHEAD_DECIMALS), _OVERHEAD_DECIMALS))
+
+
+def check_price(offered: PriceInfo | None, initial: Fraction | None) -> Fraction:
+    """The price a gateway is about to pay, refused once it is more than twice the session's first one.
+
+    :returns: wei per pixel.
+    :raises ParamsRejected: no price, a zero denominator, or a price that more than doubled.
+    """
+    if offered is None:
+        raise ParamsRejected("missing orchestrator price")
+    if offered.pixels_per_unit == 0:
+        raise ParamsRejected("pixels per unit is 0", price_per_unit=offered.price_per_unit)
+    price = offered.wei_per_pixel
+    if initial is not None and price > MAX_PRICE_RISE * initial:
+        raise ParamsRejected("Orchestrator price has more than doubled", price=price, initial_price=initial)
+    return price
+
+
+def estimate_pixels(profiles: Iterable[VideoProfile], duration_s: Fraction) -> int:
+    """Pixels that transcoding `duration_s` seconds into `profiles` is expected to yield, each figure rounded up."""
+    return sum(
+        profile.width
+        * profile.height
+        * ceil(Fraction(profile.fps or PASSTHROUGH_FPS, profile.fps_den if profile.fps else 1))
+        * ceil(duration_s)
+        for profile in profiles
+    )
+
+
+def estimate_fee(profiles: Iterable[VideoProfile], duration_s: Fraction, price: Fraction) -> Fraction:
+    """What a gateway pays ahead for a segment, wei, exact (offchain-payments 8)."""
+    return estimate_pixels(profiles, duration_s) * PREPAID_MARGIN * price
+
+
+def fee(pixels: int, price: Fraction) -> Fraction:
+    """What work costs, wei, exact; the same on both sides.
+
+    :raises InvalidInput: negative pixels.
+    """
+    if pixels < 0:
+        raise InvalidInput(f"{pixels} pixels")
+    return pixels * price

@@ -1,0 +1,143 @@
+"""What a gateway expects of a segment's exchange and of its result (offchain-network 4.1, 4.7)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+from urllib.parse import urlsplit
+
+from livepeer_client.codec.credentials import result_digest
+from livepeer_client.codec.keccak import keccak256
+from livepeer_client.codec.messages import TranscodedSegment, VideoProfile
+from livepeer_client.codec.signature import is_signed_by
+from livepeer_client.errors import BadResult
+from livepeer_client.facts import MediaInfo
+from livepeer_client.types import Address
+
+MAX_SEGMENT_BYTES: Final = 300_000_000
+MAX_SEGMENT_MS: Final = 5 * 60 * 1000
+DOWNLOAD_TIMEOUT_S: Final = 4.0
+SIZE_TOLERANCE_PX: Final = 2
+"""Encoders want even sizes, so a side that follows from the source's aspect may be off by this."""
+DURATION_TOLERANCE: Final = Fraction(1, 10)
+DURATION_TOLERANCE_S: Final = Fraction(1, 5)
+"""A rendition may differ from its source by a tenth or by 0.2 s, whichever is more: a change of frame rate moves
+the end by a frame or two, and containers round."""
+_RENDITION_OVERHEAD: Final = 4
+_RENDITION_FLOOR_BYTES: Final = 4 * 1024 * 1024
+
+NON_RETRYABLE: Final = frozenset(
+    {
+        "Unsupported input pixel format",
+        "Error initializing filtergraph",
+        "Too many outputs",
+        "Unsupported input codec",
+        "No keyframes in input",
+        "Unrecoverable state, restart process",
+        "Output duration larger than input duration",
+        "Output frame count larger than expected",
+        "Decoder not found",
+        "Demuxer not found",
+        "Encoder not found",
+        "Muxer not found",
+        "Option not found",
+        "Invalid argument",
+        "TranscoderInvalidResolution",
+        "TranscoderInvalidVideo",
+        "TranscoderUnrecognizedFormat",
+        "TranscoderUnrecognizedProfile",
+        "TranscoderInvalidGOP",
+        "TranscoderIncompatibleDevices",
+    }
+)
+"""Whole wire texts that blame the segment or the job, so that no other orchestrator would do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeTimes:
+    """Seconds until the answer's headers, and for the whole exchange."""
+
+    upload_s: float
+    total_s: float
+
+
+def exchange_times(duration_s: float, multiplier: float = 1.0) -> ExchangeTimes:
+    """Upload max(2 s, half the duration), all of it max(8 s, four times the duration) (offchain-network 4.1)."""
+    return ExchangeTimes(max(2.0, 0.5 * duration_s) * multiplier, max(8.0, 4.0 * duration_s) * multiplier)
+
+
+def rendition_limit(profile: VideoProfile, duration_s: float) -> int:
+    """The most bytes taken for one rendition: four times what its bitrate says, at least 4 MiB."""
+    if profile.bitrate == 0:
+        return MAX_SEGMENT_BYTES
+    expected = int(profile.bitrate * duration_s / 8)
+    return min(MAX_SEGMENT_BYTES, max(_RENDITION_FLOOR_BYTES, expected * _RENDITION_OVERHEAD))
+
+
+def check_offered(segments: Sequence[TranscodedSegment], profiles: Sequence[VideoProfile], transcoder: str) -> None:
+    """Before anything is fetched: one rendition per profile, each lying at the orchestrator that made it.
+
+    A URL to another host could make us call services only we can reach (offchain-network 4.6).
+
+    :raises BadResult:
+    """
+    if len(segments) != len(profiles):
+        raise BadResult("number of renditions", len(profiles), len(segments))
+    home = _origin(transcoder)
+    for segment in segments:
+        if home is None or _origin(segment.url) != home:
+            raise BadResult("host of a rendition", transcoder, segment.url)
+        if segment.pixels < 0:
+            raise BadResult("pixels", "none or more", segment.pixels)
+
+
+def check_signature(renditions: Sequence[bytes], sig: bytes, address: Address) -> None:
+    """The orchestrator signed exactly these renditions, in this order.
+
+    :raises BadResult:
+    """
+    if not is_signed_by(address, sig, result_digest(keccak256(data) for data in renditions)):
+        raise BadResult("signature over the renditions", f"one by 0x{address.hex()}", f"0x{sig.hex()}")
+
+
+def check_rendition(profile: VideoProfile, claimed_pixels: int, found: MediaInfo, source: MediaInfo) -> None:
+    """A decoded rendition is what was ordered and what will be charged.
+
+    Pixels must match exactly; size and duration within the tolerances of this module.
+
+    :raises BadResult:
+    """
+    if claimed_pixels != found.pixels:
+        raise BadResult(f"pixels of {profile.name}", found.pixels, claimed_pixels)
+    if not _right_size(profile, found, source):
+        raise BadResult(f"size of {profile.name}", (profile.width, profile.height), (found.width, found.height))
+    allowed = max(source.duration_s * DURATION_TOLERANCE, DURATION_TOLERANCE_S)
+    if abs(found.duration_s - source.duration_s) > allowed:
+        raise BadResult(
+            f"duration of {profile.name}",
+            f"{float(source.duration_s):.3f} s within {float(allowed):.3f} s",
+            f"{float(found.duration_s):.3f} s",
+        )
+
+
+def _right_size(profile: VideoProfile, found: MediaInfo, source: MediaInfo) -> bool:
+    """The profile's size, or its longer side with the other following from the source's aspect."""
+    if (found.width, found.height) == (profile.width, profile.height):
+        return True
+    if source.width >= source.height:
+        height = Fraction(profile.width * source.height, source.width)
+        return found.width == profile.width and abs(found.height - height) <= SIZE_TOLERANCE_PX
+    width = Fraction(profile.height * source.width, source.height)
+    return found.height == profile.height and abs(found.width - width) <= SIZE_TOLERANCE_PX
+
+
+def _origin(uri: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of a URL, None if it has none."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return None
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)

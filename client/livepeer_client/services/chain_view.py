@@ -1,0 +1,87 @@
+"""What payments and quotes need to know of the chain, read at most once per block."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from livepeer_client.codec.ticket import ExpirationParams
+from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.ports import Chain, Clock
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class SenderFacts:
+    """A gateway's account and what we could still draw from its reserve this round, wei, as of one block."""
+
+    info: SenderInfo
+    claimable_reserve: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One block, the round it falls into, our own state at it and the creation params that a quote carries."""
+
+    head: Head
+    round: RoundState
+    orchestrator: OrchestratorState
+    expiration: ExpirationParams
+
+
+class ChainView:
+    """Reads `chain` again once `poll_interval_s` has passed; what is known of senders lives as long as the block.
+
+    It has no task of its own: whoever asks first after that reads, whoever asks meanwhile waits for the same answer.
+    Every method raises as `Chain` does. An outdated answer is never given, since a quote's life is counted in
+    blocks; for the same reason the block number never goes back.
+    """
+
+    def __init__(self, chain: Chain, clock: Clock, recipient: Address, poll_interval_s: float) -> None:
+        self._chain = chain
+        self._clock = clock
+        self._recipient = recipient
+        self._poll_interval_s = poll_interval_s
+        self._lock = asyncio.Lock()
+        self._moment: Moment | None = None
+        self._read_at = 0.0
+        self._senders: dict[Address, SenderFacts] = {}
+
+    async def moment(self) -> Moment:
+        async with self._lock:
+            now = self._clock.monotonic()
+            if self._moment is None or now - self._read_at >= self._poll_interval_s:
+                self._moment = await self._read(self._moment)
+                self._read_at = now
+            return self._moment
+
+    async def sender(self, sender: Address) -> SenderFacts:
+        moment = await self.moment()
+        known = self._senders.get(sender)
+        if known is None:
+            info, reserve = await asyncio.gather(
+                self._chain.sender_info(sender), self._chain.claimable_reserve(sender, self._recipient)
+            )
+            known = SenderFacts(info, reserve)
+            if self._moment is moment:
+                self._senders[sender] = known
+        return known
+
+    def forget_sender(self, sender: Address) -> None:
+        """Read this sender anew at the next question: we know that its account has just moved."""
+        self._senders.pop(sender, None)
+
+    async def _read(self, before: Moment | None) -> Moment:
+        head, round_, orchestrator = await asyncio.gather(
+            self._chain.head(), self._chain.round_state(), self._chain.orchestrator_state(self._recipient)
+        )
+        if before is not None:
+            head = replace(head, l1_block=BlockNumber(max(head.l1_block, before.head.l1_block)))
+        if before is None or head.block_hash != before.head.block_hash:
+            self._senders.clear()
+        return Moment(head, round_, orchestrator, await self._creation(round_))
+
+    async def _creation(self, round_: RoundState) -> ExpirationParams:
+        if round_.last_initialized_block_hash != ZERO_HASH or round_.last_initialized == 0:
+            return ExpirationParams(round_.last_initialized, round_.last_initialized_block_hash)
+        # Just after a round's start on L2 its hash may not be there yet (offchain-payments 3).
+        previous = Round(round_.last_initialized - 1)
+        return ExpirationParams(previous, await self._chain.block_hash_for_round(previous))

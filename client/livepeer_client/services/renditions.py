@@ -1,0 +1,43 @@
+"""Renditions in memory until they are fetched: the driver for peers without a store of their own (offchain-network 4.6).
+
+    {service_uri}/stream/{session}/{profile}/{seq}.ts
+"""
+
+from collections import OrderedDict
+from typing import Final
+from urllib.parse import quote
+
+from livepeer_client.codec.messages import VideoFormat, VideoProfile
+
+KEPT_PER_DIRECTORY: Final = 12
+"""A gateway that is more segments behind than this has given up on them."""
+
+_SUFFIX: Final = {VideoFormat.MPEGTS: ".ts", VideoFormat.MP4: ".mp4"}
+
+
+class RenditionStore:
+    """The last renditions of each session and profile. A session's go when it is dropped."""
+
+    def __init__(self, service_uri: str) -> None:
+        self._base = f"{service_uri}/stream"
+        self._sessions: dict[str, dict[str, OrderedDict[str, bytes]]] = {}
+
+    def put(self, session_id: str, profile: VideoProfile, seq: int, data: bytes) -> str:
+        """Keep a rendition, dropping the oldest of its profile beyond the limit.
+
+        :returns: the URL it can be fetched at.
+        """
+        name = f"{seq}{_SUFFIX[profile.format]}"
+        directory = self._sessions.setdefault(session_id, {}).setdefault(profile.name, OrderedDict())
+        directory.pop(name, None)
+        directory[name] = data
+        while len(directory) > KEPT_PER_DIRECTORY:
+            directory.popitem(last=False)
+        # Both names come from the peer: whatever they contain stays one path segment.
+        return f"{self._base}/{quote(session_id, safe='')}/{quote(profile.name, safe='')}/{name}"
+
+    def get(self, session_id: str, profile_name: str, name: str) -> bytes | None:
+        return self._sessions.get(session_id, {}).get(profile_name, {}).get(name)
+
+    def drop(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)

@@ -1,0 +1,52 @@
+# pragma version 0.4.3
+# SPDX-License-Identifier: MIT
+"""
+@title An address that stays while the code behind it can be replaced
+@license MIT
+@notice Runs the code registered in the Controller under `targetContractId` on this contract's own storage and balance.
+@dev Storage: slots 0 and 1 are those of the manager module, which the target shares; the rest is the target's (spec 4).
+     `controller`, `targetContractId` and `setController` are answered here and never reach the target.
+@custom:kill The Controller owner registers other code under `targetContractId`, or none: then every call fails. The
+             pause stops what the target guards with it.
+"""
+
+from .modules import manager
+
+initializes: manager
+exports: (manager.controller, manager.setController, manager.targetContractId)
+
+
+# Answers must be shorter than this. The longest of today's targets is a service URI (1088 bytes).
+ANSWER_BOUND: constant(uint256) = 4096
+
+
+# Part of every manager's published ABI, though this contract has no parameter to change.
+event ParameterUpdate:
+    param: String[64]
+
+
+@deploy
+def __init__(_controller: address, _targetContractId: bytes32):
+    """
+    @param _controller The Controller to obey.
+    @param _targetContractId Id under which the code is registered.
+    """
+    manager.__init__(_controller)
+    manager.targetContractId = _targetContractId
+
+
+@external
+@payable
+@raw_return
+def __default__() -> Bytes[ANSWER_BOUND]:
+    """
+    @notice Run the registered code with the same data, value and caller; its answer or failure is passed on unchanged.
+    @dev Without code behind it a delegate call succeeds and does nothing, which would swallow ETH (spec 18, K14). An
+         answer that fills the bound may have been cut, so it is refused rather than passed on.
+    """
+    target: address = manager._resolve(manager.targetContractId)
+    assert target != empty(address), "target contract must be registered"
+    assert target.is_contract, "target contract has no code"
+    answer: Bytes[ANSWER_BOUND] = raw_call(target, msg.data, max_outsize=ANSWER_BOUND, is_delegate_call=True)
+    assert len(answer) < ANSWER_BOUND, "answer of target contract is too long"
+    return answer

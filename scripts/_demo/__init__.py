@@ -1,0 +1,1 @@
+"""`make demo`: the whole network on a local chain, with real processes, real video and real payments."""

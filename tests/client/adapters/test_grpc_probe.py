@@ -1,0 +1,281 @@
+"""`GrpcProbe` against real TLS servers on the loopback."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import grpc
+import grpc.aio
+import pytest
+
+from livepeer_client.adapters import grpc_probe
+from livepeer_client.adapters.grpc_probe import GrpcProbe
+from livepeer_client.codec import wire
+from livepeer_client.codec.messages import AuthToken, OrchestratorInfo, OrchestratorRequest
+from livepeer_client.errors import (
+    InvalidInput,
+    LivepeerError,
+    MalformedMessage,
+    PeerRefused,
+    PeerTimeout,
+    PeerUnreachable,
+)
+from tests.support.certificates import Certificate, make_certificate
+
+REQUEST = OrchestratorRequest(bytes(range(20)), bytes(65))
+INFO = OrchestratorInfo(
+    transcoder="https://orchestrator.example:8935",
+    ticket_params=None,
+    price_info=None,
+    address=bytes(range(20)),
+    capabilities=None,
+    auth_token=AuthToken(b"token", "session", 1_700_000_000),
+)
+
+Method = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
+
+
+async def answer_info(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    return wire.encode_orchestrator_info(INFO)
+
+
+async def echo(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    return request
+
+
+@dataclass
+class Orchestrator:
+    """A gRPC server that answers raw bytes."""
+
+    get_info: Method = answer_info
+    ping: Method = echo
+    asked: list[bytes] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def serve(self, certificate: Certificate | None, port: int = 0) -> AsyncIterator[int]:
+        async def on_info(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+            self.asked.append(request)
+            return await self.get_info(request, context)
+
+        server = grpc.aio.server()
+        methods = {"GetOrchestrator": on_info, "Ping": self.ping}
+        handlers = {name: grpc.unary_unary_rpc_method_handler(method) for name, method in methods.items()}
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("net.Orchestrator", handlers)])
+        address = f"127.0.0.1:{port}"
+        if certificate is None:
+            port = server.add_insecure_port(address)
+        else:
+            credentials = grpc.ssl_server_credentials([(certificate.key, certificate.chain)])
+            port = server.add_secure_port(address, credentials)
+        await server.start()
+        try:
+            yield port
+        finally:
+            await server.stop(grace=None)
+
+
+@pytest.fixture
+async def probe(tmp_path: Path) -> AsyncIterator[GrpcProbe]:
+    async with GrpcProbe(tmp_path / "pins") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        make_certificate(dns=["orchestrator.example", "second.example"]),
+        make_certificate(dns=["orchestrator.example"], authority=False),
+        make_certificate(ips=["127.0.0.1"]),
+        make_certificate(ips=["10.1.2.3"]),
+        make_certificate(common_name="orchestrator.example"),
+    ],
+    ids=["dns", "leaf only", "ip", "another ip", "common name only"],
+)
+async def test_get_info__self_signed_certificate__is_answered(probe: GrpcProbe, certificate: Certificate) -> None:
+    orchestrator = Orchestrator()
+    async with orchestrator.serve(certificate) as port:
+        assert await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5) == INFO
+    assert [wire.decode_orchestrator_request(data) for data in orchestrator.asked] == [REQUEST]
+
+
+async def test_get_info__plain_http_uri__is_answered_without_tls(probe: GrpcProbe) -> None:
+    async with Orchestrator().serve(None) as port:
+        assert await probe.get_info(f"http://127.0.0.1:{port}", REQUEST, timeout_s=5) == INFO
+
+
+async def test_ping__any_value__gives_the_peers_answer(probe: GrpcProbe) -> None:
+    async def sign(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return wire.encode_ping(wire.decode_ping(request)[::-1])
+
+    async with Orchestrator(ping=sign).serve(make_certificate(dns=["o.example"])) as port:
+        assert await probe.ping(f"https://127.0.0.1:{port}", b"abc", timeout_s=5) == b"cba"
+
+
+async def test_get_info__same_authority_at_once_and_again__contacts_it_for_a_certificate_once(
+    probe: GrpcProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contacts = 0
+    first_contact = GrpcProbe._first_contact
+
+    async def counted(self: GrpcProbe, authority: grpc_probe._Authority) -> grpc_probe._Pin:
+        nonlocal contacts
+        contacts += 1
+        return await first_contact(self, authority)
+
+    monkeypatch.setattr(GrpcProbe, "_first_contact", counted)
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
+        uri = f"https://127.0.0.1:{port}"
+        await asyncio.gather(*(probe.get_info(uri, REQUEST, timeout_s=5) for _ in range(5)))
+        await probe.get_info(uri, REQUEST, timeout_s=5)
+    assert contacts == 1
+
+
+async def test_get_info__pinned_on_disk_by_an_earlier_probe__needs_no_first_contact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(self: GrpcProbe, authority: grpc_probe._Authority) -> grpc_probe._Pin:
+        raise AssertionError("contacted")
+
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
+        uri = f"https://127.0.0.1:{port}"
+        async with GrpcProbe(tmp_path) as first:
+            await first.get_info(uri, REQUEST, timeout_s=5)
+        monkeypatch.setattr(GrpcProbe, "_first_contact", never)
+        async with GrpcProbe(tmp_path) as second:
+            assert await second.get_info(uri, REQUEST, timeout_s=5) == INFO
+
+
+@pytest.mark.parametrize("damage", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff"])
+async def test_get_info__damaged_pin_on_disk__is_fetched_again(tmp_path: Path, damage: bytes) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
+        (tmp_path / f"127.0.0.1%3A{port}.pem").write_bytes(damage)
+        async with GrpcProbe(tmp_path) as probe:
+            assert await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5) == INFO
+        assert (tmp_path / f"127.0.0.1%3A{port}.pem").read_bytes().startswith(b"-----BEGIN")
+
+
+async def test_get_info__certificate_changed_since_the_pin__is_pinned_anew_once(tmp_path: Path) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["old.example"])) as port:
+        async with GrpcProbe(tmp_path) as first:
+            await first.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
+    before = (tmp_path / f"127.0.0.1%3A{port}.pem").read_bytes()
+    async with Orchestrator().serve(make_certificate(dns=["new.example"]), port) as port, GrpcProbe(tmp_path) as second:
+        assert await second.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5) == INFO
+    assert (tmp_path / f"127.0.0.1%3A{port}.pem").read_bytes() != before
+
+
+async def test_get_info__peer_restarts_with_another_certificate__is_answered_on_the_kept_probe(
+    probe: GrpcProbe,
+) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["old.example"])) as port:
+        uri = f"https://127.0.0.1:{port}"
+        await probe.get_info(uri, REQUEST, timeout_s=5)
+    with pytest.raises(PeerUnreachable):
+        await probe.get_info(uri, REQUEST, timeout_s=5)
+    async with Orchestrator().serve(make_certificate(dns=["new.example"]), port):
+        assert await probe.get_info(uri, REQUEST, timeout_s=5) == INFO
+
+
+async def test_get_info__peer_restarts_with_its_certificate__is_answered_at_once(probe: GrpcProbe) -> None:
+    certificate = make_certificate(dns=["o.example"])
+    async with Orchestrator().serve(certificate) as port:
+        uri = f"https://127.0.0.1:{port}"
+        await probe.get_info(uri, REQUEST, timeout_s=5)
+    for _ in range(5):
+        with pytest.raises(PeerUnreachable):
+            await probe.get_info(uri, REQUEST, timeout_s=5)
+    async with Orchestrator().serve(certificate, port):
+        started = monotonic()
+        assert await probe.get_info(uri, REQUEST, timeout_s=5) == INFO
+        assert monotonic() - started < 1
+
+
+async def test_get_info__peer_that_never_speaks__times_out_within_the_deadline(probe: GrpcProbe) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    started = monotonic()
+    async with server:
+        with pytest.raises(PeerTimeout):
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=0.3)
+        assert monotonic() - started < 1
+
+
+async def test_get_info__method_that_never_answers__times_out_within_the_deadline(probe: GrpcProbe) -> None:
+    async def hang(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        await asyncio.sleep(30)
+        return b""
+
+    async with Orchestrator(get_info=hang).serve(make_certificate(dns=["o.example"])) as port:
+        started = monotonic()
+        with pytest.raises(PeerTimeout):
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=0.5)
+        assert monotonic() - started < 1.5
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_get_info__nobody_listens__is_unreachable(probe: GrpcProbe, unused_tcp_port: int, scheme: str) -> None:
+    with pytest.raises(PeerUnreachable):
+        await probe.get_info(f"{scheme}://127.0.0.1:{unused_tcp_port}", REQUEST, timeout_s=2)
+
+
+async def test_get_info__peer_speaks_no_tls__is_unreachable(probe: GrpcProbe) -> None:
+    async with Orchestrator().serve(None) as port:
+        with pytest.raises(PeerUnreachable):
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=2)
+
+
+async def test_get_info__peer_refuses__carries_its_status_and_text(probe: GrpcProbe) -> None:
+    async def refuse(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        await context.abort(grpc.StatusCode.UNKNOWN, "insufficient sender reserve")
+        raise AssertionError("abort raises")
+
+    async with Orchestrator(get_info=refuse).serve(make_certificate(dns=["o.example"])) as port:
+        with pytest.raises(PeerRefused) as refused:
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
+    assert (refused.value.status, refused.value.reason) == (2, "insufficient sender reserve")
+
+
+async def test_get_info__truncated_answer__is_malformed(probe: GrpcProbe) -> None:
+    async def truncate(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return wire.encode_orchestrator_info(INFO)[:-3]
+
+    async with Orchestrator(get_info=truncate).serve(make_certificate(dns=["o.example"])) as port:
+        with pytest.raises(MalformedMessage):
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
+
+
+async def test_get_info__answer_beyond_the_limit__is_an_error_of_the_peer(probe: GrpcProbe) -> None:
+    async def flood(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        return bytes(grpc_probe.MAX_ANSWER_BYTES + 1)
+
+    async with Orchestrator(get_info=flood).serve(make_certificate(dns=["o.example"])) as port:
+        with pytest.raises(PeerRefused):
+            await probe.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "https://", "ftp://host:1", "https://host:99999", "https://host:0", f"https://{'a' * 300}", "https://a..b"]
+)
+async def test_get_info__no_service_uri__is_malformed(probe: GrpcProbe, uri: str) -> None:
+    with pytest.raises(MalformedMessage):
+        await probe.get_info(uri, REQUEST, timeout_s=1)
+
+
+async def test_close__then_a_call__is_the_callers_mistake() -> None:
+    probe = GrpcProbe()
+    await probe.close()
+    with pytest.raises(InvalidInput):
+        await probe.get_info("https://127.0.0.1:1", REQUEST, timeout_s=1)
+
+
+def test_status_errors__every_status_but_ok__has_an_error_of_ours() -> None:
+    assert set(grpc_probe.STATUS_ERRORS) == set(grpc.StatusCode) - {grpc.StatusCode.OK}
+    for status, make in grpc_probe.STATUS_ERRORS.items():
+        assert isinstance(make("peer", status.value[0], "text"), LivepeerError)

@@ -1,0 +1,46 @@
+"""Test settings shared by all suites: hypothesis profiles, and a record of what ran for the conformance test."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / ".cache" / "test-records"
+
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", metavar="SUITE", help="write each test's outcome to .cache/test-records/SUITE.json")
+
+
+class _Recorder:
+    """Outcome of every test of a run: `passed`, `failed`, or `skipped: <reason>`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.outcomes: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.outcomes[report.nodeid] = "failed"
+        elif report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self.outcomes[report.nodeid] = "skipped: " + reason.removeprefix("Skipped: ")
+        elif report.when == "call":
+            self.outcomes[report.nodeid] = "passed"
+
+    def pytest_sessionfinish(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(json.dumps(self.outcomes, indent=1, sort_keys=True))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    suite = config.getoption("--record")
+    if suite:
+        config.pluginmanager.register(_Recorder(RECORDS / f"{suite}.json"))

@@ -1,0 +1,114 @@
+"""Fixtures of the contract tests: a fresh build, accounts named by their role, and ways to deploy."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ape.api import AccountAPI
+from ape.contracts import ContractInstance
+from ape.managers.project import ProjectManager
+
+from scripts._params import LOCAL, Params
+from scripts._protocol import Protocol, contract_id, deploy
+
+# ape compiles a file again only if the file itself changed, not if a module or an interface that it imports did.
+SOURCES_MARK = "contracts.sha256"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fresh_build(project: ProjectManager) -> None:
+    """Compile everything again if any source differs from the last build."""
+    root = Path(project.path)
+    digest = hashlib.sha256()
+    for source in sorted(root.glob("contracts/**/*.vy*")):
+        digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
+    mark = root / ".build" / SOURCES_MARK
+    if mark.is_file() and mark.read_text() == digest.hexdigest():
+        return
+    project.load_contracts(use_cache=False)
+    mark.write_text(digest.hexdigest())
+
+
+# --- roles ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def owner(accounts: Any) -> AccountAPI:
+    """Deploys everything and owns the Controller."""
+    return accounts[0]
+
+
+@pytest.fixture(scope="session")
+def transcoder(accounts: Any) -> AccountAPI:
+    return accounts[1]
+
+
+@pytest.fixture(scope="session")
+def other_transcoder(accounts: Any) -> AccountAPI:
+    return accounts[2]
+
+
+@pytest.fixture(scope="session")
+def delegator(accounts: Any) -> AccountAPI:
+    return accounts[3]
+
+
+@pytest.fixture(scope="session")
+def other_delegator(accounts: Any) -> AccountAPI:
+    return accounts[4]
+
+
+@pytest.fixture(scope="session")
+def broadcaster(accounts: Any) -> AccountAPI:
+    """Pays for work: the sender of tickets."""
+    return accounts[5]
+
+
+@pytest.fixture(scope="session")
+def receiver(accounts: Any) -> AccountAPI:
+    """Gets what somebody else sends."""
+    return accounts[6]
+
+
+@pytest.fixture(scope="session")
+def stranger(accounts: Any) -> AccountAPI:
+    """Has no role at all."""
+    return accounts[7]
+
+
+# --- deployment -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def controller(project: ProjectManager, owner: AccountAPI) -> ContractInstance:
+    """A Controller that is not paused and knows no contract."""
+    instance = owner.deploy(project.Controller)
+    instance.unpause(sender=owner)
+    return instance
+
+
+@pytest.fixture(scope="module")
+def register(controller: ContractInstance, owner: AccountAPI) -> Callable[[str, Any], None]:
+    """`register(name, contract_or_account)` puts an address into the registry; an account can so play a contract."""
+
+    def put(name: str, entry: Any) -> None:
+        address = getattr(entry, "address", entry)
+        controller.setContractInfo(contract_id(name), address, bytes(20), sender=owner)
+
+    return put
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    """Parameters of the `protocol` fixture; a module may override it."""
+    return LOCAL
+
+
+@pytest.fixture(scope="module")
+def protocol(project: ProjectManager, owner: AccountAPI, params: Params) -> Protocol:
+    """The whole protocol, wired and still paused."""
+    return deploy(project, owner, params)

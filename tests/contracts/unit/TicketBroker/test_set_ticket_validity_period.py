@@ -1,0 +1,24 @@
+"""setTicketValidityPeriod (spec 11.7)."""
+
+from __future__ import annotations
+
+import ape
+
+from tests.support.network import Network, logs_of
+
+
+def test_set_ticket_validity_period__by_owner__changes_the_period(network: Network) -> None:
+    receipt = network.broker.setTicketValidityPeriod(5, sender=network.deployer)
+
+    assert logs_of(receipt, network.broker) == [("ParameterUpdate", {"param": "ticketValidityPeriod"})]
+    assert network.broker.ticketValidityPeriod() == 5
+
+
+def test_set_ticket_validity_period__by_stranger__reverts(network: Network) -> None:
+    with ape.reverts("caller must be Controller owner"):
+        network.broker.setTicketValidityPeriod(5, sender=network.stranger)
+
+
+def test_set_ticket_validity_period__zero__reverts(network: Network) -> None:
+    with ape.reverts("ticketValidityPeriod must be greater than 0"):
+        network.broker.setTicketValidityPeriod(0, sender=network.deployer)
