@@ -16,8 +16,9 @@ import click
 from ape import accounts, project
 from ape.cli import ConnectedProviderCommand
 from ape.exceptions import AccountsError
-from eth_utils import is_address, to_checksum_address
+from eth_utils.address import is_address, to_checksum_address
 
+from scripts._build import ensure_fresh
 from scripts._params import NETWORKS, InvalidParams, Params
 from scripts._protocol import NO_COMMIT, Protocol, deploy, mint_tokens, start
 
@@ -110,8 +111,7 @@ def cli(
     except AccountsError as error:
         raise click.UsageError(str(error)) from error
 
-    # Ape re-compiles only files that changed themselves, not the importers of a changed module.
-    project.load_contracts(use_cache=False)
+    ensure_fresh(project)
     protocol = deploy(project, deployer, params, commit=checkout_commit(Path(project.path)))
     if grants:
         totals: dict[str, int] = {}

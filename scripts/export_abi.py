@@ -13,7 +13,9 @@ from typing import Any
 
 import click
 from ape import project
-from eth_utils import keccak
+from eth_utils.crypto import keccak
+
+from scripts._build import ensure_fresh
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "abi"
@@ -71,7 +73,7 @@ def merge(compiled: list[Entry], reference: list[Entry]) -> list[Entry]:
         result.append(entry)
     present = {key_of(entry) for entry in compiled}
     result += [
-        {key: value for key, value in entry.items() if key != "internalType"}
+        entry
         for entry in without_internal_types(reference)
         if entry["type"] in ("error", "receive") and key_of(entry) not in present
     ]
@@ -89,9 +91,10 @@ def without_internal_types(value: Any) -> Any:
 
 def compiled_abis() -> dict[str, list[Entry]]:
     """Name -> ABI of every contract that is not a mock."""
+    ensure_fresh(project)
     return {
         name: [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
-        for name, contract in sorted(project.load_contracts(use_cache=False).items())
+        for name, contract in sorted(project.load_contracts().items())
         if not (contract.source_id or "").startswith(MOCKS)
     }
 

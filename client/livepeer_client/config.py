@@ -308,9 +308,7 @@ def _rounds(table: _Table) -> RoundsConfig:
 
 
 def _reward(table: _Table) -> RewardConfig:
-    config = RewardConfig(
-        enabled=table.flag("enabled", True), poll_interval_s=table.seconds("poll_interval_s", 5)
-    )
+    config = RewardConfig(enabled=table.flag("enabled", True), poll_interval_s=table.seconds("poll_interval_s", 5))
     table.finish()
     return config
 

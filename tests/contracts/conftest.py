@@ -80,6 +80,20 @@ def stranger(accounts: Any) -> AccountAPI:
     return accounts[7]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def roles(
+    owner: AccountAPI,
+    transcoder: AccountAPI,
+    other_transcoder: AccountAPI,
+    delegator: AccountAPI,
+    other_delegator: AccountAPI,
+    broadcaster: AccountAPI,
+    receiver: AccountAPI,
+    stranger: AccountAPI,
+) -> None:
+    """All of them exist from the start: Ape rewinds the chain when a session fixture turns up late."""
+
+
 # --- deployment -----------------------------------------------------------------------------------
 
 

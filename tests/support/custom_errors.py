@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +16,14 @@ from eth_utils import keccak
 def reverts_with(signature: str, *values: Any) -> Iterator[None]:
     """Expect a call or a transaction to fail with exactly this error, as in `reverts_with("Late(uint256)", 7)`."""
     types = signature[signature.index("(") + 1 : -1].split(",")
-    expected = keccak(text=signature)[:4] + encode(types, values)
+    selector, data = keccak(text=signature)[:4], encode(types, values)
+    # A failed transaction shows the bytes in hex; so does a failed call, unless they happen to be valid text.
+    expected = {
+        f"0x{(selector + data).hex()}",
+        f"custom error 0x{selector.hex()}: {data.hex()}",
+        f"custom error 0x{selector.hex()}: {data.decode(errors='replace')}",
+    }
     with pytest.raises(ContractLogicError) as failure:
         yield
-    # A failed transaction reads "0x<bytes>", a failed call "custom error 0x<selector>: <data>".
-    actual = re.sub(r"^custom error |^0x|(?<=error )0x|: ", "", failure.value.message).removeprefix("0x")
-    assert actual == expected.hex(), f"not {signature} of {values}: {failure.value.message}"
+    message = failure.value.message
+    assert message in expected, f"not {signature} of {values}: {message!r}"

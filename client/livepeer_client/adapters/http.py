@@ -37,6 +37,7 @@ def _malformed(peer: str, detail: str) -> LivepeerError:
 CLIENT_ERRORS: Final[Mapping[type[Exception], Callable[[str, str], LivepeerError]]] = {
     aiohttp.ServerTimeoutError: PeerTimeout,
     aiohttp.InvalidURL: _malformed,
+    aiohttp.NonHttpUrlClientError: _malformed,
     aiohttp.ClientResponseError: _malformed,
     aiohttp.ClientPayloadError: PeerUnreachable,
     aiohttp.ClientConnectionError: PeerUnreachable,

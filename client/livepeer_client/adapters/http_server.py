@@ -1,9 +1,9 @@
 """An orchestrator's HTTP side: routes, body limits and the early 200. Rules live behind the callables handed in.
 
-    POST /segment                           one segment with its payment (offchain-network 4.1)
-    POST /payment                           a payment alone (offchain-network 4.2)
-    GET  /stream/{session}/{profile}/{name} a rendition (offchain-network 4.6)
-    GET  /status                            a small JSON
+POST /segment                           one segment with its payment (offchain-network 4.1)
+POST /payment                           a payment alone (offchain-network 4.2)
+GET  /stream/{session}/{profile}/{name} a rendition (offchain-network 4.6)
+GET  /status                            a small JSON
 """
 
 import asyncio

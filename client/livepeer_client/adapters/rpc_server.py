@@ -25,9 +25,7 @@ EndSession = Callable[[AuthToken | None], Awaitable[None]]
 Method = Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]
 
 
-def orchestrator_rpc(
-    get_orchestrator: GetOrchestrator, ping: Ping, end_session: EndSession
-) -> grpc.GenericRpcHandler:
+def orchestrator_rpc(get_orchestrator: GetOrchestrator, ping: Ping, end_session: EndSession) -> grpc.GenericRpcHandler:
     """The service over three callables; the texts of their `RemoteProtocolError` and `QuoteRefused` go to the peer."""
 
     async def on_get_orchestrator(data: bytes) -> bytes:

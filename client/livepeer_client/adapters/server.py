@@ -11,8 +11,10 @@ be looked at.
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 import tempfile
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,6 +26,7 @@ from aiohttp import web
 IDLE_S: Final = 600
 """A connection without traffic is closed after this long."""
 HANDSHAKE_S: Final = 10
+POLL_S: Final = 0.01
 MAX_RPC_BYTES: Final = 1 << 20
 """No request of `net.Orchestrator` comes near this."""
 MAX_HEADER_BYTES: Final = 1 << 18
@@ -74,9 +77,9 @@ class _End(asyncio.Protocol):
 class _Bridge:
     """Joins one accepted connection to the private socket, in both directions."""
 
-    def __init__(self, accepted: asyncio.Transport, socket: Path) -> None:
+    def __init__(self, accepted: asyncio.Transport, rpc_path: Path) -> None:
         self._accepted = accepted
-        self._socket = socket
+        self._rpc_path = rpc_path
         self._near = _End()
         # Nothing is read, and so nothing has to be kept, until there is somewhere to write it.
         accepted.pause_reading()
@@ -89,7 +92,7 @@ class _Bridge:
         far.other = self._near
         try:
             async with asyncio.timeout(HANDSHAKE_S):
-                upstream, _ = await loop.create_unix_connection(lambda: far, str(self._socket))
+                upstream, _ = await loop.create_unix_connection(lambda: far, str(self._rpc_path))
         except OSError as error:
             _log.warning("rpc socket refused a connection: %s", error)
             self._accepted.abort()
@@ -112,6 +115,7 @@ class _Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        self._server.watch(transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._server.bridge(transport)
@@ -139,8 +143,9 @@ class TlsServer:
         self._rpc = rpc
         self._grace_s = grace_s
         self._http: web.Server | None = None
-        self._socket: Path | None = None
+        self._rpc_path: Path | None = None
         self._bridges: dict[asyncio.Task[None], _Bridge] = {}
+        self._accepted: weakref.WeakKeyDictionary[asyncio.Transport, socket.socket] = weakref.WeakKeyDictionary()
         self._port = 0
         self._running: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -164,7 +169,7 @@ class TlsServer:
     async def _serve(self) -> AsyncIterator[None]:
         # mkdtemp makes the directory 0700: nobody else can reach the socket, which trusts whoever does.
         with tempfile.TemporaryDirectory(prefix="livepeer-", ignore_cleanup_errors=True) as directory:
-            self._socket = Path(directory) / "rpc"
+            self._rpc_path = Path(directory) / "rpc"
             rpc = grpc.aio.server(
                 handlers=list(self._rpc),
                 options=[
@@ -172,7 +177,7 @@ class TlsServer:
                     ("grpc.max_connection_idle_ms", IDLE_S * 1000),
                 ],
             )
-            rpc.add_insecure_port(f"unix:{self._socket}")
+            rpc.add_insecure_port(f"unix:{self._rpc_path}")
             runner = web.AppRunner(
                 self._app,
                 handle_signals=False,
@@ -203,6 +208,11 @@ class TlsServer:
                     closing.create_task(rpc.stop(self._grace_s))
                     closing.create_task(runner.cleanup())
                 await self._drop_bridges()
+                await self._close_connections()
+
+    def watch(self, transport: asyncio.Transport) -> None:
+        """Remember a connection, to see it gone at the end whoever has it by then."""
+        self._accepted[transport] = transport.get_extra_info("socket")
 
     def hand_to_http(self, transport: asyncio.Transport) -> None:
         """Let aiohttp have the connection; its bodies are then copied once."""
@@ -213,8 +223,8 @@ class TlsServer:
 
     def bridge(self, transport: asyncio.Transport) -> None:
         """Join the connection to the gRPC server."""
-        assert self._socket is not None
-        bridge = _Bridge(transport, self._socket)
+        assert self._rpc_path is not None
+        bridge = _Bridge(transport, self._rpc_path)
         task = asyncio.get_running_loop().create_task(bridge.run())
         self._bridges[task] = bridge
         task.add_done_callback(self._bridges.pop)
@@ -225,3 +235,20 @@ class TlsServer:
             bridge.abort()
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _close_connections(self) -> None:
+        """Let last bytes and TLS farewells out, for `grace_s` at most, then cut."""
+        for transport in list(self._accepted):
+            transport.close()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._grace_s
+        # Nobody tells of the end of a transport that was handed on, so this looks.
+        while self._still_open() and loop.time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(POLL_S)
+        for transport in self._still_open():
+            transport.abort()
+        # The loop closes an aborted socket at its next turn.
+        await asyncio.sleep(POLL_S)
+
+    def _still_open(self) -> list[asyncio.Transport]:
+        return [transport for transport, line in self._accepted.items() if line.fileno() != -1]

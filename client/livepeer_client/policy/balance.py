@@ -26,7 +26,7 @@ ZERO: Final = Fraction(0)
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A gateway's view of one session. `available` may be negative; `unconfirmed` is what was paid without an answer."""
+    """A gateway's view of one session. `available` may be negative; `unconfirmed` was paid without an answer."""
 
     available: Fraction = ZERO
     unconfirmed: Fraction = ZERO

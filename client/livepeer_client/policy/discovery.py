@@ -91,6 +91,7 @@ class RejectReason(Enum):
     BAD_PRICE = "price makes no sense"
     TOO_DEAR = "price above the ceiling"
     SUSPENDED = "suspended"
+    FAILED = "failed since it was discovered"
     ALREADY_TRIED = "already tried for this segment"
 
 

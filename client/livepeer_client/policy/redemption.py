@@ -5,7 +5,7 @@ every ticket it was asked about, with its reason and the figures behind it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 from math import ceil
@@ -56,6 +56,7 @@ class Reason(Enum):
     NOT_WORTH_GAS = "it is worth less than its redemption costs"
     GAS_PRICE = "the gas price exceeds the ceiling"
     BATCH_FULL = "the batch is full"
+    BATCH_SMALL = "too few tickets for a batch, and none is urgent"
     SIMULATION = "its simulation failed"
     VALIDITY_OVER = "its validity period is over"
 
@@ -64,6 +65,7 @@ class Reason(Enum):
 class RedemptionPolicy:
     """Settings of an operator. Gas in units, prices in wei per gas.
 
+    `batch_min`: fewer tickets wait for more, unless one of them is urgent.
     `params_margin_blocks`: blocks after a ticket's params expired before its secret is revealed; 2 covers a redeemer
     that sees a block before the process that accepts tickets does.
     `safety_blocks`: how long before its deadline a ticket becomes urgent, at most a quarter of a round.
@@ -72,6 +74,7 @@ class RedemptionPolicy:
     """
 
     batch_max: int = 20
+    batch_min: int = 1
     params_margin_blocks: int = 2
     safety_blocks: int = 50
     max_gas_price: Wei | None = None
@@ -84,6 +87,8 @@ class RedemptionPolicy:
     def __post_init__(self) -> None:
         if not 1 <= self.batch_max <= CONTRACT_BATCH_MAX:
             raise InvalidInput(f"batch_max must be in [1, {CONTRACT_BATCH_MAX}], got {self.batch_max}")
+        if not 1 <= self.batch_min <= self.batch_max:
+            raise InvalidInput(f"batch_min must be in [1, {self.batch_max}], got {self.batch_min}")
         if min(self.params_margin_blocks, self.safety_blocks, self.overhead_gas, self.fallback_gas) < 0:
             raise InvalidInput("margins and gas figures are not negative")
         if self.gas_budget < self.overhead_gas + self.fallback_gas:
@@ -289,6 +294,8 @@ def plan(tickets: Sequence[StoredTicket], facts: RedemptionFacts, policy: Redemp
             funds.draw(terms, value)
             bounds.append(bound)
             chosen.append(decide(Action.REDEEM, Reason.PARTIAL if partial else Reason.FUNDED))
+    if len(chosen) < policy.batch_min and not any(decision.figures["urgent"] for decision in chosen):
+        chosen = [replace(decision, action=Action.WAIT, reason=Reason.BATCH_SMALL) for decision in chosen]
     return chosen + decisions
 
 

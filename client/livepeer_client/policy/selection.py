@@ -64,10 +64,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`chosen` is None if nobody qualifies; `candidates` explains everybody, in the order of the pool."""
+    """`chosen` is None if nobody qualifies; `candidates` explains everybody, the largest stake first.
+
+    `last_resort`: the one chosen is suspended, but nobody else is left.
+    """
 
     chosen: Offer | None
     candidates: tuple[Candidate, ...]
+    last_resort: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +111,22 @@ def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: C
     unknown = [offer for offer in eligible if offer.member.address not in scores]
     lottery = _lottery(unknown, criteria.weights)
 
+    chosen: Offer | None
+    spare: Offer | None = None
     if known and (not unknown or scores[known[0].member.address] <= GOOD_LATENCY_SCORE):
         chosen, why = known[0], f"fastest of those known, latency score {scores[known[0].member.address]:.2f}"
     elif unknown:
         chosen, why = unknown[_drawn(lottery, draw)], f"drawn at {draw:.3f}"
     else:
         spare = _last_resort(offers, criteria)
-        if spare is None:
-            chosen, why = None, ""
-        else:
-            chosen, why = spare, "last resort, nobody else is left; suspended: " + _cause(spare, criteria)
+        chosen = spare
+        why = "" if spare is None else f"last resort, nobody else is left; suspended: {_cause(spare, criteria)}"
 
     shares = {offer.member.address: share for offer, share in zip(unknown, lottery, strict=True)}
     table = [_explain(offer, rejection, chosen, why, shares, criteria) for offer, rejection in refused]
     table += [_rejected(rejection) for rejection in rejections]
-    return Selection(chosen, tuple(sorted(table, key=lambda line: (-line.stake, line.address))))
+    ordered = sorted(table, key=lambda line: (-line.stake, line.address))
+    return Selection(chosen, tuple(ordered), last_resort=spare is not None)
 
 
 def _refusal(offer: Offer, criteria: Criteria) -> Rejection | None:

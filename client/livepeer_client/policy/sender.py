@@ -10,7 +10,7 @@ from livepeer_client.codec.ticket import ExpirationParams, Ticket, TicketParams
 from livepeer_client.errors import InvalidInput, LocalProtocolError, ParamsRejected
 from livepeer_client.facts import SenderInfo
 from livepeer_client.policy.balance import Balance, StagedCredit, stage
-from livepeer_client.types import MAX_WIN_PROB, ZERO_HASH, Address, BlockNumber, Round, Signature, Wei
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Signature, Wei
 
 MAX_NONCES: Final = 600
 """Tickets a recipient credits on one quote."""
@@ -222,8 +222,3 @@ def build_payment(staged: Staged, sigs: Sequence[Signature], expected_price: Pri
         tickets=tuple(NonceAndSig(ticket.sender_nonce, sig) for ticket, sig in zip(staged.tickets, sigs, strict=True)),
         expected_price=expected_price,
     )
-
-
-def win_probability(params: TicketParams) -> Fraction:
-    """The chance of one ticket as an exact fraction, for people."""
-    return Fraction(params.win_prob, MAX_WIN_PROB)

@@ -1,12 +1,17 @@
 """What payments and quotes need to know of the chain, read at most once per block."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from livepeer_client.codec.ticket import ExpirationParams
 from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.ports import Chain, Clock
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Wei
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +62,15 @@ class ChainView:
         moment = await self.moment()
         known = self._senders.get(sender)
         if known is None:
-            info, reserve = await asyncio.gather(
-                self._chain.sender_info(sender), self._chain.claimable_reserve(sender, self._recipient)
-            )
-            known = SenderFacts(info, reserve)
+            reserve = self._chain.claimable_reserve(sender, self._recipient)
+            known = SenderFacts(*await _both(self._chain.sender_info(sender), reserve))
             if self._moment is moment:
                 self._senders[sender] = known
         return known
 
-    def forget_sender(self, sender: Address) -> None:
-        """Read this sender anew at the next question: we know that its account has just moved."""
-        self._senders.pop(sender, None)
-
     async def _read(self, before: Moment | None) -> Moment:
-        head, round_, orchestrator = await asyncio.gather(
-            self._chain.head(), self._chain.round_state(), self._chain.orchestrator_state(self._recipient)
-        )
+        own = _both(self._chain.round_state(), self._chain.orchestrator_state(self._recipient))
+        head, (round_, orchestrator) = await _both(self._chain.head(), own)
         if before is not None:
             head = replace(head, l1_block=BlockNumber(max(head.l1_block, before.head.l1_block)))
         if before is None or head.block_hash != before.head.block_hash:
@@ -85,3 +83,13 @@ class ChainView:
         # Just after a round's start on L2 its hash may not be there yet (offchain-payments 3).
         previous = Round(round_.last_initialized - 1)
         return ExpirationParams(previous, await self._chain.block_hash_for_round(previous))
+
+
+async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
+    """Both results at once; a failure is raised as it is, not inside a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, other = group.create_task(first), group.create_task(second)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return one.result(), other.result()

@@ -1,6 +1,6 @@
-"""Renditions in memory until they are fetched: the driver for peers without a store of their own (offchain-network 4.6).
+"""Renditions in memory until they are fetched: the driver for peers without a store of their own.
 
-    {service_uri}/stream/{session}/{profile}/{seq}.ts
+{service_uri}/stream/{session}/{profile}/{seq}.ts
 """
 
 from collections import OrderedDict
@@ -37,7 +37,8 @@ class RenditionStore:
         return f"{self._base}/{quote(session_id, safe='')}/{quote(profile.name, safe='')}/{name}"
 
     def get(self, session_id: str, profile_name: str, name: str) -> bytes | None:
-        return self._sessions.get(session_id, {}).get(profile_name, {}).get(name)
+        directory = self._sessions.get(session_id, {}).get(profile_name)
+        return None if directory is None else directory.get(name)
 
     def drop(self, session_id: str) -> None:
         self._sessions.pop(session_id, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -77,6 +77,41 @@ class Orchestrator:
             await server.stop(grace=None)
 
 
+@dataclass
+class Relay:
+    """Passes bytes on to a port of the loopback and counts connections."""
+
+    port: int
+    uri: str = ""
+    connections: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator["Relay"]:
+        server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0)
+        self.uri = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield self
+        finally:
+            server.close()
+            for writer in self.writers:
+                writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        back, forth = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers += [writer, forth]
+        await asyncio.gather(self._copy(reader, forth), self._copy(back, writer))
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
 @pytest.fixture
 async def probe(tmp_path: Path) -> AsyncIterator[GrpcProbe]:
     async with GrpcProbe(tmp_path / "pins") as opened:
@@ -114,38 +149,31 @@ async def test_ping__any_value__gives_the_peers_answer(probe: GrpcProbe) -> None
         assert await probe.ping(f"https://127.0.0.1:{port}", b"abc", timeout_s=5) == b"cba"
 
 
-async def test_get_info__same_authority_at_once_and_again__contacts_it_for_a_certificate_once(
-    probe: GrpcProbe, monkeypatch: pytest.MonkeyPatch
+async def test_get_info__same_authority_at_once_and_again__takes_a_first_contact_and_one_channel(
+    probe: GrpcProbe,
 ) -> None:
-    contacts = 0
-    first_contact = GrpcProbe._first_contact
-
-    async def counted(self: GrpcProbe, authority: grpc_probe._Authority) -> grpc_probe._Pin:
-        nonlocal contacts
-        contacts += 1
-        return await first_contact(self, authority)
-
-    monkeypatch.setattr(GrpcProbe, "_first_contact", counted)
-    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
-        uri = f"https://127.0.0.1:{port}"
-        await asyncio.gather(*(probe.get_info(uri, REQUEST, timeout_s=5) for _ in range(5)))
-        await probe.get_info(uri, REQUEST, timeout_s=5)
-    assert contacts == 1
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port, Relay(port).open() as relay:
+        await asyncio.gather(*(probe.get_info(relay.uri, REQUEST, timeout_s=5) for _ in range(5)))
+        await probe.get_info(relay.uri, REQUEST, timeout_s=5)
+        assert relay.connections == 2
 
 
-async def test_get_info__pinned_on_disk_by_an_earlier_probe__needs_no_first_contact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def never(self: GrpcProbe, authority: grpc_probe._Authority) -> grpc_probe._Pin:
-        raise AssertionError("contacted")
-
-    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
-        uri = f"https://127.0.0.1:{port}"
+async def test_get_info__pinned_on_disk_by_an_earlier_probe__needs_no_first_contact(tmp_path: Path) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port, Relay(port).open() as relay:
         async with GrpcProbe(tmp_path) as first:
-            await first.get_info(uri, REQUEST, timeout_s=5)
-        monkeypatch.setattr(GrpcProbe, "_first_contact", never)
+            await first.get_info(relay.uri, REQUEST, timeout_s=5)
+        assert relay.connections == 2
         async with GrpcProbe(tmp_path) as second:
-            assert await second.get_info(uri, REQUEST, timeout_s=5) == INFO
+            assert await second.get_info(relay.uri, REQUEST, timeout_s=5) == INFO
+        assert relay.connections == 3
+
+
+async def test_get_info__pin_kept_in_memory_only__is_a_first_contact_for_the_next_probe(tmp_path: Path) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port, Relay(port).open() as relay:
+        for connections in (2, 4):
+            async with GrpcProbe() as probe:
+                await probe.get_info(relay.uri, REQUEST, timeout_s=5)
+            assert relay.connections == connections
 
 
 @pytest.mark.parametrize("damage", [b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", b"\xff"])

@@ -1,6 +1,7 @@
 """One port, real TLS, real gRPC and HTTP clients: who is told apart how, limits, half-open and closing connections."""
 
 import asyncio
+import io
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,6 +12,7 @@ import aiohttp
 import grpc
 import grpc.aio
 import pytest
+
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.server import TlsServer
@@ -278,7 +280,7 @@ async def test_segment__accepted__sends_the_status_before_the_work_is_done(
 async def test_segment__a_large_body_and_answer__arrive_whole(place: Place, http: aiohttp.ClientSession) -> None:
     body = bytes(range(256)) * (MAX_BYTES // 256)
 
-    async with http.post(place.url("/segment"), data=body) as response:
+    async with http.post(place.url("/segment"), data=io.BytesIO(body)) as response:
         assert await response.read() == body[::-1]
 
 
@@ -296,7 +298,7 @@ async def test_segment__headers__reach_the_desk_however_long_the_payment(
 async def test_segment__refused_by_its_headers__reads_no_body(place: Place, http: aiohttp.ClientSession) -> None:
     place.desk.refusal = Said(402, "base64 decode error")
 
-    async with http.post(place.url("/segment"), data=bytes(MAX_BYTES)) as response:
+    async with http.post(place.url("/segment"), data=io.BytesIO(bytes(MAX_BYTES))) as response:
         assert (response.status, await response.text()) == (402, "base64 decode error\n")
 
     assert place.desk.bodies == []
@@ -319,7 +321,7 @@ async def test_segment__a_body_over_the_limit__is_refused(
         for _ in range(5):
             yield bytes(MAX_BYTES // 4)
 
-    body = bytes(MAX_BYTES + 1) if announced else pieces()
+    body = io.BytesIO(bytes(MAX_BYTES + 1)) if announced else pieces()
     async with http.post(place.url("/segment"), data=body) as response:
         assert response.status == 413
 
@@ -382,7 +384,9 @@ async def test_status__asked__is_json(place: Place, http: aiohttp.ClientSession)
 # --- closing --------------------------------------------------------------------------------------
 
 
-async def test_server__closed_during_work__answers_what_it_accepted(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+async def test_server__closed_during_work__answers_what_it_accepted(
+    tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
     desk, rpc = DeskDouble(), RpcDouble()
     path = tmp_path / "tls.pem"
     server = TlsServer(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from livepeer_client.adapters.tls import LIFETIME, server_context
 from livepeer_client.errors import StoreError
 

@@ -23,19 +23,15 @@ Entry = Mapping[str, Any]
 SELECTOR_BYTES: Final = 4
 
 
-def _address_decoder(_kind: str, _registry: ABIRegistry) -> Fixed32ByteSizeDecoder:
-    """An address as its 20 bytes, where eth_abi would give hex."""
-    return Fixed32ByteSizeDecoder(  # type: ignore[no-untyped-call]
-        value_bit_size=8 * ADDRESS_BYTES, is_big_endian=True, decoder_fn=bytes
-    )
-
-
 def _codec() -> ABICodec:
+    """eth_abi's codec, except that an address is its 20 bytes where eth_abi would give hex."""
     registry: ABIRegistry = default_registry.copy()  # type: ignore[no-untyped-call]
     registry.unregister("address")
     is_address = BaseEquals("address")  # type: ignore[no-untyped-call]
-    # A factory is documented and works, only the annotation of `register` does not allow for it.
-    registry.register(is_address, AddressEncoder, _address_decoder, label="address")  # type: ignore[arg-type]
+    decoder = Fixed32ByteSizeDecoder(  # type: ignore[no-untyped-call]
+        value_bit_size=8 * ADDRESS_BYTES, is_big_endian=True, decoder_fn=bytes
+    )
+    registry.register(is_address, AddressEncoder, decoder, label="address")
     return ABICodec(registry)
 
 

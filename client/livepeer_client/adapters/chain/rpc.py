@@ -128,7 +128,7 @@ class JsonRpc:
     """A node reached over HTTP. Open with `async with`; one instance serves any number of tasks.
 
     :param timeout_s: for each request or batch, connecting included.
-    :param batch_max: requests in one batch; larger ones are split and sent at the same time.
+    :param batch_max: requests in one batch; larger ones are split.
     :param attempts: how often a request is sent in all when connections break.
     """
 
@@ -180,17 +180,10 @@ class JsonRpc:
         return result
 
     async def batch(self, calls: Sequence[Call]) -> list[Any]:
-        if not calls:
-            return []
-        chunks = [calls[start : start + self._batch_max] for start in range(0, len(calls), self._batch_max)]
-        if len(chunks) == 1:
-            return await self._batch(chunks[0])
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._batch(chunk)) for chunk in chunks]
-        except* ChainError as errors:
-            raise ChainUnavailable(str(errors.exceptions[0])) from errors
-        return [result for task in tasks for result in task.result()]
+        results: list[Any] = []
+        for start in range(0, len(calls), self._batch_max):
+            results += await self._batch(calls[start : start + self._batch_max])
+        return results
 
     def _request(self, method: str, params: Sequence[Any]) -> dict[str, Any]:
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": list(params)}

@@ -7,7 +7,7 @@ starts again at the new head.
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -92,8 +92,13 @@ class Addresses:
 
     chain_id: int
     controller: Address
-    contracts: Mapping[str, Address]
-    block: BlockNumber
+    contracts: Mapping[str, Address] = field(default_factory=dict)
+    block: BlockNumber = BlockNumber(0)
+
+    def __post_init__(self) -> None:
+        for name, address in {**self.contracts, "Controller": self.controller}.items():
+            if len(address) != ADDRESS_BYTES:
+                raise InvalidInput(f"the address of {name} is {ADDRESS_BYTES} bytes, got {len(address)}")
 
 
 def load_addresses(path: Path | str) -> Addresses:
@@ -111,26 +116,29 @@ def load_addresses(path: Path | str) -> Addresses:
         )
     except OSError as error:
         raise ConfigError(f"address file {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, MalformedMessage, InvalidInput) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
         raise ConfigError(f"address file {path}: {error!r}") from error
 
 
 class Suite:
     """`ports.Chain`. Holds no connection of its own; close what `rpc` stands for when done.
 
-    :param contracts: addresses known beforehand; others are asked from the Controller at first use.
+    :param addresses: the Controller, and contracts known beforehand; others are asked from it at first use.
     """
 
-    def __init__(self, rpc: Rpc, controller: Address, contracts: Mapping[str, Address] | None = None) -> None:
-        if len(controller) != ADDRESS_BYTES:
-            raise InvalidInput("the Controller's address is 20 bytes")
+    def __init__(self, rpc: Rpc, addresses: Addresses) -> None:
         self._rpc = rpc
-        self._addresses: dict[str, Address] = {**(contracts or {}), "Controller": controller}
+        self._addresses = addresses
+        self._contracts: dict[str, Address] = {**addresses.contracts, "Controller": addresses.controller}
+        self._asked: set[str] = set()
         self._pool: tuple[Address, ...] = ()
 
     @classmethod
-    def at(cls, rpc: Rpc, addresses: Addresses) -> "Suite":
-        return cls(rpc, addresses.controller, addresses.contracts)
+    async def from_controller(cls, rpc: Rpc, controller: Address) -> "Suite":
+        """The suite that a Controller knows, with all of `CONTRACTS` that are registered."""
+        suite = cls(rpc, Addresses(quantity(await rpc.call("eth_chainId")), controller))
+        await suite.resolve()
+        return suite
 
     @property
     def rpc(self) -> Rpc:
@@ -138,50 +146,68 @@ class Suite:
 
     # --- addresses
 
+    @property
+    def addresses(self) -> Addresses:
+        """What was given, and what the Controller was asked for since."""
+        contracts = {name: address for name, address in self._contracts.items() if name != "Controller"}
+        return replace(self._addresses, contracts=contracts)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the contracts whose addresses are known, sorted."""
+        return sorted(self._contracts)
+
+    def address_of(self, name: str) -> Address:
+        """The address of a contract that is known already.
+
+        :raises InvalidInput: it is not: ask with `address`.
+        """
+        if name not in self._contracts:
+            raise InvalidInput(f"the address of {name} is not known yet")
+        return self._contracts[name]
+
     async def address(self, name: str) -> Address:
-        """The address of a contract of the suite.
+        """The address of a contract, asked from the Controller if need be.
 
         :raises BadAnswer: the Controller knows none of that name.
         """
-        if name not in self._addresses:
-            await self._resolve([name])
-        if name not in self._addresses:
+        if name not in self._contracts:
+            await self.resolve([name])
+        if name not in self._contracts:
             raise BadAnswer(f"the Controller knows no {name}")
-        return self._addresses[name]
+        return self._contracts[name]
 
-    async def addresses(self) -> dict[str, Address]:
-        """Name -> address of those of `CONTRACTS` that are registered, and of the Controller."""
-        missing = [name for name in CONTRACTS if name not in self._addresses]
-        if missing:
-            await self._resolve(missing)
-        return dict(self._addresses)
-
-    async def _resolve(self, names: Sequence[str]) -> None:
-        found = await self._read([("Controller", "getContract", [contract_id(name)]) for name in names], LATEST)
-        for name, result in zip(names, found, strict=True):
-            address = _value(result)
+    async def resolve(self, names: Iterable[str] = CONTRACTS) -> None:
+        """Ask the Controller for those of `names` that are not known. Unregistered ones stay unknown."""
+        missing = [name for name in names if name not in self._contracts]
+        if not missing:
+            return
+        found = await self._read([("Controller", "getContract", [contract_id(name)]) for name in missing], LATEST)
+        for name, result in zip(missing, found, strict=True):
+            (address,) = _value(result)
             if address != ZERO_ADDRESS:
-                self._addresses[name] = Address(address)
+                self._contracts[name] = Address(address)
 
     # --- reads of any function
 
-    async def call(self, contract: str, function: str, *args: object) -> Any:
-        """One view at the head: its value, or a tuple where it returns several.
+    async def call(self, contract: str, function: str, args: Sequence[object] = ()) -> tuple[Any, ...]:
+        """One view at the head: its return values in order, structs as tuples, addresses and hashes as bytes.
 
         :raises InvalidInput: no such function, or arguments that do not fit.
         """
-        return _value((await self._read([(contract, function, args)], LATEST))[0])
+        values: tuple[Any, ...] = _value((await self._read([(contract, function, args)], LATEST))[0])
+        return values
 
-    async def read(self, reads: Sequence[Read]) -> list[Any]:
-        """Several views, all of one block. Raises what the first failing one raised."""
+    async def read(self, reads: Sequence[Read]) -> list[tuple[Any, ...]]:
+        """Several views, all of one block; values as `call` gives them. Raises what the first failing one raised."""
 
-        async def at(block: str) -> list[Any]:
+        async def at(block: str) -> list[tuple[Any, ...]]:
             return [_value(result) for result in await self._read(reads, block)]
 
         return await self._pinned(at)
 
     async def _read(self, reads: Sequence[Read], block: str) -> list[Any]:
-        """One batch; a view that failed has its error as result.
+        """One batch: the return values of each view, or its error.
 
         :raises NodeError: the node does not have the block, or is otherwise in trouble.
         """
@@ -201,11 +227,9 @@ class Suite:
                 raise answer
             else:
                 try:
-                    values = function.decode(data_bytes(answer))
+                    results.append(function.decode(data_bytes(answer)))
                 except MalformedMessage as error:
                     results.append(BadAnswer(f"{contract}.{name}: {error}"))
-                else:
-                    results.append(values[0] if len(values) == 1 else values)
         return results
 
     async def _pinned(self, read: Callable[[str], Awaitable[T]]) -> T:
@@ -238,7 +262,7 @@ class Suite:
         return BlockNumber(quantity(await self._rpc.call("eth_blockNumber")))
 
     async def round_state(self) -> RoundState:
-        last = await self.call("RoundsManager", "lastInitializedRound")
+        (last,) = await self.call("RoundsManager", "lastInitializedRound")
 
         async def at(block: str) -> RoundState:
             nonlocal last
@@ -254,7 +278,7 @@ class Suite:
                     ],
                     block,
                 )
-                current, initialized, block_hash, start, length, locked = (_value(result) for result in results)
+                current, initialized, block_hash, start, length, locked = (_value(result)[0] for result in results)
                 if initialized == last:
                     return RoundState(
                         current=Round(current),
@@ -270,13 +294,15 @@ class Suite:
         return await self._pinned(at)
 
     async def block_hash_for_round(self, round_: Round) -> Hash32:
-        return Hash32(await self.call("RoundsManager", "blockHashForRound", round_))
+        (block_hash,) = await self.call("RoundsManager", "blockHashForRound", [round_])
+        return Hash32(block_hash)
 
     async def ticket_validity_period(self) -> int:
-        return int(await self.call("TicketBroker", "ticketValidityPeriod"))
+        (rounds,) = await self.call("TicketBroker", "ticketValidityPeriod")
+        return int(rounds)
 
     async def sender_info(self, sender: Address) -> SenderInfo:
-        (deposit, withdraw_round), (funds, claimed) = await self.call("TicketBroker", "getSenderInfo", sender)
+        (deposit, withdraw_round), (funds, claimed) = await self.call("TicketBroker", "getSenderInfo", [sender])
         return SenderInfo(
             deposit=Wei(deposit),
             withdraw_round=Round(withdraw_round),
@@ -285,12 +311,14 @@ class Suite:
         )
 
     async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
-        return Wei(await self.call("TicketBroker", "claimableReserve", holder, claimant))
+        (amount,) = await self.call("TicketBroker", "claimableReserve", [holder, claimant])
+        return Wei(amount)
 
     async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]:
         if not hashes:
             return []
-        return await self.read([("TicketBroker", "usedTickets", [ticket]) for ticket in hashes])
+        results = await self.read([("TicketBroker", "usedTickets", [ticket]) for ticket in hashes])
+        return [used for (used,) in results]
 
     async def orchestrators(self) -> list[RegisteredOrchestrator]:
         return await self._pinned(self._orchestrators_at)
@@ -309,7 +337,7 @@ class Suite:
         for position, address in enumerate(pool):
             uri, stake, active = results[3 * position : 3 * position + 3]
             if not any(isinstance(value, ChainError) for value in (uri, stake, active)):
-                found.append(RegisteredOrchestrator(address=address, service_uri=uri, stake=stake, active=active))
+                found.append(RegisteredOrchestrator(address, service_uri=uri[0], stake=stake[0], active=active[0]))
         return found
 
     async def _walk_pool(self, block: str) -> list[Address]:
@@ -319,7 +347,7 @@ class Suite:
             + [("BondingManager", "getNextTranscoderInPool", [known]) for known in self._pool],
             block,
         )
-        address, *successors = (_value(result) for result in results)
+        address, *successors = (_value(result)[0] for result in results)
         links = dict(zip(self._pool, successors, strict=True))
         pool: list[Address] = []
         seen: set[Address] = set()
@@ -332,12 +360,12 @@ class Suite:
                 address = links[address]
             else:
                 step: Read = ("BondingManager", "getNextTranscoderInPool", [address])
-                address = _value((await self._read([step], block))[0])
+                (address,) = _value((await self._read([step], block))[0])
         self._pool = tuple(pool)
         return pool
 
     async def orchestrator_state(self, address: Address) -> OrchestratorState:
-        active, registered, transcoder, stake, fees = await self.read(
+        (active,), (registered,), transcoder, (stake,), (fees,) = await self.read(
             [
                 ("BondingManager", "isActiveTranscoder", [address]),
                 ("BondingManager", "isRegisteredTranscoder", [address]),
@@ -382,7 +410,9 @@ class Suite:
 
         :raises BadAnswer: a log of ours does not fit its ABI.
         """
-        names = {address: name for name, address in (await self.addresses()).items()}
+        await self.resolve(name for name in CONTRACTS if name not in self._asked)
+        self._asked.update(CONTRACTS)
+        names = {address: name for name, address in self._contracts.items()}
         found: list[Log] = []
         for entry in raw:
             contract = names.get(Address(data_bytes(member(entry, "address"), ADDRESS_BYTES)))

@@ -20,6 +20,7 @@ from livepeer_client.policy.redemption import redeem_arguments
 from livepeer_client.types import HASH_BYTES, Address, BlockNumber, Hash32, Wei
 
 _KEY_BYTES: Final = 32
+_SEND_ATTEMPTS: Final = 3
 
 
 class GasPriceTooHigh(ChainError):
@@ -51,7 +52,7 @@ class Transactor:
         key: bytes,
         *,
         max_fee_per_gas: Wei | None = None,
-        poll_s: float = 0.5,
+        poll_s: float = 0.2,
         send_timeout_s: float = 120.0,
         lease_s: float = 60.0,
         sent_lease_s: float = 600.0,
@@ -182,8 +183,15 @@ class Transactor:
     async def send(
         self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
     ) -> Receipt:
-        transaction = await self.prepare(contract, function, args, gas_limit=gas_limit, value=value)
-        await self.broadcast(transaction)
+        for attempt in range(1, _SEND_ATTEMPTS + 1):
+            transaction = await self.prepare(contract, function, args, gas_limit=gas_limit, value=value)
+            try:
+                await self.broadcast(transaction)
+                break
+            except TransactionDropped:
+                # Somebody else used our key between the two steps; this one can never be mined, so a new one is safe.
+                if attempt == _SEND_ATTEMPTS:
+                    raise
         receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
         if not receipt.succeeded:
             raise Reverted("", call=f"{contract}.{function}", tx_hash=receipt.tx_hash)

@@ -42,10 +42,8 @@ class Web3Rpc:
         try:
             responses = await self._ask(name, self._provider.make_batch_request(requests))
         except NotImplementedError:
-            # A provider without batches: as many requests at once.
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._single(method, params)) for method, params in calls]
-            return [task.result() for task in tasks]
+            # A provider without batches, such as one over a socket: one request after the other.
+            return [await self._single(method, params) for method, params in calls]
         if not isinstance(responses, list) or len(responses) != len(calls):
             outcome = result_of(name, responses)
             raise outcome if isinstance(outcome, ChainError) else NodeError(name, 0, "the answer is not a batch")

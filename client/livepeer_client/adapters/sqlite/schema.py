@@ -54,11 +54,15 @@ def open_connection(
         connection.execute("PRAGMA foreign_keys=ON")
         if read_only:
             connection.execute("PRAGMA query_only=ON")
-        else:
+        _check(connection, path)
+        version = _version(connection, path, schema)
+        # Only now that the file is known to be ours may anything in it change.
+        if not read_only:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-        _check(connection, path)
-        _migrate(connection, path, schema, read_only=read_only)
+            _migrate(connection, schema, version)
+        elif version < len(schema.migrations):
+            raise StoreError(f"{path} has schema {version}, needs {len(schema.migrations)}: open it once for writing")
     except (sqlite3.Error, StoreError) as error:
         for opened in (connection, lock):
             if opened is not None:
@@ -100,26 +104,33 @@ def _check(connection: sqlite3.Connection, path: Path) -> None:
 
 def _corrupt(path: Path, detail: str) -> StoreCorrupt:
     return StoreCorrupt(
-        f"{path} is corrupt ({detail}). Stop the node, set {path.name} and its -wal and -shm aside, and put a backup in "
-        f'their place; without one, `sqlite3 {path.name} ".recover" | sqlite3 new.sqlite` saves what is readable'
+        f"{path} is corrupt ({detail}). Stop the node, set {path.name} and its -wal and -shm aside, and restore a "
+        f'backup; without one, `sqlite3 {path.name} ".recover" | sqlite3 new.sqlite` saves what is readable'
     )
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, schema: Schema, *, read_only: bool) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
+    """How many migrations ran in this file.
+
+    :raises StoreError: another kind of file, or a newer one.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    known = len(schema.migrations)
-    if application_id != schema.application_id and not (empty and version == 0 and application_id == 0):
+    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    new = (version, application_id, tables) == (0, 0, 0)
+    if application_id != schema.application_id and not new:
         raise StoreError(f"{path} is not a {schema.name}")
+    known = len(schema.migrations)
     if version > known:
         raise StoreError(
             f"{path} was written by a newer version of this library (schema {version}, known up to {known}): update it"
         )
-    if version < known and read_only:
-        raise StoreError(f"{path} has schema {version}, needs {known}: open it once for writing")
-    for number in range(version, known):
-        # One script: executescript runs it as it stands, so each migration is there completely or not at all.
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, schema: Schema, version: int) -> None:
+    for number in range(version, len(schema.migrations)):
+        # One transaction each, with the number that says so: a migration is there completely or not at all.
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{schema.migrations[number]}\n"
             f"PRAGMA application_id={schema.application_id};\nPRAGMA user_version={number + 1};\nCOMMIT;"

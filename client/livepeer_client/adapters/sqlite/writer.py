@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Self, TypeVar
 
 from livepeer_client.adapters.sqlite.schema import Schema, open_connection, translate
-from livepeer_client.errors import LivepeerError, StoreError
+from livepeer_client.errors import InvalidInput, LivepeerError, StoreError
 
 T = TypeVar("T")
 GROUP_LIMIT: Final = 512
@@ -43,6 +43,7 @@ class Database:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing: asyncio.Future[Any] | None = None
+        self._stopped = False
 
     @classmethod
     async def open(
@@ -96,6 +97,9 @@ class Database:
         loop = asyncio.get_running_loop()
         job = _Job(work, loop, loop.create_future())
         self._jobs.put(job)
+        if self._stopped:
+            # The thread ended on a failure; nobody would ever take the job.
+            self._refuse_waiting()
         result: T = await job.future
         return result
 
@@ -118,12 +122,27 @@ class Database:
         self._answer(loop, [(opened, None, None)])
         try:
             while jobs := self._take():
-                self._commit(connection, jobs)
-                self._resolve(jobs)
+                try:
+                    self._commit(connection, jobs)
+                finally:
+                    # Answered even if the connection broke down: a caller left waiting would wait for ever.
+                    self._resolve(jobs)
         finally:
+            self._stopped = True
+            self._refuse_waiting()
             connection.close()
             if lock is not None:
                 lock.close()
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                job.error = StoreError(f"{self.path} is closed")
+                self._resolve([job])
 
     def _take(self) -> list[_Job]:
         """Everything that waits, at least one; nothing once it is time to close."""
@@ -150,11 +169,10 @@ class Database:
                 self._run_one(connection, job)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
+            for job in jobs:
+                job.error = job.error or translate(error, self.path)
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failure = translate(error, self.path)
-            for job in jobs:
-                job.error = job.error or failure
             return
         if self._on_commit is not None:
             self._on_commit(len(jobs))
@@ -163,13 +181,21 @@ class Database:
         connection.execute("SAVEPOINT job")
         try:
             job.result = job.work(connection)
-        except Exception as error:  # noqa: BLE001 - handed to the caller, whatever it is; the thread serves others
-            job.error = translate(error, self.path) if isinstance(error, sqlite3.Error) else error
+        except Exception as error:
+            # Whatever it is, it goes to this caller alone: the thread serves the others.
+            job.error = self._as_ours(error)
             if not connection.in_transaction:
-                # A full disk and the like make SQLite roll back everything, so the whole group has failed.
+                # A full disk and the like make SQLite undo the whole transaction, so the whole group has failed.
                 raise sqlite3.OperationalError(f"transaction rolled back: {error}") from error
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
+
+    def _as_ours(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error):
+            return translate(error, self.path)
+        if isinstance(error, OverflowError | UnicodeError):
+            return InvalidInput(f"a value does not fit its column: {error}")
+        return error
 
     def _resolve(self, jobs: Sequence[_Job]) -> None:
         by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any, BaseException | None]]] = {}
@@ -191,9 +217,8 @@ class Database:
                 else:
                     future.set_result(result)
 
-        if not loop.is_closed():
-            try:
-                loop.call_soon_threadsafe(deliver)
-            except RuntimeError:
-                # Closed in between: nobody waits any more.
-                return
+        try:
+            loop.call_soon_threadsafe(deliver)
+        except RuntimeError:
+            # The caller's event loop is closed: it was stopped without waiting, and nobody is there to tell.
+            return

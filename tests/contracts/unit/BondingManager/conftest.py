@@ -19,8 +19,23 @@ def params() -> Params:
 
 
 @pytest.fixture(scope="session")
-def session_stage(project: Any, accounts: Any, chain: Any, params: Params, fresh_build: None) -> Stage:
-    owner, broker = accounts[0], accounts[19]
+def session_stage(
+    project: Any,
+    accounts: Any,
+    chain: Any,
+    params: Params,
+    fresh_build: None,
+    owner: AccountAPI,
+    transcoder: AccountAPI,
+    other_transcoder: AccountAPI,
+    delegator: AccountAPI,
+    other_delegator: AccountAPI,
+    broadcaster: AccountAPI,
+    receiver: AccountAPI,
+    stranger: AccountAPI,
+) -> Stage:
+    """Asks for every role, although it needs the owner only: ape wants fixtures of a session set up before its tests."""
+    broker = accounts[19]
     protocol = deploy(project, owner, params)
     people = accounts[1:11]
     mint_tokens(protocol, owner, {account.address: WEALTH for account in people})

@@ -28,15 +28,17 @@ def test_checkpoint_bonding_state__of_new_transcoder__tells_all_that_changed(vot
     ]
 
 
-def test_checkpoint_bonding_state__of_delegator__has_no_votes_of_its_own_to_tell(
-    votes, record, transcoder, delegator
-):
+def test_checkpoint_bonding_state__of_delegator__has_no_votes_of_its_own_to_tell(votes, record, transcoder, delegator):
     receipt = record(delegator, 500, transcoder)
 
     assert receipt.events == [
         votes.DelegateChanged(delegator=delegator, fromDelegate=ZERO_ADDRESS, toDelegate=transcoder),
         votes.DelegatorBondedAmountChanged(
-            delegate=delegator, previousBondedAmount=0, previousLastClaimRound=0, newBondedAmount=500, newLastClaimRound=NOW
+            delegate=delegator,
+            previousBondedAmount=0,
+            previousLastClaimRound=0,
+            newBondedAmount=500,
+            newLastClaimRound=NOW,
         ),
     ]
 
@@ -47,9 +49,7 @@ def test_checkpoint_bonding_state__again_in_the_same_round__replaces(votes, reco
     receipt = record(transcoder, 1000, transcoder, 1700)
 
     assert votes.getVotes(transcoder) == 1700
-    assert receipt.events == [
-        votes.DelegateVotesChanged(delegate=transcoder, previousBalance=1500, newBalance=1700)
-    ]
+    assert receipt.events == [votes.DelegateVotesChanged(delegate=transcoder, previousBalance=1500, newBalance=1700)]
 
 
 def test_checkpoint_bonding_state__in_a_later_round__keeps_the_earlier_one(votes, record, go_to, transcoder):

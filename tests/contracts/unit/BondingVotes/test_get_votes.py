@@ -55,7 +55,13 @@ def test_get_votes__of_delegator_that_claimed_after_the_last_reward__is_its_stak
 # The end factor is that of the last reward, the start factor that of the last claim; zero stands for one.
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
-    [(ONE, 3 * ONE, 1500), (2 * ONE, 3 * ONE, 750), (0, 3 * ONE, 1500), (3 * ONE, 3 * ONE + 1, 500), (3 * ONE, 5 * ONE, 833)],
+    [
+        (ONE, 3 * ONE, 1500),
+        (2 * ONE, 3 * ONE, 750),
+        (0, 3 * ONE, 1500),
+        (3 * ONE, 3 * ONE + 1, 500),
+        (3 * ONE, 5 * ONE, 833),
+    ],
 )
 def test_get_votes__of_delegator_with_unclaimed_rewards__includes_them(
     votes, stake, record, owner, transcoder, delegator, start, end, expected

@@ -28,7 +28,7 @@ def test_clock__at_the_largest_round__answers_or_reverts(votes, go_to, number, f
 
 def test_delegate__by_anyone__points_to_the_bonding_manager(votes, stranger):
     with reverts_with("MustCallBondingManager(string)", "bond"):
-        votes.delegate(stranger)
+        votes.call_view_method("delegate", stranger)
 
 
 def test_delegate_by_sig__by_anyone__points_to_the_bonding_manager(votes, stranger):

@@ -12,7 +12,7 @@ def minter_role() -> bytes:
     return keccak(text="MINTER_ROLE")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def burner_role() -> bytes:
     return keccak(text="BURNER_ROLE")
 

@@ -63,7 +63,8 @@ def test_renounce_role__for_another__reverts(token, owner, stranger, minter_role
 
 
 @pytest.mark.parametrize(
-    ("interface", "supported"), [("0x01ffc9a7", True), ("0x7965db0b", True), ("0xffffffff", False), ("0x00000000", False)]
+    ("interface", "supported"),
+    [("0x01ffc9a7", True), ("0x7965db0b", True), ("0xffffffff", False), ("0x00000000", False)],
 )
 def test_supports_interface__per_id__answers(token, interface, supported):
     assert token.supportsInterface(interface) is supported

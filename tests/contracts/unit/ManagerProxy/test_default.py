@@ -4,7 +4,9 @@ from ape.utils import ZERO_ADDRESS
 
 from tests.support.custom_errors import reverts_with
 
-REASON = "a reason of more than one hundred characters, to show that nothing of it is cut off on its way through the proxy"
+REASON = (
+    "a reason of more than one hundred characters, to show that nothing of it is cut off on its way through the proxy"
+)
 
 
 def test_default__with_call_and_value__runs_the_target_on_the_proxys_storage(something, target, owner):

@@ -8,9 +8,7 @@ def test_constructor__with_id__keeps_both_arguments(proxy, controller):
     assert proxy.targetContractId() == contract_id("SomethingTarget")
 
 
-def test_set_controller__through_the_controller__never_reaches_the_target(
-    proxy, controller, register, owner, receiver
-):
+def test_set_controller__through_the_controller__never_reaches_the_target(proxy, controller, register, owner, receiver):
     register("Something", proxy)
 
     receipt = controller.updateController(contract_id("Something"), receiver, sender=owner)

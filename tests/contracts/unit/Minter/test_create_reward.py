@@ -16,9 +16,7 @@ def mintable(minter, token, owner, receiver, stake, register, rounds_manager, bo
 
 
 @pytest.mark.parametrize(("part", "whole"), [(1, 4), (1, 3), (0, 7), (7, 7)])
-def test_create_reward__for_share_of_stake__mints_its_share(
-    minter, token, mintable, bonding_manager, part, whole
-):
+def test_create_reward__for_share_of_stake__mints_its_share(minter, token, mintable, bonding_manager, part, whole):
     receipt = minter.createReward(part, whole, sender=bonding_manager)
 
     # First the share is rounded to parts of 1e9, then the amount.

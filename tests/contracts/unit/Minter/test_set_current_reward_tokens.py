@@ -41,9 +41,7 @@ def test_set_current_reward_tokens__per_bonding_rate__moves_inflation(
     assert minter.inflation() == inflation
     assert minter.currentMintableTokens() == mintable
     assert minter.currentMintedTokens() == 0
-    assert receipt.events == [
-        minter.SetCurrentRewardTokens(currentMintableTokens=mintable, currentInflation=inflation)
-    ]
+    assert receipt.events == [minter.SetCurrentRewardTokens(currentMintableTokens=mintable, currentInflation=inflation)]
 
 
 def test_set_current_reward_tokens__without_any_supply__counts_as_nothing_bonded(

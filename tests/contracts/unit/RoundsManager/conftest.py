@@ -10,20 +10,20 @@ LENGTH = 20
 
 
 @pytest.fixture(scope="module")
-def unset_rounds(project, owner, controller, register) -> ContractInstance:
+def unset_rounds(project, owner, controller) -> ContractInstance:
     """A RoundsManager without a round length."""
-    instance = owner.deploy(project.RoundsManager, controller)
-    register("RoundsManager", instance)
-    return instance
+    return owner.deploy(project.RoundsManager, controller)
 
 
 @pytest.fixture(scope="module")
-def rounds(unset_rounds, chain, owner) -> ContractInstance:
+def rounds(project, chain, owner, controller, register) -> ContractInstance:
     """Rounds of 20 blocks, the last 2 of them locked; the clock is past round 0."""
-    unset_rounds.setRoundLength(LENGTH, sender=owner)
-    unset_rounds.setRoundLockAmount(100_000, sender=owner)
+    instance = owner.deploy(project.RoundsManager, controller)
+    register("RoundsManager", instance)
+    instance.setRoundLength(LENGTH, sender=owner)
+    instance.setRoundLockAmount(100_000, sender=owner)
     chain.mine(2 * LENGTH)
-    return unset_rounds
+    return instance
 
 
 @pytest.fixture

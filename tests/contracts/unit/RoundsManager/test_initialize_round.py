@@ -16,7 +16,10 @@ def ready(rounds, minter, stake, owner, go_to):
 
 
 def without_block_hashes(code: bytes) -> bytes:
-    """The same code on a chain whose BLOCKHASH answers zero, as Arbitrum's may: `x == 0` takes and gives one word too."""
+    """The same code as on a chain whose BLOCKHASH answers zero, which Arbitrum's may.
+
+    ISZERO, too, takes a word and gives one: zero, for any block but the first.
+    """
     patched = bytearray(code)
     at = 0
     while at < len(patched):
@@ -89,7 +92,8 @@ def test_initialize_round__while_paused__reverts(rounds, ready, controller, owne
         rounds.initializeRound(sender=stranger)
 
 
-def test_initialize_round__k15_zero_block_hash__stores_another_value(rounds, ready, provider, stranger):
+def test_initialize_round__k15_zero_block_hash__stores_another_value(rounds, ready, chain, stranger):
+    provider = chain.provider
     provider.set_code(rounds.address, without_block_hashes(provider.get_code(rounds.address)))
     current = rounds.currentRound()
 

@@ -1,0 +1,106 @@
+"""The border to PyAV: the extra, the containers it may open, and its errors as ours."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from livepeer_client.codec.messages import VideoFormat
+from livepeer_client.errors import ConfigError, MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+    from av.video.stream import VideoStream
+
+INVALID_VIDEO: Final = "TranscoderInvalidVideo"
+MAX_SEGMENT_S: Final = 300
+"""Longer segments are refused, as the network does for their announced duration (offchain-network 4.1)."""
+MAX_FRAME_PIXELS: Final = 8192 * 4352
+_TS_PACKET: Final = 188
+_MP4_BOXES: Final = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx"})
+
+
+def require_av() -> None:
+    """:raises ConfigError: PyAV is not installed."""
+    try:
+        import av  # noqa: F401 - only to see that it is there
+    except ImportError as error:
+        raise ConfigError("video needs PyAV: install livepeer-client[media]") from error
+
+
+def sniff(data: bytes) -> str:
+    """The name of the demuxer for `data`: "mpegts" or "mp4".
+
+    Never left to FFmpeg's own guess: a "segment" that is really a playlist would make it open files and addresses
+    that the sender names.
+
+    :raises MediaError: neither.
+    """
+    packets = range(0, min(len(data), 3 * _TS_PACKET), _TS_PACKET)
+    if len(data) >= _TS_PACKET and all(data[offset] == 0x47 for offset in packets):
+        return "mpegts"
+    if data[4:8] in _MP4_BOXES:
+        return "mp4"
+    raise MediaError(INVALID_VIDEO, "neither MPEG-TS nor MP4")
+
+
+@contextmanager
+def open_segment(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a segment from memory with its first video stream, one decoder thread.
+
+    :raises MediaError: not a container we read, or without video.
+    """
+    import av
+
+    with translated(INVALID_VIDEO):
+        container = av.open(io.BytesIO(data), format=sniff(data), metadata_errors="ignore")
+    with container:
+        yield container, video_stream(container)
+
+
+def video_stream(container: InputContainer) -> VideoStream:
+    """:raises MediaError: no video, no decoder for it, or a picture that is too large."""
+    if not container.streams.video:
+        raise MediaError(INVALID_VIDEO, "no video stream")
+    stream = container.streams.video[0]
+    context = stream.codec_context
+    # PyAV gives a stream without decoder no context, whatever its type hints say.
+    if cast(Any, context) is None:
+        raise MediaError("Decoder not found")
+    if context.width * context.height > MAX_FRAME_PIXELS:
+        raise MediaError(INVALID_VIDEO, f"picture of {context.width}x{context.height}")
+    context.thread_count = 1
+    return stream
+
+
+def open_output(buffer: io.BytesIO, format_: VideoFormat) -> OutputContainer:
+    """A muxer into memory that keeps timestamps as they are, so that segments put together stay in order."""
+    import av
+
+    if format_ is VideoFormat.MPEGTS:
+        return av.open(buffer, "w", format="mpegts", options={"mpegts_copyts": "1"})
+    if format_ is VideoFormat.MP4:
+        return av.open(buffer, "w", format="mp4")
+    raise MediaError("TranscoderUnrecognizedFormat", str(format_))
+
+
+@contextmanager
+def translated(otherwise: str) -> Iterator[None]:
+    """Raise PyAV's errors as `MediaError` with the network's texts (offchain-network 4.1), or `otherwise`."""
+    from av import error as av_error
+
+    try:
+        yield
+    except av_error.FFmpegError as error:
+        texts: tuple[tuple[type[Exception], str], ...] = (
+            (av_error.DecoderNotFoundError, "Decoder not found"),
+            (av_error.DemuxerNotFoundError, "Demuxer not found"),
+            (av_error.EncoderNotFoundError, "Encoder not found"),
+            (av_error.MuxerNotFoundError, "Muxer not found"),
+            (av_error.OptionNotFoundError, "Option not found"),
+            (av_error.InvalidDataError, INVALID_VIDEO),
+        )
+        reason = next((text for class_, text in texts if isinstance(error, class_)), otherwise)
+        raise MediaError(reason, error.strerror or type(error).__name__) from error

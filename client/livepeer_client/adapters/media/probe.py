@@ -1,0 +1,63 @@
+"""`ports.MediaProbe` by really decoding."""
+
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+from livepeer_client.adapters.media.libav import INVALID_VIDEO, MAX_SEGMENT_S, open_segment, require_av, translated
+from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
+from livepeer_client.errors import MediaError
+from livepeer_client.facts import MediaInfo
+
+
+class PyavProbe:
+    """Decodes a segment from its first to its last frame and says what it is.
+
+    Strict on purpose, since payment depends on it: a damaged frame, or one of another size, is an error.
+
+    :param workers: segments decoded at the same time, one thread each.
+    :raises ConfigError: PyAV is not installed.
+    """
+
+    def __init__(self, *, workers: int = 1) -> None:
+        require_av()
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="probe")
+
+    async def inspect(self, data: bytes) -> MediaInfo:
+        """The duration counts from the first frame to the end of the last, whose length is the mean of the others'.
+
+        :raises MediaError: it does not decode completely.
+        """
+        return await run_stoppable(self._executor, lambda stop: _inspect(data, stop))
+
+    async def close(self) -> None:
+        """Let go of the threads; work under way is still finished."""
+        self._executor.shutdown(wait=False)
+
+
+def _inspect(data: bytes, stop: StopFlag) -> MediaInfo:
+    frames = 0
+    first = last = Fraction(0)
+    with translated(INVALID_VIDEO), open_segment(data) as (container, stream):
+        width, height = stream.width, stream.height
+        rate = stream.average_rate
+        for frame in container.decode(stream):
+            stop.check()
+            if frame.is_corrupt:
+                raise MediaError(INVALID_VIDEO, f"frame {frames} is damaged")
+            if (frame.width, frame.height) != (width, height):
+                raise MediaError(INVALID_VIDEO, f"{width}x{height} becomes {frame.width}x{frame.height}")
+            if frame.pts is None or frame.time_base is None:
+                raise MediaError(INVALID_VIDEO, f"frame {frames} has no timestamp")
+            moment = frame.pts * frame.time_base
+            first = moment if frames == 0 else first
+            last = moment
+            frames += 1
+            if abs(last - first) > MAX_SEGMENT_S:
+                raise MediaError(INVALID_VIDEO, f"longer than {MAX_SEGMENT_S} s")
+    if frames == 0:
+        raise MediaError(INVALID_VIDEO, "no frame decodes")
+    if frames > 1:
+        duration = (last - first) * frames / (frames - 1)
+    else:
+        duration = 1 / rate if rate else Fraction(0)
+    return MediaInfo(width, height, frames, duration)

@@ -1,0 +1,157 @@
+"""`ports.Transcoder`: decode once, encode every rendition, in a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from livepeer_client.adapters.media.encoder import RenditionEncoder, check_profile
+from livepeer_client.adapters.media.libav import (
+    INVALID_VIDEO,
+    MAX_FRAME_PIXELS,
+    MAX_SEGMENT_S,
+    open_segment,
+    require_av,
+    translated,
+)
+from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
+from livepeer_client.codec.messages import SegmentCredentials, VideoProfile
+from livepeer_client.errors import MediaError
+from livepeer_client.facts import Rendition
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+MAX_OUTPUTS: Final = 10
+_DEFAULT_RATE: Final = Fraction(30)
+
+
+class PyavTranscoder:
+    """Transcodes segments on the CPU, `workers` at a time, one thread each.
+
+    Renditions keep the source's timestamps, so those of successive segments can be put together. Sound is copied
+    where the container can hold it.
+
+    :param workers: segments at the same time; more wait.
+    :param preset: libx264's, from "ultrafast" to "veryslow".
+    :param codecs: FFmpeg's names of the source codecs that are accepted.
+    :raises ConfigError: PyAV is not installed.
+    """
+
+    def __init__(self, *, workers: int = 2, preset: str = "veryfast", codecs: Sequence[str] = ("h264",)) -> None:
+        require_av()
+        self._preset = preset
+        self._codecs = frozenset(codecs)
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="transcode")
+
+    async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
+        """All renditions, in the order of the profiles. Cancelling stops the work at the next frame.
+
+        :raises MediaError: the segment or a profile is unusable; `reason` is the network's text.
+        """
+        profiles = credentials.profiles
+        if len(profiles) > MAX_OUTPUTS:
+            raise MediaError("Too many outputs", str(len(profiles)))
+        for profile in profiles:
+            check_profile(profile)
+        return await run_stoppable(self._executor, lambda stop: self._transcode(segment, profiles, stop))
+
+    async def close(self) -> None:
+        """Let go of the threads; work under way is still finished."""
+        self._executor.shutdown(wait=False)
+
+    def _transcode(self, segment: bytes, profiles: Sequence[VideoProfile], stop: StopFlag) -> list[Rendition]:
+        with translated(INVALID_VIDEO), open_segment(segment) as (container, stream), ExitStack() as cleanup:
+            if stream.codec_context.name not in self._codecs:
+                raise MediaError("Unsupported input codec", stream.codec_context.name)
+            rate = stream.average_rate or _DEFAULT_RATE
+            time_base = stream.time_base or Fraction(1, 90_000)
+            encoders = []
+            for profile in profiles:
+                encoder = RenditionEncoder(profile, rate=rate, time_base=time_base, preset=self._preset)
+                cleanup.callback(encoder.abandon)
+                encoders.append(encoder)
+            end = _feed(container, stream, encoders, 1 / rate, stop)
+            return [
+                Rendition(encoder.profile, encoder.finish(end), profile_pixels(encoder.profile, encoder.frames))
+                for encoder in encoders
+            ]
+
+
+def profile_pixels(profile: VideoProfile, frames: int) -> int:
+    """What a rendition is charged for: width x height x encoded frames."""
+    return profile.width * profile.height * frames
+
+
+def _feed(
+    container: InputContainer,
+    stream: VideoStream,
+    encoders: Sequence[RenditionEncoder],
+    frame_length: Fraction,
+    stop: StopFlag,
+) -> Fraction:
+    """Decode everything into the encoders.
+
+    :returns: when the last frame ends, seconds.
+    :raises MediaError: nothing decodes, or the timestamps are impossible.
+    """
+    sound = container.streams.audio[0] if container.streams.audio else None
+    if sound is not None:
+        for encoder in encoders:
+            encoder.copy_audio(sound)
+    wanted: list[Stream] = [stream] if sound is None else [stream, sound]
+    first: Fraction | None = None
+    last = Fraction(0)
+    keyframes = 0
+    for packet in container.demux(wanted):
+        stop.check()
+        if packet.stream is sound:
+            if packet.size and packet.dts is not None:
+                for encoder in encoders:
+                    encoder.add_audio(packet)  # type: ignore[arg-type]
+            continue
+        keyframes += packet.is_keyframe
+        for frame in _decode(packet):
+            stop.check()
+            moment = _moment(frame, last + frame_length if first is not None else Fraction(0))
+            if first is not None and moment <= last:
+                # A frame that would go back in time cannot be shown; live streams contain some after a jump.
+                continue
+            first = moment if first is None else first
+            if moment - first > MAX_SEGMENT_S:
+                raise MediaError(INVALID_VIDEO, f"longer than {MAX_SEGMENT_S} s")
+            last = moment
+            for encoder in encoders:
+                encoder.add_frame(frame, moment)
+    if not keyframes:
+        raise MediaError("No keyframes in input")
+    if first is None:
+        raise MediaError(INVALID_VIDEO, "no frame decodes")
+    return last + frame_length
+
+
+def _decode(packet: Packet[Stream]) -> list[VideoFrame]:
+    from av.error import InvalidDataError
+
+    try:
+        frames: list[VideoFrame] = packet.decode()  # type: ignore[assignment]
+    except InvalidDataError:
+        # One damaged packet in a live stream is no reason to refuse the segment; the loss shows in the frame count.
+        return []
+    for frame in frames:
+        if frame.width * frame.height > MAX_FRAME_PIXELS:
+            raise MediaError(INVALID_VIDEO, f"picture of {frame.width}x{frame.height}")
+    return frames
+
+
+def _moment(frame: VideoFrame, otherwise: Fraction) -> Fraction:
+    if frame.pts is None or frame.time_base is None:
+        return otherwise
+    return frame.pts * frame.time_base

@@ -1,0 +1,144 @@
+"""A gateway: the adapters of one key's gateway, opened and closed together, and what its owner does with it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client.adapters.chain.transactor import Transactor
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.grpc_probe import GrpcProbe
+from livepeer_client.adapters.http import HttpTransport
+from livepeer_client.adapters.keys import LocalSigner, load_key
+from livepeer_client.adapters.media import AvProbe
+from livepeer_client.adapters.sqlite import SqliteGatewayBooks
+from livepeer_client.codec.messages import VideoProfile
+from livepeer_client.config import GatewayConfig, GatewaySettings
+from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
+from livepeer_client.policy.discovery import ProbePlan
+from livepeer_client.policy.selection import Candidate, Selection
+from livepeer_client.policy.sender import SenderLimits
+from livepeer_client.ports import Chain, GatewayBooks
+from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
+from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
+from livepeer_client.services.paying import Payer
+from livepeer_client.types import Address, Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """An open gateway; make one with `Gateway.open`."""
+
+    address: Address
+    chain: Chain
+    transactor: Transactor
+    books: GatewayBooks
+    dispatcher: Dispatcher
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: GatewayConfig) -> AsyncIterator["Gateway"]:
+        """Open everything a gateway needs; it is closed in reverse order.
+
+        :raises ConfigError: key or address file.
+        :raises StoreError: the books.
+        """
+        settings, clock = config.gateway, SystemClock()
+        key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
+        addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
+        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        signer = LocalSigner(key)
+        async with AsyncExitStack() as opened:
+            rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
+            suite = Suite(rpc, addresses)
+            books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
+            probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
+            transport = await opened.enter_async_context(HttpTransport())
+            media = await opened.enter_async_context(AvProbe())
+            discovery = DiscoveryService(suite, probe, signer, clock, plan=_plan(settings))
+            payer = Payer(
+                suite,
+                signer,
+                books,
+                clock,
+                discovery,
+                _limits(settings),
+                refresh_timeout_s=settings.refresh_timeout_s,
+            )
+            dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
+            yield cls(signer.address, suite, Transactor(suite, key), books, dispatcher)
+
+    async def account(self) -> SenderInfo:
+        """Deposit and reserve as the chain has them."""
+        return await self.chain.sender_info(self.address)
+
+    async def fund(self, deposit: Wei, reserve: Wei) -> Receipt:
+        """Add to deposit and reserve; an unlock in progress is cancelled (onchain 11.2).
+
+        :raises Reverted, ChainUnavailable, TransactionDropped:
+        """
+        value = Wei(deposit + reserve)
+        return await self.transactor.send("TicketBroker", "fundDepositAndReserve", [deposit, reserve], value=value)
+
+    async def unlock(self) -> Receipt:
+        """Announce that deposit and reserve are wanted back (onchain 11.3). Raises as `fund`."""
+        return await self.transactor.send("TicketBroker", "unlock", [])
+
+    async def withdraw(self) -> Receipt:
+        """Take deposit and reserve back once the unlock period is over. Raises as `fund`."""
+        return await self.transactor.send("TicketBroker", "withdraw", [])
+
+    async def discover(self, profiles: Sequence[VideoProfile] = ()) -> tuple[DiscoveryReport, Selection]:
+        """Probe the pool for a job and explain whom a stream would choose. See `Dispatcher.explain`."""
+        return await self.dispatcher.explain(profiles)
+
+    def stream(
+        self, profiles: Sequence[VideoProfile], manifest_id: str | None = None, observer: Observer = ignore
+    ) -> StreamSession:
+        """A stream to submit segments to. See `Dispatcher.stream`."""
+        return self.dispatcher.stream(profiles, manifest_id, observer)
+
+    async def totals(self) -> dict[Address, GatewayTotals]:
+        """What the books add up to, per orchestrator."""
+        return await self.books.totals()
+
+
+def _plan(settings: GatewaySettings) -> ProbePlan:
+    return ProbePlan.waking_first_at(
+        settings.discovery_timeout_s, settings.discovery_cutoff_s, settings.probe_timeout_s
+    )
+
+
+def _limits(settings: GatewaySettings) -> SenderLimits:
+    return SenderLimits(
+        max_ev=Fraction(settings.max_ticket_ev_wei),
+        max_total_ev=Fraction(settings.max_total_ev_wei),
+        deposit_multiplier=settings.deposit_multiplier,
+    )
+
+
+def _rules(settings: GatewaySettings) -> DispatchRules:
+    return DispatchRules(
+        ceiling=Fraction(settings.max_price_per_unit, settings.pixels_per_unit), max_attempts=settings.max_attempts
+    )
+
+
+def describe(candidate: Candidate) -> str:
+    """One line for people: verdict, URI, price, latency, stake and reason."""
+    price = "-" if candidate.price is None else f"{float(candidate.price):g} wei/px"
+    latency = "-" if candidate.latency_s is None else f"{candidate.latency_s * 1000:.0f} ms"
+    stake = f"{candidate.stake / 10**18:g} LPT"
+    return f"{candidate.verdict.value:9} {candidate.uri:32} {price:14} {latency:8} {stake:12} {candidate.reason}"
+
+
+async def discover(config: GatewayConfig) -> None:
+    """Probe the pool once and write the explanation to standard output. Raises as `Gateway.open`."""
+    async with Gateway.open(config) as gateway:
+        report, selection = await gateway.discover()
+    lines = [describe(candidate) for candidate in selection.candidates]
+    lines.append(f"{len(report.offers)} of {len(lines)} usable, {report.stop.value}, {report.took_s:.2f} s")
+    sys.stdout.write("\n".join(lines) + "\n")

@@ -1,0 +1,160 @@
+"""An orchestrator: one key, one store, one TLS port, and the services that live off them."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from fractions import Fraction
+from importlib.metadata import version
+from typing import Any, Final
+
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client.adapters.chain.transactor import Transactor
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.http_server import build_app
+from livepeer_client.adapters.keys import LocalSigner, load_key
+from livepeer_client.adapters.media import AvTranscoder
+from livepeer_client.adapters.rpc_server import orchestrator_rpc
+from livepeer_client.adapters.secret_file import read_or_create
+from livepeer_client.adapters.server import TlsServer
+from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client.adapters.tls import server_context
+from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
+from livepeer_client.codec.messages import Capabilities
+from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
+from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.policy.recipient import RecipientConfig
+from livepeer_client.policy.redemption import RedemptionPolicy
+from livepeer_client.ports import TicketStore
+from livepeer_client.services.advertise import AdvertiseService, Offer
+from livepeer_client.services.chain_view import ChainView
+from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.redemption import RedemptionService
+from livepeer_client.services.renditions import RenditionStore
+from livepeer_client.services.reward import RewardService
+from livepeer_client.services.rounds import RoundsService
+from livepeer_client.services.work import WorkService
+from livepeer_client.types import Address
+
+TOKEN_KEY_BYTES: Final = 32
+
+
+async def run(config: OrchestratorConfig) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Prints `ready <service URI>` once the port is open.
+
+    :raises ConfigError: key or address file.
+    :raises LivepeerError: what stopped the node, such as `StoreCorrupt`.
+    """
+    log_to_stderr()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    settings = config.orchestrator
+    await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
+    key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
+    async with contextlib.AsyncExitStack() as opened:
+        rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
+        suite = Suite(rpc, load_addresses(config.chain.addresses))
+        store = await opened.enter_async_context(await SqliteTicketStore.open(settings.data_dir / "orchestrator.sqlite"))
+        transcoder = await opened.enter_async_context(AvTranscoder())
+        advertise, work = _build(config, LocalSigner(key), suite, store, transcoder)
+        server = TlsServer(
+            host=settings.listen_host,
+            port=settings.listen_port,
+            context=server_context(settings.data_dir / "tls.pem", settings.service_host, time.time()),
+            app=build_app(work),
+            rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
+        )
+        upkeep = _upkeep(config, suite, Transactor(suite, key), store)
+        await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
+
+
+async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(service) for service in services]
+            async with server:
+                sys.stdout.write(f"ready {uri}\n")
+                sys.stdout.flush()
+                await stop.wait()
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failures:
+        # The first is the reason, the others are its consequences.
+        raise failures.exceptions[0] from failures
+
+
+def _build(
+    config: OrchestratorConfig, signer: LocalSigner, suite: Suite, store: TicketStore, transcoder: AvTranscoder
+) -> tuple[AdvertiseService, WorkService]:
+    settings, clock = config.orchestrator, SystemClock()
+    latency_s = settings.latency_ms / 1000
+    payments = PaymentService(
+        recipient=_recipient(settings, signer.address),
+        base_price=Fraction(settings.price_per_unit, settings.pixels_per_unit),
+        auto_adjust=settings.auto_adjust_price,
+        store=store,
+        view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s),
+        clock=clock,
+    )
+    advertise = AdvertiseService(
+        offer=Offer(settings.service_uri, _capabilities(settings)),
+        signer=signer,
+        payments=payments,
+        token_key=read_or_create(settings.data_dir / "token.key", lambda: secrets.token_bytes(TOKEN_KEY_BYTES)),
+        clock=clock,
+        latency_s=latency_s,
+    )
+    work = WorkService(
+        advertise=advertise,
+        payments=payments,
+        signer=signer,
+        transcoder=transcoder,
+        renditions=RenditionStore(settings.service_uri),
+        clock=clock,
+        max_sessions=settings.max_sessions,
+        latency_s=latency_s,
+    )
+    return advertise, work
+
+
+def _upkeep(
+    config: OrchestratorConfig, suite: Suite, transactor: Transactor, store: TicketStore
+) -> list[Coroutine[Any, Any, None]]:
+    """The services that send transactions, as far as they are wanted."""
+    clock, services = SystemClock(), []
+    redemption, rounds, reward = config.redemption, config.rounds, config.reward
+    if redemption.enabled:
+        policy = RedemptionPolicy(batch_max=redemption.max_batch, batch_min=redemption.min_batch)
+        interval_s = redemption.poll_interval_s
+        services.append(RedemptionService(suite, transactor, store, clock, policy, poll_interval_s=interval_s).run())
+    if rounds.initialize:
+        draw = random.SystemRandom()
+        interval_s = rounds.poll_interval_s
+        delay = lambda: draw.uniform(0, rounds.max_delay_s)  # noqa: E731
+        services.append(RoundsService(suite, transactor, clock, delay, poll_interval_s=interval_s).run())
+    if reward.enabled:
+        services.append(RewardService(suite, transactor, clock, poll_interval_s=reward.poll_interval_s).run())
+    return services
+
+
+def _recipient(settings: OrchestratorSettings, address: Address) -> RecipientConfig:
+    return RecipientConfig(
+        address=address,
+        ev=settings.ticket_ev_wei,
+        redeem_gas=settings.redeem_gas,
+        tx_cost_multiplier=settings.tx_cost_multiplier,
+        max_face_value=settings.max_face_value_wei,
+        params_expiration_blocks=settings.expiration_blocks,
+    )
+
+
+def _capabilities(settings: OrchestratorSettings) -> Capabilities:
+    bits = DEFAULT_CAPABILITIES - settings.capabilities_removed
+    return Capabilities(bits=bits, capacities=with_capacities(bits), version=version("livepeer-client"))

@@ -1,0 +1,109 @@
+"""Answers who we are and on what terms we work (offchain-network 1.4, 2.4; `GetOrchestrator` and `Ping`)."""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from livepeer_client.codec.credentials import (
+    AUTH_TOKEN_LIFETIME_S,
+    check_auth_token,
+    new_auth_token,
+    orchestrator_request_digest,
+    ping_digest,
+)
+from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, OrchestratorRequest
+from livepeer_client.codec.signature import is_signed_by
+from livepeer_client.errors import BadCredentials, ChainError, QuoteRefused, StoreError
+from livepeer_client.ports import Clock, Signer
+from livepeer_client.services.payment import PaymentService
+from livepeer_client.types import ADDRESS_BYTES, Address
+
+SESSION_ID_BYTES: Final = 4
+"""8 hex characters, as everybody's session ids are (offchain-network 0)."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What stays the same in every answer."""
+
+    service_uri: str
+    capabilities: Capabilities
+
+
+class AdvertiseService:
+    """`token_key`: 32 bytes that authenticate sessions; kept over restarts, tokens survive them.
+
+    :param latency_s: added before each answer, to play a distant orchestrator on a local network.
+    """
+
+    def __init__(
+        self, *, offer: Offer, signer: Signer, payments: PaymentService, token_key: bytes, clock: Clock, latency_s: float = 0
+    ) -> None:
+        self._offer = offer
+        self._signer = signer
+        self._payments = payments
+        self._token_key = token_key
+        self._clock = clock
+        self._latency_s = latency_s
+
+    @property
+    def offer(self) -> Offer:
+        return self._offer
+
+    async def get_orchestrator(self, request: OrchestratorRequest) -> OrchestratorInfo:
+        """Terms for one sender, with a token for a new session.
+
+        :raises BadCredentials: the request is not signed by the address it names.
+        :raises QuoteRefused: `insufficient sender reserve`, with figures.
+        :raises ChainError, StoreError: terms cannot be computed now.
+        """
+        if len(request.address) != ADDRESS_BYTES or not is_signed_by(
+            request.address, request.sig, orchestrator_request_digest(Address(request.address))
+        ):
+            raise BadCredentials("Invalid orchestrator request: orchestrator req sig check failed")
+        if self._latency_s:
+            await self._clock.sleep(self._latency_s)
+        price, params = await self._payments.quote(Address(request.address))
+        expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
+        token = new_auth_token(self._token_key, secrets.token_hex(SESSION_ID_BYTES), expiration)
+        return OrchestratorInfo(
+            transcoder=self._offer.service_uri,
+            ticket_params=params,
+            price_info=price,
+            address=self._signer.address,
+            capabilities=self._offer.capabilities,
+            auth_token=token,
+        )
+
+    async def next_terms(self, sender: Address, token: AuthToken) -> OrchestratorInfo:
+        """Terms for the next payment of a session at its own price; without ticket params if none can be quoted.
+
+        That never spoils what was just paid or done (offchain-payments 10).
+        """
+        price = params = None
+        try:
+            price, params = await self._payments.quote(sender, token.session_id)
+        except (QuoteRefused, ChainError, StoreError) as error:
+            _log.warning("no next quote session=%s reason=%s", token.session_id, error)
+        return OrchestratorInfo(
+            transcoder=self._offer.service_uri,
+            ticket_params=params,
+            price_info=price,
+            address=self._signer.address,
+            capabilities=self._offer.capabilities,
+            auth_token=token,
+        )
+
+    def check_token(self, token: AuthToken | None) -> AuthToken:
+        """:raises BadCredentials: `missing auth token`, `invalid auth token` or `expired auth token`."""
+        check_auth_token(self._token_key, token, self._clock.time())
+        if token is None:
+            raise BadCredentials("missing auth token")
+        return token
+
+    async def ping(self, value: bytes) -> bytes:
+        """Proof that we hold our key: a signature over `value` (offchain-network 2.4)."""
+        return await self._signer.sign(ping_digest(value))

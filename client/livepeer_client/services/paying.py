@@ -1,0 +1,298 @@
+"""Pay an orchestrator for segments: keep its quote fresh, draw and sign tickets, keep the account of both sides.
+
+A payment is in the books before it leaves, and answered there once the work was checked (style: commit, then act).
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Final
+
+from livepeer_client.codec.credentials import AUTH_TOKEN_RENEWAL_S
+from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, Payment, VideoProfile
+from livepeer_client.codec.ticket import ExpirationParams
+from livepeer_client.errors import Bug, ParamsRejected
+from livepeer_client.facts import SentPayment
+from livepeer_client.policy.balance import ZERO, Balance, Outcome, StagedCredit, complete
+from livepeer_client.policy.discovery import Offer, Rejection, classify
+from livepeer_client.policy.price import check_price, estimate_fee, fee
+from livepeer_client.policy.sender import (
+    REFRESH_NONCE,
+    SenderAccount,
+    SenderLimits,
+    SenderSession,
+    Staged,
+    build_payment,
+    check_account,
+    stage_payment,
+)
+from livepeer_client.ports import Chain, Clock, GatewayBooks, Signer
+from livepeer_client.services.discovery import DiscoveryService
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
+
+EXPIRY_MARGIN_BLOCKS: Final = 5
+"""A quote with this many L1 blocks left, or fewer, is renewed before it is used."""
+REFRESH_TIMEOUT_S: Final = 2.5
+"""offchain-network 0."""
+_PAYMENT_ID_BYTES: Final = 16
+_KEPT_BLOCKS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayMoment:
+    """One look at the chain: the L1 block, our account, and the creation params of tickets whose quote has none."""
+
+    block: BlockNumber
+    account: SenderAccount
+    expiration: ExpirationParams
+
+
+class NonceLedger:
+    """The last nonce drawn on each quote, by its recipientRandHash, for everything one key signs.
+
+    Whoever draws writes it back before the next await, so no two payments share a nonce, not even if an orchestrator
+    hands out one quote twice.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[Hash32, tuple[int, BlockNumber]] = {}
+
+    def last(self, quote: Hash32) -> int:
+        return self._last.get(quote, (0, BlockNumber(0)))[0]
+
+    def drawn(self, session: SenderSession) -> None:
+        params = session.params
+        self._last[params.recipient_rand_hash] = (session.last_nonce, params.expiration_block)
+
+    def forget_expired(self, block: BlockNumber) -> None:
+        """Quotes so long expired that no reorganisation of the chain makes them acceptable again."""
+        self._last = {quote: entry for quote, entry in self._last.items() if entry[1] + _KEPT_BLOCKS > block}
+
+
+@dataclass(slots=True)
+class Engagement:
+    """One orchestrator at work for one stream. `offer` holds its newest terms, `initial_price` its first, wei/pixel.
+
+    `balance` belongs to the session id of the offer's auth token.
+    """
+
+    offer: Offer
+    initial_price: Fraction
+    balance: Balance = field(default_factory=Balance)
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def address(self) -> Address:
+        return self.offer.member.address
+
+    @property
+    def uri(self) -> str:
+        """Where its segments go."""
+        return self.offer.info.transcoder
+
+    @property
+    def token(self) -> AuthToken:
+        token = self.offer.info.auth_token
+        if token is None:
+            raise Bug("an offer without an auth token")
+        return token
+
+    def adopt(self, offer: Offer) -> None:
+        """Use new terms. Another session id is another account with the orchestrator: the old balance is abandoned."""
+        before = self.token.session_id
+        self.offer = offer
+        if self.token.session_id != before:
+            self.balance = Balance()
+
+    def adopt_result(self, info: OrchestratorInfo | None, job: Capabilities) -> None:
+        """Use the next quote that came with a result, if it is one and belongs to this session.
+
+        An orchestrator whose quote failed sends none, and the current one stays; a changed session id in a result
+        would be a way to make us abandon credit.
+        """
+        if info is None or info.auth_token is None or info.auth_token.session_id != self.token.session_id:
+            return
+        outcome = classify(self.offer.member, info, job, self.offer.latency_s)
+        if isinstance(outcome, Offer):
+            self.adopt(outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPayment:
+    """A payment in the books, ready to go. `price` is the one it names, wei per pixel; `token` that of its session."""
+
+    payment_id: str
+    token: AuthToken
+    payment: Payment
+    credit: StagedCredit
+    price: Fraction
+
+
+class Payer:
+    """Pays for all streams of one gateway."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        signer: Signer,
+        books: GatewayBooks,
+        clock: Clock,
+        discovery: DiscoveryService,
+        limits: SenderLimits,
+        *,
+        account_ttl_s: float = 1.0,
+        expiry_margin_blocks: int = EXPIRY_MARGIN_BLOCKS,
+        refresh_timeout_s: float = REFRESH_TIMEOUT_S,
+        new_payment_id: Callable[[], str] = lambda: secrets.token_hex(_PAYMENT_ID_BYTES),
+    ) -> None:
+        self._chain = chain
+        self._signer = signer
+        self._books = books
+        self._clock = clock
+        self._discovery = discovery
+        self._limits = limits
+        self._account_ttl_s = account_ttl_s
+        self._expiry_margin_blocks = expiry_margin_blocks
+        self._refresh_timeout_s = refresh_timeout_s
+        self._new_payment_id = new_payment_id
+        self._nonces = NonceLedger()
+        self._moment: GatewayMoment | None = None
+        self._moment_at_s = 0.0
+
+    async def moment(self) -> GatewayMoment:
+        """The chain as of at most `account_ttl_s` ago.
+
+        :raises ChainError:
+        """
+        now_s = self._clock.monotonic()
+        if self._moment is None or now_s - self._moment_at_s >= self._account_ttl_s:
+            head = await self._chain.head()
+            rounds = await self._chain.round_state()
+            info = await self._chain.sender_info(self._signer.address)
+            hash_ = rounds.last_initialized_block_hash
+            creation = rounds.last_initialized if hash_ != ZERO_HASH else Round(0)
+            self._moment = GatewayMoment(
+                head.l1_block, SenderAccount(info, rounds.last_initialized), ExpirationParams(creation, hash_)
+            )
+            self._moment_at_s = now_s
+            self._nonces.forget_expired(head.l1_block)
+        return self._moment
+
+    async def check_funds(self) -> None:
+        """:raises ParamsRejected: tickets of this account could not be paid, whoever receives them."""
+        check_account((await self.moment()).account)
+
+    async def renew_if_due(self, engagement: Engagement, job: Capabilities) -> str | None:
+        """Get a new quote if the present one is near any of its ends; says which.
+
+        :raises ParamsRejected: the orchestrator gave no new one.
+        """
+        async with engagement.renewing:
+            why = self._renewal_due(engagement, (await self.moment()).block)
+            if why is not None:
+                await self.renew(engagement, job)
+            return why
+
+    async def renew(self, engagement: Engagement, job: Capabilities) -> None:
+        """Ask the orchestrator for a new quote and a new auth token. Raises as `renew_if_due`."""
+        outcome = await self._discovery.requote(engagement.offer.member, job, timeout_s=self._refresh_timeout_s)
+        if isinstance(outcome, Rejection):
+            raise ParamsRejected("quote not renewed", cause=outcome.text)
+        engagement.adopt(outcome)
+
+    def _renewal_due(self, engagement: Engagement, block: BlockNumber) -> str | None:
+        params = engagement.offer.ticket_params
+        if params.expiration_block - block <= self._expiry_margin_blocks:
+            return f"quote expires at block {params.expiration_block}, now {block}"
+        left_s = engagement.token.expiration - self._clock.time()
+        if left_s <= AUTH_TOKEN_RENEWAL_S:
+            return f"auth token expires in {left_s:.0f} s"
+        nonce = self._nonces.last(params.recipient_rand_hash)
+        if nonce >= REFRESH_NONCE:
+            return f"{nonce} tickets written on one quote"
+        return None
+
+    async def prepare(
+        self, engagement: Engagement, seq: int, profiles: Sequence[VideoProfile], duration_s: Fraction
+    ) -> PreparedPayment:
+        """Top the balance up for one segment, sign the tickets that takes, and enter the payment in the books.
+
+        :raises ParamsRejected: the quote or its price is not acceptable; nothing was signed.
+        :raises StoreError, ChainError:
+        """
+        moment = await self.moment()
+        offer, token = engagement.offer, engagement.token
+        price = check_price(offer.price_info, engagement.initial_price)
+        # From reading the last nonce to writing it back nothing awaits.
+        session = replace(
+            SenderSession.start(self._signer.address, offer.ticket_params, moment.expiration),
+            last_nonce=self._nonces.last(offer.ticket_params.recipient_rand_hash),
+        )
+        staged = stage_payment(
+            session,
+            engagement.balance,
+            fee=estimate_fee(profiles, duration_s, price),
+            account=moment.account,
+            limits=self._limits,
+            last_seen_l1_block=moment.block,
+        )
+        engagement.balance = staged.balance
+        self._nonces.drawn(staged.session)
+        entered = False
+        try:
+            sigs = [await self._signer.sign(ticket.hash) for ticket in staged.tickets]
+            payment = build_payment(staged, sigs, offer.price_info)
+            prepared = PreparedPayment(self._new_payment_id(), token, payment, staged.credit, price)
+            await self._books.record_sent(_entry(prepared, staged, seq))
+            entered = True
+        finally:
+            if not entered:
+                _complete(engagement, token, staged.credit, Outcome.NOT_SENT)
+        return prepared
+
+    async def settle(self, engagement: Engagement, prepared: PreparedPayment, pixels: int) -> Fraction:
+        """The work came back and was checked: charge it, first in the books, then to the balance.
+
+        :returns: the fee, wei.
+        :raises StoreError: it is then still unanswered in both.
+        """
+        charged = fee(pixels, prepared.price)
+        entered = False
+        try:
+            await self._books.record_answer(prepared.payment_id, pixels=pixels, fee=charged)
+            entered = True
+        finally:
+            if not entered:
+                self.give_up(engagement, prepared, Outcome.UNANSWERED)
+        _complete(engagement, prepared.token, prepared.credit, Outcome.ANSWERED, charged)
+        return charged
+
+    @staticmethod
+    def give_up(engagement: Engagement, prepared: PreparedPayment, outcome: Outcome) -> None:
+        """No work came of it: the books keep the payment as unanswered, the balance what `outcome` leaves."""
+        _complete(engagement, prepared.token, prepared.credit, outcome)
+
+
+def _complete(
+    engagement: Engagement, token: AuthToken, credit: StagedCredit, outcome: Outcome, charged: Fraction = ZERO
+) -> None:
+    """Complete the balance that `credit` was taken from, unless its session has ended since."""
+    if engagement.token.session_id == token.session_id:
+        engagement.balance = complete(engagement.balance, credit, outcome, charged)
+
+
+def _entry(prepared: PreparedPayment, staged: Staged, seq: int) -> SentPayment:
+    params, tickets = staged.session.params, staged.tickets
+    return SentPayment(
+        payment_id=prepared.payment_id,
+        recipient=params.recipient,
+        session_id=prepared.token.session_id,
+        seq=seq,
+        tickets=len(tickets),
+        expected_value=staged.credit.new,
+        face_value=params.face_value if tickets else Wei(0),
+        recipient_rand_hash=params.recipient_rand_hash if tickets else b"",
+        first_nonce=tickets[0].sender_nonce if tickets else 0,
+    )

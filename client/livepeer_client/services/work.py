@@ -1,0 +1,355 @@
+"""`POST /segment`: one exchange step by step, sessions with their order and limits (offchain-network 4.1, 4.3).
+
+    admit        payment header 402, credentials 403, payment and balance 400
+    check_body   hash 403
+    work         after the 200 is out: transcode, charge, answer; what fails here is said inside the answer
+
+A charge is stored before the renditions are offered, and both before the answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from livepeer_client.codec import wire
+from livepeer_client.codec.capability import mismatch
+from livepeer_client.codec.credentials import result_digest, segment_digest
+from livepeer_client.codec.keccak import keccak256
+from livepeer_client.codec.messages import (
+    AuthToken,
+    Capabilities,
+    Payment,
+    PaymentResult,
+    SegmentCredentials,
+    TranscodedSegment,
+    TranscodeResult,
+)
+from livepeer_client.codec.signature import is_signed_by
+from livepeer_client.errors import (
+    BadCredentials,
+    ChainError,
+    InsufficientBalance,
+    LivepeerError,
+    MalformedMessage,
+    MediaError,
+    PaymentRefused,
+    StoreCorrupt,
+    StoreError,
+    TicketRejected,
+)
+from livepeer_client.facts import Rendition
+from livepeer_client.ports import Clock, Signer, Transcoder
+from livepeer_client.services.advertise import AdvertiseService
+from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.renditions import RenditionStore
+from livepeer_client.types import Address
+
+MAX_DURATION_MS: Final = 5 * 60 * 1000
+QUEUE_LENGTH: Final = 4
+"""Segments of one session that may wait for the one being worked on."""
+SESSION_IDLE_S: Final = 70
+SWEEP_S: Final = 5
+
+BUSY: Final = "OrchestratorBusy"
+CAPPED: Final = "OrchestratorCapped"
+INTERNAL: Final = "Internal Server Error"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An HTTP status and the text that goes with it."""
+
+    status: int
+    reason: str
+
+
+@dataclass(slots=True)
+class _Session:
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    present: int = 0
+    used_at: float = 0.0
+
+
+class WorkService:
+    """Sells transcoding, session by session.
+
+    :param latency_s: added before each answer, to play a distant or busy orchestrator on a local network.
+    """
+
+    def __init__(
+        self,
+        *,
+        advertise: AdvertiseService,
+        payments: PaymentService,
+        signer: Signer,
+        transcoder: Transcoder,
+        renditions: RenditionStore,
+        clock: Clock,
+        max_sessions: int,
+        latency_s: float = 0,
+    ) -> None:
+        self._advertise = advertise
+        self._payments = payments
+        self._signer = signer
+        self._transcoder = transcoder
+        self._renditions = renditions
+        self._clock = clock
+        self._max_sessions = max_sessions
+        self._latency_s = latency_s
+        self._sessions: dict[str, _Session] = {}
+        self._segments = 0
+        self._failed = asyncio.Event()
+
+    # --- what a server calls ------------------------------------------------------------------------
+
+    def exchange(self, payment: str, credentials: str) -> "SegmentExchange":
+        """A `POST /segment` with these two headers."""
+        return SegmentExchange(self, payment, credentials)
+
+    async def pay(self, payment: str, credentials: str) -> bytes | Refused:
+        """A `POST /payment` with these two headers: the encoded `PaymentResult`."""
+        admitted = await self.admit(payment, credentials, work_follows=False)
+        if isinstance(admitted, Refused):
+            return admitted
+        info = await self._advertise.next_terms(admitted.sender, admitted.token)
+        return wire.encode_payment_result(PaymentResult(info))
+
+    def rendition(self, session: str, profile: str, name: str) -> bytes | None:
+        return self._renditions.get(session, profile, name)
+
+    async def end_session(self, token: AuthToken | None) -> None:
+        """Close a session at its gateway's wish.
+
+        :raises BadCredentials: `Invalid auth token`.
+        """
+        try:
+            session_id = self._advertise.check_token(token).session_id
+        except BadCredentials as error:
+            raise BadCredentials("Invalid auth token") from error
+        self._close(session_id)
+
+    def status(self) -> Mapping[str, object]:
+        """What is safe to tell everybody."""
+        return {
+            "Version": self._advertise.offer.capabilities.version,
+            "ServiceURI": self._advertise.offer.service_uri,
+            "Address": f"0x{self._signer.address.hex()}",
+            "Sessions": len(self._sessions),
+            "MaxSessions": self._max_sessions,
+            "Segments": self._segments,
+        }
+
+    async def run(self) -> None:
+        """Close idle sessions and forget what has expired, until cancelled."""
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            self.close_idle()
+            try:
+                await self._payments.sweep()
+            except ChainError as error:
+                _log.warning("nothing swept reason=%s", error)
+
+    async def failure(self) -> NoReturn:
+        """Wait for trouble after which nothing may be served any more.
+
+        :raises StoreCorrupt: the store cannot be trusted.
+        """
+        await self._failed.wait()
+        raise StoreCorrupt("the store failed while serving")
+
+    def _stop_if_corrupt(self, error: LivepeerError) -> None:
+        if isinstance(error, StoreCorrupt):
+            self._failed.set()
+
+    # --- steps of an exchange -----------------------------------------------------------------------
+
+    async def admit(self, payment_header: str, segment_header: str, *, work_follows: bool) -> "Admitted | Refused":
+        """Judge both headers and take the payment, in the order and with the statuses of offchain-network 4.1."""
+        try:
+            payment = wire.payment_from_header(payment_header)
+        except MalformedMessage as error:
+            return Refused(402, error.detail)
+        try:
+            admitted = self._check_credentials(payment, segment_header)
+        except BadCredentials as error:
+            return Refused(403, error.reason)
+        sender, session_id = admitted.sender, admitted.token.session_id
+        if work_follows and self._is_capped(session_id):
+            return Refused(403, CAPPED)
+        try:
+            credit = await self._payments.receive(payment, session_id)
+            if work_follows:
+                self._payments.require_balance(sender, session_id)
+        except MalformedMessage as error:
+            return Refused(400, error.detail)
+        except (TicketRejected, PaymentRefused) as error:
+            _log.info("payment refused sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
+            return Refused(400, str(error))
+        except InsufficientBalance as error:
+            _log.info("no credit sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
+            return Refused(400, "Insufficient balance")
+        except (ChainError, StoreError) as error:
+            self._stop_if_corrupt(error)
+            _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
+            return Refused(500, INTERNAL)
+        _log.info(
+            "payment sender=0x%s session=%s tickets=%d credit_wei=%s",
+            sender.hex(),
+            session_id,
+            len(payment.tickets),
+            credit,
+        )
+        return admitted
+
+    def _check_credentials(self, payment: Payment, header: str) -> "Admitted":
+        if not header:
+            raise BadCredentials("empty seg data")
+        try:
+            credentials = wire.segment_from_header(header)
+        except MalformedMessage as error:
+            raise BadCredentials("ErrorSegEncoding") from error
+        names = [profile.name for profile in credentials.profiles]
+        if len(set(names)) != len(names):
+            # Renditions are told apart by their profile's name.
+            raise BadCredentials("ErrorSegEncoding")
+        if credentials.duration_ms > MAX_DURATION_MS:
+            raise BadCredentials("invalid duration")
+        digest = segment_digest(credentials.manifest_id, credentials.seq, credentials.hash, credentials.profiles)
+        if not payment.sender or not is_signed_by(payment.sender, credentials.sig, digest):
+            raise BadCredentials("ErrSegSig")
+        if mismatch(credentials.capabilities or Capabilities(), self._advertise.offer.capabilities) is not None:
+            raise BadCredentials("incompatible capabilities")
+        token = self._advertise.check_token(credentials.auth_token)
+        return Admitted(Address(payment.sender), token, credentials)
+
+    async def perform(self, admitted: "Admitted", body: bytes) -> TranscodeResult:
+        """Do the work of an exchange in its session's turn, charge it and offer the renditions."""
+        credentials, session_id = admitted.credentials, admitted.token.session_id
+        segments: tuple[TranscodedSegment, ...] = ()
+        sig = b""
+        error = self._no_room(session_id)
+        if not error:
+            try:
+                async with self._turn(session_id):
+                    segments, sig = await self._transcode(admitted, body)
+            except MediaError as refusal:
+                error = refusal.reason
+            except LivepeerError as trouble:
+                self._stop_if_corrupt(trouble)
+                _log.error("work not charged session=%s reason=%s", session_id, trouble)
+                error = INTERNAL
+        if error:
+            _log.info("segment failed session=%s seq=%d reason=%s", session_id, credentials.seq, error)
+        info = await self._advertise.next_terms(admitted.sender, admitted.token)
+        return TranscodeResult(credentials.seq, error, segments, sig, info)
+
+    async def _transcode(self, admitted: "Admitted", body: bytes) -> tuple[tuple[TranscodedSegment, ...], bytes]:
+        credentials, session_id = admitted.credentials, admitted.token.session_id
+        renditions = await self._transcoder.transcode(body, credentials)
+        _check_count(renditions, credentials)
+        sig = await self._signer.sign(result_digest(keccak256(rendition.data) for rendition in renditions))
+        if self._latency_s:
+            await self._clock.sleep(self._latency_s)
+        pixels = sum(rendition.pixels for rendition in renditions)
+        fee = await self._payments.charge(admitted.sender, session_id, credentials.seq, pixels)
+        self._segments += 1
+        _log.info("segment session=%s seq=%d pixels=%d fee_wei=%s", session_id, credentials.seq, pixels, fee)
+        segments = tuple(
+            TranscodedSegment(
+                self._renditions.put(session_id, rendition.profile, credentials.seq, rendition.data), rendition.pixels
+            )
+            for rendition in renditions
+        )
+        return segments, sig
+
+    # --- sessions -----------------------------------------------------------------------------------
+
+    def _is_capped(self, session_id: str) -> bool:
+        self.close_idle()
+        return session_id not in self._sessions and len(self._sessions) >= self._max_sessions
+
+    def _no_room(self, session_id: str) -> str:
+        """The wire text of why a segment cannot be taken on, empty if it can."""
+        if self._is_capped(session_id):
+            return CAPPED
+        session = self._sessions.get(session_id)
+        return BUSY if session is not None and session.present > QUEUE_LENGTH else ""
+
+    @asynccontextmanager
+    async def _turn(self, session_id: str) -> AsyncIterator[None]:
+        """Wait for one's turn in a session; they come in the order in which they asked."""
+        session = self._sessions.setdefault(session_id, _Session())
+        session.present += 1
+        try:
+            async with session.turn:
+                yield
+        finally:
+            session.present -= 1
+            session.used_at = self._clock.monotonic()
+            # Ended meanwhile: back it goes, so that its last renditions can be fetched and are then forgotten.
+            self._sessions.setdefault(session_id, session)
+
+    def close_idle(self) -> None:
+        """Close sessions without a segment for 70 s."""
+        now = self._clock.monotonic()
+        for session_id, session in list(self._sessions.items()):
+            if not session.present and now - session.used_at > SESSION_IDLE_S:
+                self._close(session_id)
+
+    def _close(self, session_id: str) -> None:
+        if self._sessions.pop(session_id, None) is not None:
+            _log.info("session closed session=%s", session_id)
+        self._renditions.drop(session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Headers that passed, with the payment taken."""
+
+    sender: Address
+    token: AuthToken
+    credentials: SegmentCredentials
+
+
+class SegmentExchange:
+    """One `POST /segment`: `admit`, then `check_body`, then `work`, each once and in this order."""
+
+    def __init__(self, service: WorkService, payment: str, credentials: str) -> None:
+        self._service = service
+        self._headers = (payment, credentials)
+        self._admitted: Admitted | None = None
+
+    async def admit(self) -> Refused | None:
+        """Judge the headers and take the payment; None to go on."""
+        admitted = await self._service.admit(*self._headers, work_follows=True)
+        if isinstance(admitted, Refused):
+            return admitted
+        self._admitted = admitted
+        return None
+
+    def check_body(self, body: bytes) -> Refused | None:
+        """Whether `body` is what the sender signed."""
+        if self._passed().credentials.hash != keccak256(body):
+            return Refused(403, "Forbidden")
+        return None
+
+    async def work(self, body: bytes) -> bytes:
+        """The encoded `TranscodeResult`, whatever became of the work."""
+        return wire.encode_transcode_result(await self._service.perform(self._passed(), body))
+
+    def _passed(self) -> Admitted:
+        if self._admitted is None:
+            raise RuntimeError("an exchange is admitted first")
+        return self._admitted
+
+
+def _check_count(renditions: Sequence[Rendition], credentials: SegmentCredentials) -> None:
+    if not renditions:
+        raise MediaError("ZeroSegments")
+    if len(renditions) != len(credentials.profiles):
+        raise MediaError("MismatchedSegments", f"{len(renditions)} of {len(credentials.profiles)}")

@@ -1,0 +1,51 @@
+"""What a proxy and the chain demand of compiled code: size, and where the shared variables lie."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts._layouts import layout_of, render, snapshot
+from scripts._protocol import PROXIED
+
+# EIP-170.
+MAX_RUNTIME_BYTES = 24_576
+
+
+@pytest.fixture(scope="module")
+def production(project: Any, fresh_build: None) -> dict[str, Any]:
+    """Every compiled contract that is not a mock."""
+    return {
+        name: contract
+        for name, contract in project.load_contracts().items()
+        if "mocks/" not in (contract.source_id or "")
+    }
+
+
+def test_runtime_size__every_contract__fits(production: dict[str, Any]) -> None:
+    sizes = {name: len(bytes(contract.get_runtime_bytecode())) for name, contract in production.items()}
+
+    assert {name: size for name, size in sizes.items() if size >= MAX_RUNTIME_BYTES} == {}
+    assert min(sizes.values()) > 0
+
+
+@pytest.mark.parametrize("name", [*PROXIED, "ManagerProxy"])
+def test_storage_layout__proxied_contract__shares_the_first_two_slots(name: str) -> None:
+    manager: Any = layout_of(name)["manager"]
+
+    assert (manager["controller"]["slot"], manager["controller"]["type"]) == (0, "address")
+    assert (manager["targetContractId"]["slot"], manager["targetContractId"]["type"]) == (1, "bytes32")
+
+
+@pytest.mark.parametrize("name", PROXIED)
+def test_storage_layout__proxied_contract__equals_the_snapshot(name: str) -> None:
+    """After a wanted change: `python -m scripts._layouts`."""
+    assert render(layout_of(name)) == snapshot(name).read_text()
+
+
+@pytest.mark.parametrize("name", PROXIED)
+def test_storage_layout__proxied_contract__keeps_no_lock_in_storage(name: str) -> None:
+    """A re-entrancy lock belongs into transient storage, or it would shift every slot."""
+    assert "nonreentrant" not in json.dumps(layout_of(name))
