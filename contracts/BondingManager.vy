@@ -1,4 +1,5 @@
 # pragma version 0.4.3
+# Optimized for gas the code would exceed the limit of 24,576 bytes by less than 5 %.
 #pragma optimize codesize
 # SPDX-License-Identifier: MIT
 """
@@ -7,10 +8,12 @@
 @notice Delegators bond LPT to transcoders. The transcoders with the most stake form the active set of a round, mint the
         round's rewards and earn the fees of redeemed tickets; both are shared with their delegators.
 @dev Behind a proxy: slots 0 and 1 belong to the manager module. LPT and ETH are held by the Minter, never here.
-     Every entry point reads the round once and passes it on, as `_round`. "Hints" are the neighbours that an account will
-     have in the pool: right ones save a walk through it, wrong or zero ones only cost gas (spec 9).
+     Every entry point reads the round once and passes it on, as `_round`. "Hints" are the neighbours that an account
+     will have in the pool: right ones save a walk through it, wrong or zero ones only cost gas (spec 9).
+     Rounds are small numbers (stakeholders module), so that the next one needs no overflow check.
      Rules are those of spec 10 (LIP-36 earnings, LIP-92 treasury, LIP-118 reward callers).
-@custom:kill Pause the Controller. Everything that moves stake, rewards or fees stops; setters and checkpoints still work.
+@custom:kill Pause the Controller. Everything that moves stake, rewards or fees stops; setters and checkpoints still
+             work.
 """
 
 from .interfaces import IBondingManager
@@ -404,7 +407,7 @@ def transferBond(
         if receiver.delegateAddress == empty(address):
             assert delegate != _delegator and _delegator != empty(address), "INVALID_DELEGATOR"
             receiver.delegateAddress = delegate
-        receiver.startRound = round + 1
+        receiver.startRound = unsafe_add(round, 1)
     self._rebond(
         _delegator, receiver, new_lock_id, _amount, round, votes, _newDelegateNewPosPrev, _newDelegateNewPosNext
     )
@@ -435,11 +438,13 @@ def withdrawStake(_unbondingLockId: uint256):
 def withdrawFees(_recipient: address, _amount: uint256):
     """
     @notice Pay out fees that the caller has earned.
-    @dev The recipient gets control for a moment; whatever it calls finds the fees already deducted (spec 10.4; K5, K21).
+    @dev The recipient gets control for a moment; whatever it calls finds the fees already deducted (spec 10.4; hazards
+         K5, K21).
     @param _recipient Who gets the ETH.
     @param _amount Wei.
     """
     round: uint256 = self._when_ready()
+    claims: bool = stakeholders._delegator(msg.sender).lastClaimRound < round
     delegator: stakeholders.Delegator = self._claim(msg.sender, round)
     assert _recipient != empty(address), "invalid recipient"
     assert delegator.fees >= _amount, "insufficient fees to withdraw"
@@ -448,7 +453,9 @@ def withdrawFees(_recipient: address, _amount: uint256):
 
     extcall IMinter(self._minter()).trustedWithdrawETH(_recipient, _amount)
     log WithdrawFees(delegator=msg.sender, recipient=_recipient, amount=_amount)
-    self._checkpoint(self._votes(), msg.sender, round)
+    # Stake changes by the claim only, and whatever claimed before in this round has left a checkpoint.
+    if claims:
+        self._checkpoint(self._votes(), msg.sender, round)
 
 
 @external
@@ -1144,7 +1151,7 @@ def _checkpoint(_votes: address, _account: address, _round: uint256):
     delegator: stakeholders.Delegator = stakeholders._delegator(_account)
     extcall IBondingVotes(_votes).checkpointBondingState(
         _account,
-        _round + 1,
+        unsafe_add(_round, 1),
         delegator.bondedAmount,
         delegator.delegateAddress,
         sorted_pool._weight(_account),
@@ -1181,10 +1188,10 @@ def _bond(
 
     delegated: uint256 = _amount
     if owner.bondedAmount == 0:
-        owner.startRound = round + 1
+        owner.startRound = unsafe_add(round, 1)
     elif _to != old_delegate:
         assert old_delegate != _owner, "registered transcoders can't delegate towards other addresses"
-        owner.startRound = round + 1
+        owner.startRound = unsafe_add(round, 1)
         delegated += owner.bondedAmount
         self._decrease_delegation(old_delegate, owner.bondedAmount, round, _old_prev, _old_next)
         self._checkpoint(votes, old_delegate, round)
@@ -1283,7 +1290,7 @@ def _rebond_while_unbonded(_to: address, _lock_id: uint256, _prev: address, _nex
     assert delegator.bondedAmount == 0, "caller must be unbonded"
     # The start factors of this round: without them the stake would earn what was shared before (hazard R14).
     self._carry_factors(_to, round)
-    delegator.startRound = round + 1
+    delegator.startRound = unsafe_add(round, 1)
     delegator.delegateAddress = _to
     self._rebond_lock(delegator, _lock_id, round, _prev, _next)
 
@@ -1361,8 +1368,8 @@ def _set_delegated_stake(
     _next: address,
 ) -> bool:
     """
-    @dev Returns whether the account is in the pool. The stake of this and of the next round is recorded for members and,
-         beyond the reference, for transcoders that left the pool and are active until the end of the round: their
+    @dev Returns whether the account is in the pool. The stake of this and of the next round is recorded for members
+         and, beyond the reference, for transcoders that left the pool and are active until the end of the round: their
          rewards and fees are shares of recorded stake, which must not fall behind commissions (hazard K7).
     """
     record: stakeholders.Transcoder = stakeholders._transcoder(_delegate)
@@ -1371,9 +1378,9 @@ def _set_delegated_stake(
         if record.lastActiveStakeUpdateRound < _round:
             earnings._set_stake(_delegate, _round, _old_stake)
         if record.lastActiveStakeUpdateRound <= _round:
-            record.lastActiveStakeUpdateRound = _round + 1
+            record.lastActiveStakeUpdateRound = unsafe_add(_round, 1)
             stakeholders._store_transcoder(_delegate, record)
-        earnings._set_stake(_delegate, _round + 1, _new_stake)
+        earnings._set_stake(_delegate, unsafe_add(_round, 1), _new_stake)
     return is_member
 
 
@@ -1384,7 +1391,7 @@ def _try_to_join(_transcoder: address, _round: uint256, _prev: address, _next: a
          A transcoder that is active stays so: it was evicted, or resigned, in this very round (hazard K10).
     """
     stake: uint256 = sorted_pool._weight(_transcoder)
-    next_round: uint256 = _round + 1
+    next_round: uint256 = unsafe_add(_round, 1)
     if sorted_pool._is_full():
         last: address = sorted_pool._last()
         if stake <= sorted_pool._weight(last):
@@ -1416,9 +1423,9 @@ def _resign(_transcoder: address, _round: uint256):
     sorted_pool._remove(_transcoder)
     self._totals -= sorted_pool._weight(_transcoder)
     record: stakeholders.Transcoder = stakeholders._transcoder(_transcoder)
-    record.deactivationRound = _round + 1
+    record.deactivationRound = unsafe_add(_round, 1)
     stakeholders._store_transcoder(_transcoder, record)
-    log TranscoderDeactivated(transcoder=_transcoder, deactivationRound=_round + 1)
+    log TranscoderDeactivated(transcoder=_transcoder, deactivationRound=unsafe_add(_round, 1))
 
 
 # --- rates, rewards and fees ------------------------------------------------------------------------------------------
@@ -1539,8 +1546,8 @@ def _mint_rewards(_transcoder: address, _stake: uint256) -> uint256:
 @internal
 def _credit_fees(_transcoder: address, _amounts: DynArray[uint256, MAX_FEES]):
     """
-    @dev Share fees of the current round. Only the active set earns them: for others the stake on record may be less than
-         the stake that would share (hazards K6, K12).
+    @dev Share fees of the current round. Only the active set earns them: for others the stake on record may be less
+         than the stake that would share (hazards K6, K12).
          The reward factor in use is that before this round's reward, which fees and rewards of a round have in common;
          it is known exactly, whether or not rewards were skipped (hazards K1, K11).
     """

@@ -249,20 +249,29 @@ def redeemWinningTicket(_ticket: ticket.Ticket, _sig: Bytes[ticket.MAX_BYTES], _
     current: uint256 = self._ready_round(rounds)
     fault: uint256 = ticket.OK
     ticket_hash: bytes32 = empty(bytes32)
-    fault, ticket_hash = self._judge(
+    fault, ticket_hash = ticket._open(
         _ticket,
-        _sig,
         _recipientRand,
         current,
         self.ticketValidityPeriod,
         staticcall IRoundsManager(rounds).blockHashForRound(ticket._creation_round(_ticket.auxData)),
     )
-    assert fault == ticket.OK, ticket._reason(fault)
-
     bonding: address = manager._resolve(manager.BONDING_MANAGER)
     from_reserve: uint256 = 0
     claimants: uint256 = UNKNOWN
-    fault, from_reserve, claimants = self._take(_ticket, ticket_hash, current, bonding, claimants)
+    if fault == ticket.OK:
+        fault, from_reserve, claimants = self._take(
+            ticket_hash,
+            _ticket.sender,
+            _ticket.recipient,
+            _ticket.faceValue,
+            _ticket.winProb,
+            _sig,
+            _recipientRand,
+            current,
+            bonding,
+            claimants,
+        )
     assert fault == ticket.OK, ticket._reason(fault)
     if _ticket.faceValue > 0:
         extcall IBondingManager(bonding).updateTranscoderWithFees(
@@ -306,7 +315,6 @@ def batchRedeemWinningTickets(
     start: uint256 = 0
     claimants: uint256 = UNKNOWN
     taken: DynArray[uint256, MAX_BATCH] = []
-    hashes: DynArray[bytes32, MAX_BATCH] = []
     reserves: DynArray[uint256, MAX_BATCH] = []
     amounts: DynArray[uint256, MAX_BATCH] = []
 
@@ -316,39 +324,50 @@ def batchRedeemWinningTickets(
     for _: uint256 in range(MAX_STEPS):
         if i == count:
             break
-        item: ticket.Ticket = _tickets[i]
-        creation_round: uint256 = ticket._creation_round(item.auxData)
+        recipient: address = _tickets[i].recipient
+        creation_round: uint256 = ticket._creation_round(_tickets[i].auxData)
         if creation_round != known_round:
             known_round = creation_round
             known_hash = staticcall IRoundsManager(rounds).blockHashForRound(creation_round)
         fault: uint256 = ticket.OK
         ticket_hash: bytes32 = empty(bytes32)
-        fault, ticket_hash = self._judge(item, _sigs[i], _recipientRands[i], current, validity, known_hash)
+        fault, ticket_hash = ticket._open(_tickets[i], _recipientRands[i], current, validity, known_hash)
         if fault == ticket.OK:
+            face_value: uint256 = _tickets[i].faceValue
             from_reserve: uint256 = 0
-            fault, from_reserve, claimants = self._take(item, ticket_hash, current, bonding, claimants)
+            fault, from_reserve, claimants = self._take(
+                ticket_hash,
+                _tickets[i].sender,
+                recipient,
+                face_value,
+                _tickets[i].winProb,
+                _sigs[i],
+                _recipientRands[i],
+                current,
+                bonding,
+                claimants,
+            )
             if fault == ticket.OK:
                 taken.append(i)
-                hashes.append(ticket_hash)
                 reserves.append(from_reserve)
-                if item.faceValue > 0:
-                    amounts.append(item.faceValue)
+                if face_value > 0:
+                    amounts.append(face_value)
         i += 1
-        if i < count and i >= alone_before and _tickets[i].recipient == item.recipient:
+        if i < count and i >= alone_before and _tickets[i].recipient == recipient:
             continue
 
         # The group is complete.
         credited: bool = True
         if len(amounts) > 0:
             credited = raw_call(
-                bonding, abi_encode(item.recipient, amounts, current, method_id=CREDIT), revert_on_failure=False
+                bonding, abi_encode(recipient, amounts, current, method_id=CREDIT), revert_on_failure=False
             )
         position: uint256 = 0
         for index: uint256 in taken:
             if credited:
                 self._log_redeemed(_tickets[index], _recipientRands[index], reserves[position])
             else:
-                self._undo(_tickets[index], hashes[position], current, reserves[position])
+                self._undo(_tickets[index], current, reserves[position])
             position += 1
         if not credited and i - start > 1:
             alone_before = i
@@ -356,7 +375,6 @@ def batchRedeemWinningTickets(
         start = i
         claimants = UNKNOWN
         taken = []
-        hashes = []
         reserves = []
         amounts = []
 
@@ -519,70 +537,60 @@ def _claimants(_bonding: address, _claimant: address) -> uint256:
 
 
 @internal
-@view
-def _judge(
-    _ticket: ticket.Ticket,
+def _take(
+    _ticket_hash: bytes32,
+    _sender: address,
+    _recipient: address,
+    _face_value: uint256,
+    _win_prob: uint256,
     _sig: Bytes[ticket.MAX_BYTES],
     _recipient_rand: uint256,
     _round: uint256,
-    _validity: uint256,
-    _block_hash: bytes32,
-) -> (uint256, bytes32):
-    """
-    @dev Everything that can be wrong with a ticket save the amount, in the order of spec 11.5; and the ticket's hash.
-    """
-    fault: uint256 = ticket._terms_fault(_ticket, _recipient_rand, _round, _validity, _block_hash)
-    if fault != ticket.OK:
-        return fault, empty(bytes32)
-    ticket_hash: bytes32 = ticket._hash(_ticket)
-    if self.usedTickets[ticket_hash]:
-        return ticket.USED, ticket_hash
-    fault = ticket._draw_fault(ticket_hash, _ticket.sender, _ticket.winProb, _sig, _recipient_rand)
-    if fault != ticket.OK:
-        return fault, ticket_hash
-    withdraw_round: uint256 = self._senders[_ticket.sender].withdrawRound
-    if withdraw_round != 0 and _round >= withdraw_round:
-        return ticket.SENDER_UNLOCKED, ticket_hash
-    if self._senders[_ticket.sender].deposit == 0 and reserve._funds[_ticket.sender] == 0:
-        return ticket.NO_FUNDS, ticket_hash
-    return ticket.OK, ticket_hash
-
-
-@internal
-def _take(
-    _ticket: ticket.Ticket, _ticket_hash: bytes32, _round: uint256, _bonding: address, _known_claimants: uint256
+    _bonding: address,
+    _known_claimants: uint256,
 ) -> (uint256, uint256, uint256):
     """
-    @dev Use the ticket up and take its face value out of deposit and reserve; nothing happens if they fall short (K9).
+    @dev Second part of the checks (spec 11.5, from "ticket is used" on); then use the ticket up and take its face value
+         out of deposit and reserve. A ticket with any fault changes nothing, one that the funds do not cover included
+         (K9).
     @param _known_claimants What `_claimants` has answered for this recipient, or UNKNOWN.
     @return Fault; wei taken from the reserve; what is known of the claimants now.
     """
-    sender: address = _ticket.sender
-    face_value: uint256 = _ticket.faceValue
     claimants: uint256 = _known_claimants
-    deposit: uint256 = self._senders[sender].deposit
+    if self.usedTickets[_ticket_hash]:
+        return ticket.USED, 0, claimants
+    fault: uint256 = ticket._draw_fault(_ticket_hash, _sender, _win_prob, _sig, _recipient_rand)
+    if fault != ticket.OK:
+        return fault, 0, claimants
+    withdraw_round: uint256 = self._senders[_sender].withdrawRound
+    if withdraw_round != 0 and _round >= withdraw_round:
+        return ticket.SENDER_UNLOCKED, 0, claimants
+    deposit: uint256 = self._senders[_sender].deposit
+    if deposit == 0 and reserve._funds[_sender] == 0:
+        return ticket.NO_FUNDS, 0, claimants
+
     from_reserve: uint256 = 0
-    if face_value <= deposit:
-        if face_value > 0:
-            self._senders[sender].deposit = deposit - face_value
+    if _face_value <= deposit:
+        if _face_value > 0:
+            self._senders[_sender].deposit = unsafe_sub(deposit, _face_value)
     else:
-        from_reserve = face_value - deposit
+        from_reserve = unsafe_sub(_face_value, deposit)
         if claimants == UNKNOWN:
-            claimants = self._claimants(_bonding, _ticket.recipient)
-        if from_reserve > reserve._claimable(sender, _ticket.recipient, _round, claimants):
+            claimants = self._claimants(_bonding, _recipient)
+        if from_reserve > reserve._claimable(_sender, _recipient, _round, claimants):
             return ticket.FUNDS_SHORT, 0, claimants
-        self._senders[sender].deposit = 0
-        reserve._claim(sender, _ticket.recipient, _round, from_reserve)
+        self._senders[_sender].deposit = 0
+        reserve._claim(_sender, _recipient, _round, from_reserve)
     self.usedTickets[_ticket_hash] = True
     return ticket.OK, from_reserve, claimants
 
 
 @internal
-def _undo(_ticket: ticket.Ticket, _ticket_hash: bytes32, _round: uint256, _from_reserve: uint256):
+def _undo(_ticket: ticket.Ticket, _round: uint256, _from_reserve: uint256):
     """
     @dev Take back what `_take` did in this very call: the fee was refused, so the ticket was not redeemed.
     """
-    self.usedTickets[_ticket_hash] = False
+    self.usedTickets[ticket._hash(_ticket)] = False
     self._senders[_ticket.sender].deposit += _ticket.faceValue - _from_reserve
     if _from_reserve > 0:
         reserve._undo_claim(_ticket.sender, _ticket.recipient, _round, _from_reserve)

@@ -57,7 +57,7 @@ def build() -> "typer.Typer":
         """Buy work with tickets."""
 
     @orchestrator.command("run")
-    def orchestrator_run(config: config) -> None:  # type: ignore[valid-type]
+    def orchestrator_run(config: config) -> None:
         """Serve until SIGTERM or SIGINT; prints `ready <service URI>` once it does."""
         from livepeer_client.config import load_orchestrator
         from livepeer_client.nodes.orchestrator import run
@@ -65,7 +65,7 @@ def build() -> "typer.Typer":
         _run(lambda: run(load_orchestrator(config)))
 
     @gateway.command("discover")
-    def gateway_discover(config: config) -> None:  # type: ignore[valid-type]
+    def gateway_discover(config: config) -> None:
         """Probe the orchestrators of the chain's pool and explain the choice or refusal of each."""
         from livepeer_client.config import load_gateway
         from livepeer_client.nodes.gateway import discover

@@ -8,13 +8,16 @@ import ipaddress
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from livepeer_client.codec.capability import Capability
 from livepeer_client.errors import ConfigError
-from livepeer_client.types import Wei
+from livepeer_client.policy.recipient import RecipientConfig
+from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
+from livepeer_client.types import Address, Wei
 
 INT64_MAX: Final = 2**63 - 1
 """Prices travel as a pair of int64 (offchain-payments 7)."""
@@ -61,6 +64,22 @@ class OrchestratorSettings:
     def service_host(self) -> str:
         return urlsplit(self.service_uri).hostname or ""
 
+    @property
+    def base_price(self) -> Fraction:
+        """Wei per pixel."""
+        return Fraction(self.price_per_unit, self.pixels_per_unit)
+
+    def recipient(self, address: Address) -> RecipientConfig:
+        """The terms as the policy of a recipient reads them."""
+        return RecipientConfig(
+            address=address,
+            ev=self.ticket_ev_wei,
+            redeem_gas=self.redeem_gas,
+            tx_cost_multiplier=self.tx_cost_multiplier,
+            max_face_value=self.max_face_value_wei,
+            params_expiration_blocks=self.expiration_blocks,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RedemptionConfig:
@@ -70,6 +89,10 @@ class RedemptionConfig:
     max_batch: int
     min_batch: int
     poll_interval_s: float
+
+    @property
+    def policy(self) -> RedemptionPolicy:
+        return RedemptionPolicy(batch_max=self.max_batch, batch_min=self.min_batch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +310,8 @@ def _orchestrator(table: _Table) -> OrchestratorSettings:
 def _redemption(table: _Table) -> RedemptionConfig:
     config = RedemptionConfig(
         enabled=table.flag("enabled", True),
-        max_batch=table.integer("max_batch", 20, low=1, high=1_000),
-        min_batch=table.integer("min_batch", 1, low=1, high=1_000),
+        max_batch=table.integer("max_batch", 20, low=1, high=CONTRACT_BATCH_MAX),
+        min_batch=table.integer("min_batch", 1, low=1, high=CONTRACT_BATCH_MAX),
         poll_interval_s=table.seconds("poll_interval_s", 5),
     )
     if config.min_batch > config.max_batch:
@@ -343,10 +366,12 @@ def _is_service_uri(uri: str) -> bool:
 def _host_port(table: _Table, key: str) -> tuple[str, int]:
     value = table.text(key)
     host, _, port = value.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not port.isdecimal() or not int(port) <= 65_535 or not host or (":" in host and not _is_ipv6(host)):
+    bare = host.removeprefix("[").removesuffix("]")
+    # An IPv6 address takes brackets, or its last group could be meant as the port.
+    fits = (host == f"[{bare}]" and _is_ipv6(bare)) if ":" in host else bool(host) and host == bare
+    if not fits or not port.isdecimal() or int(port) > 65_535:
         raise table.refuse(key, "host:port", value)
-    return host, int(port)
+    return bare, int(port)
 
 
 def _is_ipv6(host: str) -> bool:

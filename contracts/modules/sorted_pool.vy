@@ -3,7 +3,8 @@
 """
 @title Weights of accounts, and a list of some of them sorted by weight
 @license MIT
-@notice Every account has a weight. Members of the list are linked from the largest weight (head) to the smallest (tail).
+@notice Every account has a weight. Members of the list are linked from the largest weight (head) to the smallest one
+        (tail).
 @dev Semantics of spec 9. The key of a member is its weight, so a change of stake that keeps the order is one write.
      Two words per account:
 
@@ -128,8 +129,8 @@ def _remove(_id: address):
 @internal
 def _set_weight(_id: address, _new_weight: uint256, _prev: address, _next: address) -> bool:
     """
-    @dev Change the weight of an account, and its place if it is a member and the order demands it. Returns whether it is
-         a member.
+    @dev Change the weight of an account, and its place if it is a member and the order demands it. Returns whether it
+         is a member.
          If the new weight lies strictly between the neighbours', the present place is the only valid one, so that hints
          do not matter. The neighbour on the far side of the change needs no look: it is already on the right side.
     @param _id The account.
@@ -208,7 +209,8 @@ def _join_up(_below: address, _above: address):
 @view
 def _find_position(_key: uint256, _prev: address, _next: address) -> (address, address):
     """
-    @dev Where a key belongs. A valid hint is taken as it is; of a bad one the usable half tells where to start the walk.
+    @dev Where a key belongs. A valid hint is taken as it is; of a bad one the usable half tells where to start the
+         walk.
     """
     if self._is_valid_position(_key, _prev, _next):
         return _prev, _next

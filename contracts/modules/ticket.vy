@@ -89,32 +89,33 @@ def _creation_round(_aux_data: Bytes[MAX_BYTES]) -> uint256:
 
 @internal
 @pure
-def _terms_fault(
+def _open(
     _ticket: Ticket, _recipient_rand: uint256, _round: uint256, _validity: uint256, _block_hash: bytes32
-) -> uint256:
+) -> (uint256, bytes32):
     """
-    @dev First part of the checks: parties, age, commitment (spec 11.5, steps 2 to 4).
+    @dev First part of the checks: parties, age, commitment (spec 11.5, steps 2 to 4); and the ticket's hash if there is
+         no fault. One function, because each call copies the ticket.
     @param _round Current round.
     @param _validity For how many rounds, the creation round included, a ticket may be redeemed.
     @param _block_hash Hash stored for the ticket's creation round, zero if none is.
     """
     if _ticket.recipient == empty(address):
-        return NULL_RECIPIENT
+        return NULL_RECIPIENT, empty(bytes32)
     if _ticket.sender == empty(address):
-        return NULL_SENDER
+        return NULL_SENDER, empty(bytes32)
     if len(_ticket.auxData) != AUX_DATA_BYTES:
-        return AUX_DATA_LENGTH
+        return AUX_DATA_LENGTH, empty(bytes32)
     if _block_hash == empty(bytes32):
-        return NO_BLOCK_HASH
+        return NO_BLOCK_HASH, empty(bytes32)
     if extract32(_ticket.auxData, 32) != _block_hash:
-        return WRONG_BLOCK_HASH
+        return WRONG_BLOCK_HASH, empty(bytes32)
     # Same as creationRound + validity > round, in a form that cannot overflow.
     creation_round: uint256 = convert(extract32(_ticket.auxData, 0), uint256)
-    if creation_round <= _round and _round - creation_round >= _validity:
-        return EXPIRED
+    if creation_round <= _round and unsafe_sub(_round, creation_round) >= _validity:
+        return EXPIRED, empty(bytes32)
     if keccak256(convert(_recipient_rand, bytes32)) != _ticket.recipientRandHash:
-        return WRONG_RAND
-    return OK
+        return WRONG_RAND, empty(bytes32)
+    return OK, self._hash(_ticket)
 
 
 @internal

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,7 +11,14 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _STOP_GRACE_S: Final = 10.0
-_PR_SET_PDEATHSIG: Final = 1
+# Even a SIGKILL of the demo must not leave a chain or a node behind: on Linux the child asks the kernel to be killed
+# with its parent, then becomes the command. (Not in `preexec_fn`: forking a process in which gRPC runs is not safe.)
+_LAUNCHER: Final = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 
 
 class ProcessFailed(RuntimeError):
@@ -26,12 +31,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _die_with_parent() -> None:
-    # Even a SIGKILL of the demo must not leave a chain or a node behind. Linux only; elsewhere `finally` has to do.
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
@@ -88,6 +87,7 @@ async def start(name: str, command: Sequence[str], log: Path, environment: Mappi
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-S", "-c", _LAUNCHER),
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
@@ -96,7 +96,6 @@ async def start(name: str, command: Sequence[str], log: Path, environment: Mappi
             cwd=ROOT,
             # A group of its own: Ctrl-C reaches the demo alone, which then stops its children in order.
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
     return Child(name, process, log)
 

@@ -17,6 +17,7 @@ from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.config import load_gateway
 from livepeer_client.facts import GatewayTotals, OrchestratorTotals, StoredTicket, TicketState
 from livepeer_client.nodes.gateway import Gateway
+from livepeer_client.policy.selection import Verdict
 from livepeer_client.ports import SegmentSource
 from livepeer_client.services.dispatch import Event, SegmentSent, Swapped
 from livepeer_client.types import Address, BlockNumber
@@ -119,7 +120,7 @@ async def tell(script: Script, screen: Screen) -> list[Row]:
         gain = await leave(stage, gateway)
 
         screen.step("Reconciliation: every figure from two independent sources")
-        books = dict(await gateway.books.totals())
+        books = dict(await gateway.totals())
         figures = await chain_figures(stage, payouts, gain, supply)
         return compare(books, missing(books, stores.totals), stores.totals, stores.batches, figures)
 
@@ -189,24 +190,23 @@ async def take_places(stage: Stage, addresses: Path) -> None:
 
 
 async def show_discovery(stage: Stage, gateway: Gateway) -> None:
-    report = await gateway.discover(cast.PROFILES)
+    report, selection = await gateway.discover(cast.PROFILES)
     rows = [
         (
             stage.name_of(candidate.address),
             f"{float(candidate.price):,.0f} wei" if candidate.price is not None else "-",
             f"{candidate.latency_s * 1000:.0f} ms" if candidate.latency_s is not None else "-",
-            "[green]fits[/]" if candidate.usable else "[red]refused[/]",
+            f"{candidate.probability:.0%}" if candidate.probability is not None else "-",
+            "[red]refused[/]" if candidate.verdict is Verdict.REJECTED else f"[green]{candidate.verdict.value}[/]",
             candidate.reason,
         )
-        for candidate in report.candidates
+        for candidate in selection.candidates
     ]
     stage.screen.table(
-        ("orchestrator", "price per pixel", "latency", "verdict", "why"),
-        rows,
-        right=(1, 2),
+        ("orchestrator", "price per pixel", "latency", "chance", "verdict", "why"), rows, right=(1, 2, 3)
     )
     stage.screen.note(
-        f"found on chain, asked over gRPC; job: {len(cast.PROFILES)} renditions, ceiling"
+        f"found on chain and asked over gRPC in {report.took_s:.2f} s; job: {len(cast.PROFILES)} renditions, ceiling"
         f" {float(cast.PRICE_CEILING):,.0f} wei per pixel"
     )
 
@@ -228,24 +228,28 @@ async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
                     killer = asyncio.create_task(kill(stage, victim, event.seq, progress))
                 case Swapped():
                     stage.swaps.append(event)
-                    progress.say(f"[yellow]swap[/] at segment {event.seq}: {event.cause}")
+                    cause = type(event.cause).__name__
+                    progress.say(
+                        f"[yellow]swap[/] at segment {event.seq}: {stage.name_of(event.orchestrator)} failed ({cause}),"
+                        " the same segment goes to the next orchestrator"
+                    )
                 case _:
                     pass
 
         sent = 0
-        async with gateway.stream(cast.PROFILES, observer=watch) as session:
-            async for seq, segment, duration_ms in script.source().segments():
-                result = await session.submit(seq, segment, duration_ms)
-                sent += 1
-                served[stage.name_of(result.orchestrator)] += 1
-                progress.advance(
-                    f"segment {seq}: {stage.name_of(result.orchestrator)}, {result.tickets} tickets,"
-                    f" {result.pixels:,} pixels, {result.latency_s:.2f} s"
-                )
-                if seq == restart_at and stage.killed:
-                    victim = next(one for one in stage.orchestrators if one.name == stage.killed)
-                    await victim.start_node()
-                    progress.say(f"[yellow]restart[/] of {victim.name} on its store")
+        session = gateway.stream(cast.PROFILES, observer=watch)
+        async for seq, segment, duration_ms in script.source().segments():
+            result = await session.submit(seq, segment, duration_ms)
+            sent += 1
+            served[stage.name_of(result.orchestrator)] += 1
+            progress.advance(
+                f"segment {seq}: {stage.name_of(result.orchestrator)}, {result.tickets} tickets,"
+                f" {result.pixels:,} pixels, {result.latency_s:.2f} s"
+            )
+            if seq == restart_at and stage.killed:
+                victim = next(one for one in stage.orchestrators if one.name == stage.killed)
+                await victim.start_node()
+                progress.say(f"[yellow]restart[/] of {victim.name} on its store")
         if killer is not None:
             await killer
     rounds_after = (await stage.suite.round_state()).last_initialized
@@ -253,7 +257,7 @@ async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
         f"{sent} segments in, {sent} back, each with {len(cast.PROFILES)} renditions decoded and checked;"
         f" served by {', '.join(f'{name} ({count})' for name, count in served.items())}"
     )
-    stage.screen.say(f"meanwhile {rounds_after - rounds_before} round boundary/boundaries passed")
+    stage.screen.say(f"meanwhile the chain went from round {rounds_before} to round {rounds_after}")
 
 
 async def kill(stage: Stage, victim: Orchestrator, seq: int, progress: StreamProgress) -> None:
@@ -286,7 +290,7 @@ async def redeem_all(stage: Stage) -> Stores:
         # The last one goes on opening rounds; it has served nobody and its store does not change any more.
         if orchestrator is not stage.orchestrators[-1]:
             await orchestrator.stop_node()
-        async with await SqliteTicketStore.open(orchestrator.store) as store:
+        async with await SqliteTicketStore.open(orchestrator.store, read_only=True) as store:
             totals[orchestrator.address] = await store.totals()
             tickets = await store.tickets()
         for tx_hash, group in group_by_transaction(tickets).items():
@@ -305,7 +309,7 @@ async def redeem_all(stage: Stage) -> Stores:
 
 
 async def open_winners(orchestrator: Orchestrator) -> int:
-    async with await SqliteTicketStore.open(orchestrator.store) as store:
+    async with await SqliteTicketStore.open(orchestrator.store, read_only=True) as store:
         return len(await store.tickets(*_OPEN))
 
 

@@ -161,7 +161,9 @@ class Market:
         self.orchestrators: dict[str, Orchestrator] = {}
         for index, name in enumerate(names):
             key = LocalSigner(bytes([index + 2]) * 32)
-            seller = Orchestrator(name, key, self.chain, self.clock, self.transport, stake=(len(names) - index) * 10**21)
+            seller = Orchestrator(
+                name, key, self.chain, self.clock, self.transport, stake=(len(names) - index) * 10**21
+            )
             self.orchestrators[name] = seller
         self.events: list[Event] = []
         self.draw = 0.0

@@ -17,7 +17,7 @@ from livepeer_client.policy.recipient import (
     judge_payment,
     quote,
 )
-from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei, WinProb
 
 GATEWAY_KEY = PrivateKey(b"\x11" * 32)
 GATEWAY = public_key_to_address(GATEWAY_KEY.public_key)
@@ -39,6 +39,19 @@ def make_config(
     *, ev: int = 5, redeem_gas: int = 10_000, max_face_value: int = 0, address: Address = ORCHESTRATOR
 ) -> RecipientConfig:
     return RecipientConfig(address=address, ev=Wei(ev), redeem_gas=redeem_gas, max_face_value=Wei(max_face_value))
+
+
+def make_params(face_value: int, win_prob: int, expiration_block: int = 1_000_000) -> TicketParams:
+    """A quote of somebody else, of whatever figures."""
+    return TicketParams(
+        recipient=ORCHESTRATOR,
+        face_value=Wei(face_value),
+        win_prob=WinProb(win_prob),
+        recipient_rand_hash=Hash32(b"\x01" * 32),
+        seed=1,
+        expiration_block=BlockNumber(expiration_block),
+        expiration=EXPIRATION,
+    )
 
 
 def make_quote(
@@ -130,10 +143,9 @@ def nonces_that(params: TicketParams, *, win: bool, count: int = 1) -> list[int]
     return found
 
 
-# With an expected value of 5 wei and a face value of 8, five tickets in eight win.
-def even_odds_quote(**changes: int) -> TicketParams:
-    """A quote under which both winners and losers are found within a few nonces."""
-    return make_quote(gas_price=0, max_float=8, **changes)  # type: ignore[arg-type]
+def even_odds_quote(seed: int = SEED) -> TicketParams:
+    """A quote under which five tickets in eight win: expected value 5 wei, face value 8."""
+    return make_quote(seed=seed, gas_price=0, max_float=8)
 
 
 @dataclass

@@ -46,23 +46,11 @@ from tests.support.payments import (
     EXPIRATION,
     GATEWAY,
     HEAD,
-    ORCHESTRATOR,
     SENDER_INFO,
+    make_params,
     make_sender_info,
 )
 from tests.support.vectors import Check, Entry
-
-
-def make_params(face_value: int, win_prob: int, expiration_block: int = 1_000_000) -> TicketParams:
-    return TicketParams(
-        recipient=ORCHESTRATOR,
-        face_value=Wei(face_value),
-        win_prob=WinProb(win_prob),
-        recipient_rand_hash=Hash32(b"\x01" * 32),
-        seed=1,
-        expiration_block=BlockNumber(expiration_block),
-        expiration=EXPIRATION,
-    )
 
 
 def _params_worth(ev: Fraction) -> TicketParams:

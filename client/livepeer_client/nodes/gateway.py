@@ -14,7 +14,7 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.keys import LocalSigner, load_key
-from livepeer_client.adapters.media import AvProbe
+from livepeer_client.adapters.media import PyavProbe
 from livepeer_client.adapters.sqlite import SqliteGatewayBooks
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
@@ -58,7 +58,8 @@ class Gateway:
             books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
             probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
             transport = await opened.enter_async_context(HttpTransport())
-            media = await opened.enter_async_context(AvProbe())
+            media = PyavProbe()
+            opened.push_async_callback(media.close)
             discovery = DiscoveryService(suite, probe, signer, clock, plan=_plan(settings))
             payer = Payer(
                 suite,

@@ -9,10 +9,11 @@ _FORMAT: Final = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s"
 
 
 class _OneLine(logging.Formatter):
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__(_FORMAT, "%Y-%m-%dT%H:%M:%S")
+
+    def converter(self, seconds: float | None) -> time.struct_time:
+        return time.gmtime(seconds)
 
     def format(self, record: logging.LogRecord) -> str:
         # What a peer wrote may be part of a message, and must not pass for a line of ours.

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Coroutine
-from fractions import Fraction
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.keys import LocalSigner, load_key
-from livepeer_client.adapters.media import AvTranscoder
+from livepeer_client.adapters.media import PyavTranscoder
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
@@ -28,8 +28,6 @@ from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capaciti
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.policy.recipient import RecipientConfig
-from livepeer_client.policy.redemption import RedemptionPolicy
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
@@ -39,7 +37,6 @@ from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.work import WorkService
-from livepeer_client.types import Address
 
 TOKEN_KEY_BYTES: Final = 32
 
@@ -61,8 +58,11 @@ async def run(config: OrchestratorConfig) -> None:
     async with contextlib.AsyncExitStack() as opened:
         rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
         suite = Suite(rpc, load_addresses(config.chain.addresses))
-        store = await opened.enter_async_context(await SqliteTicketStore.open(settings.data_dir / "orchestrator.sqlite"))
-        transcoder = await opened.enter_async_context(AvTranscoder())
+        store = await opened.enter_async_context(
+            await SqliteTicketStore.open(settings.data_dir / "orchestrator.sqlite")
+        )
+        transcoder = PyavTranscoder()
+        opened.push_async_callback(transcoder.close)
         advertise, work = _build(config, LocalSigner(key), suite, store, transcoder)
         server = TlsServer(
             host=settings.listen_host,
@@ -91,13 +91,13 @@ async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], s
 
 
 def _build(
-    config: OrchestratorConfig, signer: LocalSigner, suite: Suite, store: TicketStore, transcoder: AvTranscoder
+    config: OrchestratorConfig, signer: LocalSigner, suite: Suite, store: TicketStore, transcoder: PyavTranscoder
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     payments = PaymentService(
-        recipient=_recipient(settings, signer.address),
-        base_price=Fraction(settings.price_per_unit, settings.pixels_per_unit),
+        recipient=settings.recipient(signer.address),
+        base_price=settings.base_price,
         auto_adjust=settings.auto_adjust_price,
         store=store,
         view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s),
@@ -131,28 +131,16 @@ def _upkeep(
     clock, services = SystemClock(), []
     redemption, rounds, reward = config.redemption, config.rounds, config.reward
     if redemption.enabled:
-        policy = RedemptionPolicy(batch_max=redemption.max_batch, batch_min=redemption.min_batch)
-        interval_s = redemption.poll_interval_s
-        services.append(RedemptionService(suite, transactor, store, clock, policy, poll_interval_s=interval_s).run())
+        redeem = RedemptionService(
+            suite, transactor, store, clock, redemption.policy, poll_interval_s=redemption.poll_interval_s
+        )
+        services.append(redeem.run())
     if rounds.initialize:
-        draw = random.SystemRandom()
-        interval_s = rounds.poll_interval_s
-        delay = lambda: draw.uniform(0, rounds.max_delay_s)  # noqa: E731
-        services.append(RoundsService(suite, transactor, clock, delay, poll_interval_s=interval_s).run())
+        delay = partial(random.SystemRandom().uniform, 0, rounds.max_delay_s)
+        services.append(RoundsService(suite, transactor, clock, delay, poll_interval_s=rounds.poll_interval_s).run())
     if reward.enabled:
         services.append(RewardService(suite, transactor, clock, poll_interval_s=reward.poll_interval_s).run())
     return services
-
-
-def _recipient(settings: OrchestratorSettings, address: Address) -> RecipientConfig:
-    return RecipientConfig(
-        address=address,
-        ev=settings.ticket_ev_wei,
-        redeem_gas=settings.redeem_gas,
-        tx_cost_multiplier=settings.tx_cost_multiplier,
-        max_face_value=settings.max_face_value_wei,
-        params_expiration_blocks=settings.expiration_blocks,
-    )
 
 
 def _capabilities(settings: OrchestratorSettings) -> Capabilities:

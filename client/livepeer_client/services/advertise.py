@@ -40,7 +40,14 @@ class AdvertiseService:
     """
 
     def __init__(
-        self, *, offer: Offer, signer: Signer, payments: PaymentService, token_key: bytes, clock: Clock, latency_s: float = 0
+        self,
+        *,
+        offer: Offer,
+        signer: Signer,
+        payments: PaymentService,
+        token_key: bytes,
+        clock: Clock,
+        latency_s: float = 0,
     ) -> None:
         self._offer = offer
         self._signer = signer

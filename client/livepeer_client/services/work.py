@@ -198,11 +198,11 @@ class WorkService:
             _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
             return Refused(500, INTERNAL)
         _log.info(
-            "payment sender=0x%s session=%s tickets=%d credit_wei=%s",
+            "payment sender=0x%s session=%s tickets=%d credit_wei=%d",
             sender.hex(),
             session_id,
             len(payment.tickets),
-            credit,
+            int(credit),
         )
         return admitted
 
@@ -258,7 +258,7 @@ class WorkService:
         pixels = sum(rendition.pixels for rendition in renditions)
         fee = await self._payments.charge(admitted.sender, session_id, credentials.seq, pixels)
         self._segments += 1
-        _log.info("segment session=%s seq=%d pixels=%d fee_wei=%s", session_id, credentials.seq, pixels, fee)
+        _log.info("segment session=%s seq=%d pixels=%d fee_wei=%d", session_id, credentials.seq, pixels, int(fee))
         segments = tuple(
             TranscodedSegment(
                 self._renditions.put(session_id, rendition.profile, credentials.seq, rendition.data), rendition.pixels

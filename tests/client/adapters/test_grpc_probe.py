@@ -186,9 +186,8 @@ async def test_get_info__damaged_pin_on_disk__is_fetched_again(tmp_path: Path, d
 
 
 async def test_get_info__certificate_changed_since_the_pin__is_pinned_anew_once(tmp_path: Path) -> None:
-    async with Orchestrator().serve(make_certificate(dns=["old.example"])) as port:
-        async with GrpcProbe(tmp_path) as first:
-            await first.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
+    async with Orchestrator().serve(make_certificate(dns=["old.example"])) as port, GrpcProbe(tmp_path) as first:
+        await first.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5)
     before = (tmp_path / f"127.0.0.1%3A{port}.pem").read_bytes()
     async with Orchestrator().serve(make_certificate(dns=["new.example"]), port) as port, GrpcProbe(tmp_path) as second:
         assert await second.get_info(f"https://127.0.0.1:{port}", REQUEST, timeout_s=5) == INFO
@@ -289,7 +288,8 @@ async def test_get_info__answer_beyond_the_limit__is_an_error_of_the_peer(probe:
 
 
 @pytest.mark.parametrize(
-    "uri", ["", "https://", "ftp://host:1", "https://host:99999", "https://host:0", f"https://{'a' * 300}", "https://a..b"]
+    "uri",
+    ["", "https://", "ftp://host:1", "https://host:99999", "https://host:0", f"https://{'a' * 300}", "https://a..b"],
 )
 async def test_get_info__no_service_uri__is_malformed(probe: GrpcProbe, uri: str) -> None:
     with pytest.raises(MalformedMessage):

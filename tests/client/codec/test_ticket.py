@@ -37,7 +37,7 @@ ticket_fields = st.fixed_dictionaries(
 tickets = ticket_fields.map(lambda fields: Ticket(**fields))
 
 
-@given(tickets, tickets, st.sampled_from(Ticket.__dataclass_fields__))
+@given(tickets, tickets, st.sampled_from(tuple(Ticket.__dataclass_fields__)))
 def test_ticket_hash__one_field_changed__differs(ticket: Ticket, other: Ticket, name: str) -> None:
     changed = replace(ticket, **{name: getattr(other, name)})
     assert (ticket_hash(changed) == ticket_hash(ticket)) is (changed == ticket)

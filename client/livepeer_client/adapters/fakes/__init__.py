@@ -7,7 +7,7 @@ attributes to be set, failures are injected as exceptions, and nothing sleeps, l
 from livepeer_client.adapters.fakes.chain import FakeCall, FakeChain, FakeTransactor
 from livepeer_client.adapters.fakes.clock import ManualClock
 from livepeer_client.adapters.fakes.media import FakeProbe, FakeSegments, FakeTranscoder, fake_segment
-from livepeer_client.adapters.fakes.peers import FakeOrchestratorProbe, FakeTransport
+from livepeer_client.adapters.fakes.peers import FakeOrchestratorProbe, FakeSubmission, FakeTransport
 from livepeer_client.adapters.fakes.stores import MemoryGatewayBooks, MemoryTicketStore
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "FakeOrchestratorProbe",
     "FakeProbe",
     "FakeSegments",
+    "FakeSubmission",
     "FakeTransactor",
     "FakeTranscoder",
     "FakeTransport",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -115,13 +116,13 @@ class RenditionEncoder:
         if can_copy(source, self.profile.format):
             self._audio = self._container.add_stream_from_template(source)
 
-    def add_audio(self, packet: Packet[AudioStream]) -> None:
+    def add_audio(self, packet: Packet[Any]) -> None:
         if self._audio is None:
             return
         from av.packet import Packet as NewPacket
 
         # Muxing consumes a packet, and every rendition needs it.
-        copy: Packet[AudioStream] = NewPacket(bytes(packet))
+        copy: Packet[Any] = NewPacket(bytes(packet))
         copy.pts, copy.dts, copy.duration = packet.pts, packet.dts, packet.duration
         copy.time_base = packet.time_base
         copy.stream = self._audio
@@ -153,8 +154,7 @@ class RenditionEncoder:
 
     def abandon(self) -> None:
         """Let go of encoder and muxer without a result. After `finish` it does nothing."""
-        if self.frames:
-            self._container.close()
+        self._container.close()
 
     def _fill_until(self, end: Fraction, grid: Fraction) -> None:
         """Show the frame held at every grid moment in [its own moment, end)."""
@@ -190,7 +190,7 @@ class RenditionEncoder:
             self._last_keyframe = moment
         return due
 
-    def _mux(self, packets: list[Packet[object]]) -> None:  # type: ignore[type-var]
+    def _mux(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:
             if not packet.duration:
                 packet.duration = round(1 / self._rate / packet.time_base)

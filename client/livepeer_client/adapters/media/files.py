@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from livepeer_client.adapters.media.encoder import MAX_SIDE, RenditionEncoder, can_copy
 from livepeer_client.adapters.media.generated import START_S
-from livepeer_client.adapters.media.libav import INVALID_VIDEO, open_output, require_av, translated, video_stream
+from livepeer_client.adapters.media.libav import (
+    DEFAULT_RATE,
+    INVALID_VIDEO,
+    open_output,
+    require_av,
+    translated,
+    video_stream,
+)
 from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
 from livepeer_client.codec.messages import VideoFormat, VideoProfile
 from livepeer_client.errors import InvalidInput, MediaError
@@ -26,7 +34,6 @@ if TYPE_CHECKING:
 
 _IDR: Final = 5
 """NAL unit type of a picture before which nothing is referred to."""
-_DEFAULT_RATE: Final = Fraction(30)
 
 
 class FileVideo:
@@ -75,11 +82,21 @@ class FileVideo:
 
 @dataclass(frozen=True, slots=True)
 class _Scan:
-    """What a look at all packets tells. `start` and `end` in seconds of the file's own time."""
+    """What a look at all packets tells. `start` and `end` in seconds of the file's own time.
+
+    `lead_in` are the decoding times, in ticks, of the first packets, where the container leaves them out.
+    """
 
     can_be_cut: bool
     start: Fraction
     end: Fraction
+    frame_length: Fraction
+    lead_in: tuple[int, ...]
+
+    @property
+    def tolerance(self) -> Fraction:
+        """How far before its moment a cut may be: containers round timestamps, Matroska to a millisecond."""
+        return self.frame_length / 2
 
 
 class _Cutter:
@@ -92,7 +109,7 @@ class _Cutter:
         self._bitrate = bitrate
         self._preset = preset
 
-    def cut(self) -> Iterator[tuple[bytes, Fraction]]:
+    def cut(self) -> Generator[tuple[bytes, Fraction], None, None]:
         """Segments with their durations in seconds."""
         with translated(INVALID_VIDEO):
             scan = self._scan()
@@ -105,27 +122,32 @@ class _Cutter:
             return av.open(str(self._path), "r", metadata_errors="ignore")
 
     def _scan(self) -> _Scan:
-        starts: list[Fraction] = []
-        ends: list[Fraction] = []
+        moments: list[Fraction] = []
+        decoding: list[int | None] = []
         cuts: list[Fraction] = []
+        regular = True
         with self._open() as container:
             stream = video_stream(container)
-            length = 1 / (stream.average_rate or _DEFAULT_RATE)
+            length = 1 / (stream.average_rate or DEFAULT_RATE)
             is_h264 = stream.codec_context.name == "h264"
             for packet in container.demux(stream):
                 self.stop.check()
                 moment = _moment(packet)
                 if moment is None:
                     continue
-                starts.append(moment)
-                ends.append(moment + length)
+                regular = regular and packet.pts is not None
+                moments.append(moment)
+                decoding.append(packet.dts)
                 if is_h264 and _is_idr(packet, stream):
                     cuts.append(moment)
-            if not starts:
-                raise MediaError(INVALID_VIDEO, f"{self._path} contains no video")
-        start, end = min(starts), max(ends)
-        gaps = [later - earlier for earlier, later in zip(cuts, [*cuts[1:], end], strict=True)]
-        return _Scan(bool(cuts) and cuts[0] == start and max(gaps) <= 2 * self._segment_s, start, end)
+            ticks = round(length / (stream.time_base or Fraction(1, 90_000)))
+        if not moments:
+            raise MediaError(INVALID_VIDEO, f"{self._path} contains no video")
+        start, end = min(moments), max(moments) + length
+        lead_in = _lead_in(decoding, ticks)
+        gaps = [later - earlier for earlier, later in pairwise([*cuts, end])]
+        can_be_cut = regular and lead_in is not None and cuts[:1] == [start] and max(gaps) <= 2 * self._segment_s
+        return _Scan(can_be_cut, start, end, length, lead_in or ())
 
     def _remux(self, scan: _Scan) -> Iterator[tuple[bytes, Fraction]]:
         with self._open() as container:
@@ -133,14 +155,18 @@ class _Cutter:
             sound = _sound(container)
             shift = START_S - scan.start
             began = scan.start
+            lead_in = iter(scan.lead_in)
             writer = _Writer(stream, sound, shift)
             try:
-                for packet in container.demux([stream, sound] if sound else [stream]):
+                for packet in _packets(container, stream, sound):
                     self.stop.check()
                     moment = _moment(packet)
                     if moment is None:
                         continue
-                    if packet.stream is stream and moment >= began + self._segment_s and _is_idr(packet, stream):
+                    if packet.dts is None:
+                        packet.dts = next(lead_in, packet.pts) if packet.stream is stream else packet.pts
+                    due = moment >= began + self._segment_s - scan.tolerance
+                    if packet.stream is stream and due and _is_idr(packet, stream):
                         yield writer.finish(), moment - began
                         began = moment
                         writer = _Writer(stream, sound, shift)
@@ -158,7 +184,7 @@ class _Cutter:
             encoder = self._encoder(stream, sound)
             last: Fraction | None = None
             try:
-                for packet in container.demux([stream, sound] if sound else [stream]):
+                for packet in _packets(container, stream, sound):
                     self.stop.check()
                     if packet.stream is sound:
                         if packet.size and packet.dts is not None:
@@ -166,18 +192,19 @@ class _Cutter:
                             encoder.add_audio(packet)
                         continue
                     for frame in packet.decode():
-                        if frame.pts is None or frame.time_base is None:
-                            continue
-                        moment = frame.pts * frame.time_base + shift
+                        if frame.pts is not None and frame.time_base is not None:
+                            moment = frame.pts * frame.time_base + shift
+                        else:
+                            moment = start if last is None else last + scan.frame_length
                         if last is not None and moment <= last:
                             continue
-                        if last is not None and moment >= start + length:
+                        if last is not None and moment >= start + length - scan.tolerance:
                             # A pause in the file makes one longer segment, not empty ones.
-                            end = start + length * ((moment - start) // length)
+                            end = start + length * ((moment - start + scan.tolerance) // length)
                             yield encoder.finish(end), end - start
                             start = end
                             encoder = self._encoder(stream, sound)
-                        encoder.add_frame(frame, moment)  # type: ignore[arg-type]
+                        encoder.add_frame(frame, moment)
                         last = moment
                 if last is None:
                     raise MediaError(INVALID_VIDEO, f"{self._path}: no frame decodes")
@@ -193,7 +220,7 @@ class _Cutter:
         profile = VideoProfile("source", max(2, width // 2 * 2), max(2, height // 2 * 2), self._bitrate)
         encoder = RenditionEncoder(
             profile,
-            rate=stream.average_rate or _DEFAULT_RATE,
+            rate=stream.average_rate or DEFAULT_RATE,
             time_base=Fraction(1, 90_000),
             preset=self._preset,
         )
@@ -213,7 +240,7 @@ class _Writer:
         self._video = self._container.add_stream_from_template(stream)
         self._sound = self._container.add_stream_from_template(sound) if sound is not None else None
 
-    def add(self, packet: Packet[Stream]) -> None:
+    def add(self, packet: Packet[Any]) -> None:
         target: Stream | None = self._video if packet.stream is self._source else self._sound
         assert target is not None
         _move(packet, self._shift)
@@ -234,14 +261,29 @@ def _sound(container: InputContainer) -> AudioStream | None:
     return sound if sound is not None and can_copy(sound, VideoFormat.MPEGTS) else None
 
 
-def _moment(packet: Packet[Stream]) -> Fraction | None:
-    """When the packet is shown, seconds; None for the empty packet at the end, or one without a timestamp."""
-    if not packet.size or packet.pts is None or packet.dts is None:
+def _packets(container: InputContainer, stream: VideoStream, sound: AudioStream | None) -> Iterator[Packet[Any]]:
+    return container.demux([stream] if sound is None else [stream, sound])
+
+
+def _moment(packet: Packet[Any]) -> Fraction | None:
+    """When the packet is shown, seconds; None for the empty packet at the end, or one without a timestamp.
+
+    Where a container only has decoding times, those: it then holds nothing that is shown in another order.
+    """
+    ticks = packet.pts if packet.pts is not None else packet.dts
+    return None if not packet.size or ticks is None else ticks * packet.time_base
+
+
+def _lead_in(decoding: list[int | None], ticks: int) -> tuple[int, ...] | None:
+    """Decoding times for the first packets, which Matroska leaves without; None if others lack theirs too."""
+    known = [dts for dts in decoding if dts is not None]
+    missing = len(decoding) - len(known)
+    if not known or None in decoding[missing:]:
         return None
-    return packet.pts * packet.time_base
+    return tuple(known[0] - ticks * (missing - number) for number in range(missing))
 
 
-def _move(packet: Packet[Stream], shift: Fraction) -> None:
+def _move(packet: Packet[Any], shift: Fraction) -> None:
     ticks = round(shift / packet.time_base)
     if packet.pts is not None:
         packet.pts += ticks
@@ -249,7 +291,7 @@ def _move(packet: Packet[Stream], shift: Fraction) -> None:
         packet.dts += ticks
 
 
-def _is_idr(packet: Packet[Stream], stream: VideoStream) -> bool:
+def _is_idr(packet: Packet[Any], stream: VideoStream) -> bool:
     """Whether nothing after the packet refers to anything before it: its flag alone also marks lesser keyframes."""
     if not packet.is_keyframe:
         return False

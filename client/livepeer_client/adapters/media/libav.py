@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from livepeer_client.codec.messages import VideoFormat
@@ -18,6 +19,8 @@ INVALID_VIDEO: Final = "TranscoderInvalidVideo"
 MAX_SEGMENT_S: Final = 300
 """Longer segments are refused, as the network does for their announced duration (offchain-network 4.1)."""
 MAX_FRAME_PIXELS: Final = 8192 * 4352
+DEFAULT_RATE: Final = Fraction(30)
+"""Frames per second where a stream does not tell."""
 _TS_PACKET: Final = 188
 _MP4_BOXES: Final = frozenset({b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx"})
 
@@ -55,7 +58,7 @@ def open_segment(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
     import av
 
     with translated(INVALID_VIDEO):
-        container = av.open(io.BytesIO(data), format=sniff(data), metadata_errors="ignore")
+        container = av.open(io.BytesIO(data), "r", format=sniff(data), metadata_errors="ignore")
     with container:
         yield container, video_stream(container)
 

@@ -3,7 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
-from livepeer_client.adapters.media.libav import INVALID_VIDEO, MAX_SEGMENT_S, open_segment, require_av, translated
+from livepeer_client.adapters.media.libav import (
+    DEFAULT_RATE,
+    INVALID_VIDEO,
+    MAX_SEGMENT_S,
+    open_segment,
+    require_av,
+    translated,
+)
 from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import MediaInfo
@@ -56,8 +63,5 @@ def _inspect(data: bytes, stop: StopFlag) -> MediaInfo:
                 raise MediaError(INVALID_VIDEO, f"longer than {MAX_SEGMENT_S} s")
     if frames == 0:
         raise MediaError(INVALID_VIDEO, "no frame decodes")
-    if frames > 1:
-        duration = (last - first) * frames / (frames - 1)
-    else:
-        duration = 1 / rate if rate else Fraction(0)
-    return MediaInfo(width, height, frames, duration)
+    one_frame = (last - first) / (frames - 1) if frames > 1 else 1 / (rate or DEFAULT_RATE)
+    return MediaInfo(width, height, frames, frames * one_frame)

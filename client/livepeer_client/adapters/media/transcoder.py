@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from livepeer_client.adapters.media.encoder import RenditionEncoder, check_profile
 from livepeer_client.adapters.media.libav import (
+    DEFAULT_RATE,
     INVALID_VIDEO,
     MAX_FRAME_PIXELS,
     MAX_SEGMENT_S,
@@ -25,12 +26,10 @@ from livepeer_client.facts import Rendition
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
-    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 MAX_OUTPUTS: Final = 10
-_DEFAULT_RATE: Final = Fraction(30)
 
 
 class PyavTranscoder:
@@ -71,7 +70,7 @@ class PyavTranscoder:
         with translated(INVALID_VIDEO), open_segment(segment) as (container, stream), ExitStack() as cleanup:
             if stream.codec_context.name not in self._codecs:
                 raise MediaError("Unsupported input codec", stream.codec_context.name)
-            rate = stream.average_rate or _DEFAULT_RATE
+            rate = stream.average_rate or DEFAULT_RATE
             time_base = stream.time_base or Fraction(1, 90_000)
             encoders = []
             for profile in profiles:
@@ -106,16 +105,16 @@ def _feed(
     if sound is not None:
         for encoder in encoders:
             encoder.copy_audio(sound)
-    wanted: list[Stream] = [stream] if sound is None else [stream, sound]
     first: Fraction | None = None
     last = Fraction(0)
     keyframes = 0
-    for packet in container.demux(wanted):
+    packets: Iterator[Packet[Any]] = container.demux([stream] if sound is None else [stream, sound])
+    for packet in packets:
         stop.check()
         if packet.stream is sound:
             if packet.size and packet.dts is not None:
                 for encoder in encoders:
-                    encoder.add_audio(packet)  # type: ignore[arg-type]
+                    encoder.add_audio(packet)
             continue
         keyframes += packet.is_keyframe
         for frame in _decode(packet):
@@ -137,11 +136,11 @@ def _feed(
     return last + frame_length
 
 
-def _decode(packet: Packet[Stream]) -> list[VideoFrame]:
+def _decode(packet: Packet[Any]) -> list[VideoFrame]:
     from av.error import InvalidDataError
 
     try:
-        frames: list[VideoFrame] = packet.decode()  # type: ignore[assignment]
+        frames: list[VideoFrame] = packet.decode()
     except InvalidDataError:
         # One damaged packet in a live stream is no reason to refuse the segment; the loss shows in the frame count.
         return []

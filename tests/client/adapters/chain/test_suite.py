@@ -295,18 +295,31 @@ async def test_call__to_an_address_without_code__is_no_answer(stage: Stage) -> N
         await suite.call("Controller", "paused")
 
 
-async def test_read__over_a_block_that_the_node_forgot__starts_again(stage: Stage) -> None:
-    class Forgetful(Counting):
-        async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-            answer = await super().call(method, params)
-            if method == "eth_blockNumber" and self.trips == 1:
-                await stage.mine(2)
-            return answer
+class Forgetful(Counting):
+    """Has no longer the block of its first answers, as a node without history once the next block is there."""
 
-    forgetful = Forgetful(stage.rpc)
+    def __init__(self, inner: Rpc, forgets: int) -> None:
+        super().__init__(inner)
+        self.forgets = forgets
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        answers = await super().batch(calls)
+        if self.forgets:
+            self.forgets -= 1
+            return [NodeError("eth_call", -32602, "block out of range")] * len(calls)
+        return answers
+
+
+async def test_read__over_a_block_that_the_node_forgot__starts_again(stage: Stage) -> None:
+    forgetful = Forgetful(stage.rpc, 1)
     suite = Suite(forgetful, stage.suite.addresses)
     assert await suite.read([("RoundsManager", "roundLength", [])]) == [(ROUND_LENGTH,)]
     assert forgetful.trips == 4
+
+
+async def test_read__over_a_node_that_forgets_every_block__is_unavailable(stage: Stage) -> None:
+    with pytest.raises(NodeError):
+        await Suite(Forgetful(stage.rpc, 99), stage.suite.addresses).read([("RoundsManager", "roundLength", [])])
 
 
 async def test_head__over_a_web3_that_reaches_nobody__is_unavailable() -> None:

@@ -1,4 +1,4 @@
-"""A whole protocol in its first round, in which an account plays the TicketBroker; each test's changes are rolled back."""
+"""A whole protocol in its first round, an account as the TicketBroker; changes of a test are rolled back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def session_stage(
     receiver: AccountAPI,
     stranger: AccountAPI,
 ) -> Stage:
-    """Asks for every role, although it needs the owner only: ape wants fixtures of a session set up before its tests."""
+    """Asks for every role, although it needs the owner only: ape wants session fixtures set up before the tests."""
     broker = accounts[19]
     protocol = deploy(project, owner, params)
     people = accounts[1:11]

@@ -173,9 +173,7 @@ def test_bond__k10_evicted_and_back_in_one_round__stays_active(stage: Stage, acc
 def test_bond__k18_forced_pending__owner_leaves_in_the_same_round(
     active: Stage, transcoder: Any, stranger: Any, other_delegator: Any
 ) -> None:
-    active.bonding.bondForWithHint(
-        1, other_delegator, stranger, NOBODY, NOBODY, NOBODY, NOBODY, sender=transcoder
-    )
+    active.bonding.bondForWithHint(1, other_delegator, stranger, NOBODY, NOBODY, NOBODY, NOBODY, sender=transcoder)
     assert active.bonding.delegatorStatus(other_delegator) == 0
     active.bond(other_delegator, 0, transcoder)
     assert active.delegator(other_delegator).delegate_address == transcoder.address

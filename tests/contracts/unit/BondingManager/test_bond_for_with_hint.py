@@ -32,9 +32,7 @@ def test_bond_for__a_fresh_owner__stake_belongs_to_the_owner(
     assert active.protocol.livepeer_token.balanceOf(stranger) == before - 5 * LPT
 
 
-def test_bond_for__the_same_delegate__adds_stake(
-    active: Stage, transcoder: Any, delegator: Any, stranger: Any
-) -> None:
+def test_bond_for__the_same_delegate__adds_stake(active: Stage, transcoder: Any, delegator: Any, stranger: Any) -> None:
     active.bonding.reward(sender=transcoder)
     active.bonding.bondForWithHint(LPT, delegator, transcoder, *NO_HINTS, sender=stranger)
     assert active.delegator(delegator).bonded_amount > 1001 * LPT
@@ -83,7 +81,9 @@ def test_bond_for__k13_owner_has_claimed_in_this_round__adds_stake(
     assert active.delegator(delegator).bonded_amount == 1001 * LPT
 
 
-def test_bond_for__by_the_migrator__may_do_all_of_it(active: Stage, delegator: Any, receiver: Any, stranger: Any) -> None:
+def test_bond_for__by_the_migrator__may_do_all_of_it(
+    active: Stage, delegator: Any, receiver: Any, stranger: Any
+) -> None:
     active.register("L2Migrator", stranger)
     active.bonding.bondForWithHint(LPT, receiver, receiver, *NO_HINTS, sender=stranger)
     assert active.bonding.isRegisteredTranscoder(receiver)

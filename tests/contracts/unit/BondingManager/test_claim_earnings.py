@@ -121,3 +121,14 @@ def test_checkpoints__k5_after_every_action__votes_are_stake(
         assert votes.getVotes(transcoder) == bonding.transcoderTotalStake(transcoder)
         assert votes.getVotes(delegator) == active.pending_stake(delegator)
         assert votes.getVotes(receiver) == active.pending_stake(receiver)
+
+
+def test_withdraw_fees__nothing_left_to_claim__needs_no_checkpoint(
+    active: Stage, transcoder: Any, delegator: Any, receiver: Any
+) -> None:
+    active.credit(transcoder, FEES)
+    active.next_round()
+    active.bonding.claimEarnings(0, sender=delegator)
+    receipt = active.bonding.withdrawFees(receiver, 1, sender=delegator)
+    assert names(receipt) == ["WithdrawFees"]
+    assert active.protocol.bonding_votes.getVotes(delegator) == active.pending_stake(delegator)

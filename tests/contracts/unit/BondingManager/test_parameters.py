@@ -28,9 +28,7 @@ LIMIT = 24_576
         ("setTreasuryBalanceCeiling", 2**256 - 1, "treasuryBalanceCeiling", "treasuryBalanceCeiling"),
     ],
 )
-def test_setters__by_the_owner__store_the_value(
-    stage: Stage, setter: str, value: int, getter: str, param: str
-) -> None:
+def test_setters__by_the_owner__store_the_value(stage: Stage, setter: str, value: int, getter: str, param: str) -> None:
     others = {
         name: getattr(stage.bonding, name)()
         for name in (

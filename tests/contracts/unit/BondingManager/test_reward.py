@@ -129,7 +129,9 @@ def test_reward__k7_evicted_with_one_wei_left__commissions_never_exceed_stake(st
     assert stage.pending_fees(victim, helper) <= 1000
 
 
-def test_reward_with_hint__after_a_good_hint__keeps_the_order(active: Stage, transcoder: Any, other_transcoder: Any) -> None:
+def test_reward_with_hint__after_a_good_hint__keeps_the_order(
+    active: Stage, transcoder: Any, other_transcoder: Any
+) -> None:
     active.bond(other_transcoder, 2000 * LPT + 1)
     active.bonding.rewardWithHint(NOBODY, other_transcoder, sender=transcoder)
     assert active.members() == [transcoder.address, other_transcoder.address]
@@ -230,3 +232,27 @@ def test_transcoder__room_in_the_pool__joins(stage: Stage, accounts: Any) -> Non
     stage.bonding.transcoder(0, 0, sender=fourth)
     assert stage.members()[-1] == fourth.address
     assert stage.bonding.nextRoundTotalActiveStake() == 31 * LPT
+
+
+# --- extremes -------------------------------------------------------------------------------------
+
+
+def test_reward__stake_of_one_wei__reward_factor_beyond_120_bits_is_exact(
+    stage: Stage, transcoder: Any, delegator: Any
+) -> None:
+    """A single wei of stake gets all the rewards: the factor outgrows its place in the packed record."""
+    stage.bond(transcoder, 1)
+    now = stage.next_round()
+    minted = arguments(stage.bonding.reward(sender=transcoder), stage.bonding.Reward)[0]["amount"]
+    factor = ONE + minted * ONE
+    assert factor > 2**120
+    assert stage.pool(transcoder, now) == (1, 0, 0, factor, 0)
+    assert stage.pending_stake(transcoder) == 1 + minted
+
+    # Carried into a later round by whoever joins, and claimed from there on.
+    stage.bond(delegator, LPT, transcoder)
+    later = stage.next_round(2)
+    stage.bonding.claimEarnings(0, sender=transcoder)
+    assert stage.pool(transcoder, later).reward_factor == factor
+    assert stage.delegator(transcoder).bonded_amount == 1 + minted
+    assert stage.pending_stake(delegator) == LPT

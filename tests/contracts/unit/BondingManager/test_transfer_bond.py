@@ -101,7 +101,9 @@ def test_transfer_bond__r15_k13_receiver_before_the_reward_call__reverts(
         active.bonding.transferBond(transcoder, LPT, *NO_HINTS, sender=delegator)
 
 
-def test_transfer_bond__while_pending__reverts(active: Stage, transcoder: Any, other_delegator: Any, receiver: Any) -> None:
+def test_transfer_bond__while_pending__reverts(
+    active: Stage, transcoder: Any, other_delegator: Any, receiver: Any
+) -> None:
     active.bond(other_delegator, LPT, transcoder)
     with ape.reverts("caller must be bonded"):
         active.bonding.transferBond(receiver, LPT, *NO_HINTS, sender=other_delegator)

@@ -1,0 +1,541 @@
+"""Real segments through the real codec: what the transcoder makes, the probe sees, and the sources deliver."""
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.audio.frame import AudioFrame
+
+from livepeer_client.adapters.media import FileVideo, GeneratedVideo, PyavProbe, PyavTranscoder
+from livepeer_client.adapters.media.threads import StopFlag, Stopped, run_stoppable
+from livepeer_client.codec.messages import CodecProfile, SegmentCredentials, VideoCodec, VideoFormat, VideoProfile
+from livepeer_client.errors import ConfigError, InvalidInput, MediaError
+from livepeer_client.facts import MediaInfo, Rendition
+from livepeer_client.ports import SegmentSource
+from livepeer_client.types import ZERO_HASH
+
+SMALL = {"width": 160, "height": 96, "segment_s": 1, "preset": "ultrafast"}
+
+
+def profile(width: int = 128, height: int = 72, bitrate: int = 100_000, **more: Any) -> VideoProfile:
+    return VideoProfile(f"{width}x{height}", width, height, bitrate, **more)
+
+
+def credentials(*profiles: VideoProfile) -> SegmentCredentials:
+    return SegmentCredentials(b"manifest", 0, ZERO_HASH, profiles, b"", 2000)
+
+
+async def collect(source: SegmentSource) -> list[bytes]:
+    return [data async for _, data, _ in source.segments()]
+
+
+def packets(data: bytes) -> list[tuple[Fraction, bool]]:
+    """Moments in seconds and keyframe marks, as the container has them."""
+    with av.open(io.BytesIO(data)) as container:
+        found = []
+        for packet in container.demux(video=0):
+            if packet.size:
+                assert packet.pts is not None
+                found.append((packet.pts * packet.time_base, packet.is_keyframe))
+        return found
+
+
+def frame_types(data: bytes) -> str:
+    with av.open(io.BytesIO(data)) as container:
+        return "".join(av.video.frame.PictureType(frame.pict_type).name for frame in container.decode(video=0))
+
+
+def brightness(data: bytes) -> list[int]:
+    """One number per frame that changes when the picture does."""
+    with av.open(io.BytesIO(data)) as container:
+        return [sum(bytes(frame.planes[0])) for frame in container.decode(video=0)]
+
+
+@pytest.fixture
+async def transcoder() -> AsyncIterator[PyavTranscoder]:
+    made = PyavTranscoder(preset="ultrafast")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def probe() -> AsyncIterator[PyavProbe]:
+    made = PyavProbe()
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def segments() -> list[bytes]:
+    """Two seconds of 160x96 at 30 frames per second, in two segments."""
+    return asyncio.run(collect(GeneratedVideo(fps=30, count=2, **SMALL)))  # type: ignore[arg-type]
+
+
+# --- generated video ------------------------------------------------------------------------------
+
+
+async def test_generated_video__each_segment__is_whole_and_follows_the_one_before(probe: PyavProbe) -> None:
+    source = GeneratedVideo(160, 96, 25, 2, 3, preset="ultrafast")
+    numbers, moments = [], []
+    async for seq, data, duration_ms in source.segments():
+        numbers.append(seq)
+        assert await probe.inspect(data) == MediaInfo(160, 96, 50, Fraction(2))
+        assert duration_ms == 2000
+        assert [is_key for _, is_key in packets(data)].index(True) == 0
+        moments += [moment for moment, _ in packets(data)]
+    assert numbers == [0, 1, 2]
+    assert moments == [10 + Fraction(number, 25) for number in range(150)]
+
+
+async def test_generated_video__ntsc_rate__never_drifts(probe: PyavProbe) -> None:
+    rate = Fraction(30_000, 1001)
+    total_frames = total_ms = 0
+    async for _, data, duration_ms in GeneratedVideo(160, 96, rate, 1, 7, preset="ultrafast").segments():
+        info = await probe.inspect(data)
+        assert info.frames in (29, 30)
+        total_frames += info.frames
+        total_ms += duration_ms
+    assert total_frames == 210
+    assert abs(total_ms - 210 / rate * 1000) < 7
+
+
+async def test_generated_video__same_seed__same_bytes() -> None:
+    first, second = [await collect(GeneratedVideo(count=2, seed=5, **SMALL)) for _ in range(2)]  # type: ignore[arg-type]
+    assert first == second
+
+
+async def test_generated_video__other_seed__other_picture() -> None:
+    first, second = [await collect(GeneratedVideo(count=1, seed=seed, **SMALL)) for seed in (1, 2)]  # type: ignore[arg-type]
+    assert first != second
+
+
+async def test_generated_video__frames__all_differ(segments: list[bytes]) -> None:
+    shown = brightness(segments[0]) + brightness(segments[1])
+    assert len(set(shown)) > 55
+
+
+@pytest.mark.parametrize("wrong", [{"width": 161}, {"height": 30}, {"fps": 0}, {"segment_s": 0}, {"count": -1}])
+def test_generated_video__impossible_shape__is_invalid(wrong: dict[str, int]) -> None:
+    with pytest.raises(InvalidInput):
+        GeneratedVideo(**wrong)
+
+
+# --- transcoding ----------------------------------------------------------------------------------
+
+
+async def test_transcode__two_profiles__have_the_size_frames_duration_and_pixels_asked_for(
+    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes]
+) -> None:
+    wanted = [profile(128, 72), profile(64, 36, fps=15)]
+    renditions = await transcoder.transcode(segments[0], credentials(*wanted))
+    assert [rendition.profile for rendition in renditions] == wanted
+    large, small = [await probe.inspect(rendition.data) for rendition in renditions]
+    assert large == MediaInfo(128, 72, 30, Fraction(1))
+    assert small == MediaInfo(64, 36, 15, Fraction(1))
+    assert [rendition.pixels for rendition in renditions] == [large.pixels, small.pixels]
+
+
+@pytest.mark.parametrize(
+    "rate", [{}, {"fps": 30}, {"fps": 20}, {"fps": 60}, {"fps": 24_000, "fps_den": 1001}, {"fps": 7}]
+)
+async def test_transcode__successive_segments__put_together_play_without_gap_or_double_frame(
+    transcoder: PyavTranscoder, segments: list[bytes], rate: dict[str, int]
+) -> None:
+    made = [(await transcoder.transcode(segment, credentials(profile(**rate))))[0] for segment in segments]
+    together = made[0].data + made[1].data
+    moments = [moment for moment, _ in packets(together)]
+    step = Fraction(rate.get("fps_den", 1), rate.get("fps", 30))
+    # MPEG-TS counts in 1/90000 s.
+    assert all(abs(later - earlier - step) <= Fraction(1, 90_000) for earlier, later in pairwise(moments))
+    assert 10 <= moments[0] < 10 + step
+    assert 12 - step <= moments[-1] < 12
+    with av.open(io.BytesIO(together)) as container:
+        assert sum(not frame.is_corrupt for frame in container.decode(video=0)) == len(moments)
+    assert [rendition.pixels // (128 * 72) for rendition in made] == [len(packets(r.data)) for r in made]
+
+
+async def test_transcode__picture__is_the_sources(transcoder: PyavTranscoder, segments: list[bytes]) -> None:
+    (rendition,) = await transcoder.transcode(segments[0], credentials(profile(160, 96, 2_000_000)))
+    source, made = brightness(segments[0]), brightness(rendition.data)
+    assert len(source) == len(made)
+    assert all(abs(a - b) < 0.01 * a for a, b in zip(source, made, strict=True))
+
+
+async def test_transcode__lower_bitrate__gives_fewer_bytes(transcoder: PyavTranscoder, segments: list[bytes]) -> None:
+    low, high = await transcoder.transcode(segments[0], credentials(profile(bitrate=30_000), profile(bitrate=600_000)))
+    assert len(low.data) < len(high.data) / 2
+
+
+@pytest.mark.parametrize(("gop_ms", "expected"), [(0, 1), (250, 4), (-1, 1)])
+async def test_transcode__gop__puts_keyframes_at_the_start_and_at_that_distance(
+    transcoder: PyavTranscoder, segments: list[bytes], gop_ms: int, expected: int
+) -> None:
+    (rendition,) = await transcoder.transcode(segments[0], credentials(profile(fps=24, gop_ms=gop_ms)))
+    keyframes = [moment for moment, is_key in packets(rendition.data) if is_key]
+    assert len(keyframes) == expected
+    assert keyframes[0] == packets(rendition.data)[0][0]
+    assert frame_types(rendition.data).count("I") == expected
+
+
+async def test_transcode__source_gop__repeats_the_sources_keyframes(transcoder: PyavTranscoder) -> None:
+    (source,) = await collect(GeneratedVideo(160, 96, 30, 1, 1, preset="ultrafast"))
+    (with_keys,) = await transcoder.transcode(source, credentials(profile(160, 96, gop_ms=200)))
+    (same,) = await transcoder.transcode(with_keys.data, credentials(profile(gop_ms=-1)))
+    assert [p for p in packets(same.data) if p[1]] == [p for p in packets(with_keys.data) if p[1]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ffmpeg_names"),
+    [
+        (CodecProfile.H264_BASELINE, {"Baseline", "Constrained Baseline"}),
+        (CodecProfile.H264_MAIN, {"Main"}),
+        (CodecProfile.H264_HIGH, {"High"}),
+        (CodecProfile.H264_CONSTRAINED_HIGH, {"High"}),
+    ],
+)
+async def test_transcode__encoder_profile__is_kept(
+    segments: list[bytes], wanted: CodecProfile, ffmpeg_names: set[str]
+) -> None:
+    # "ultrafast" leaves out what distinguishes High.
+    transcoder = PyavTranscoder(preset="veryfast")
+    (rendition,) = await transcoder.transcode(segments[0], credentials(profile(profile=wanted)))
+    with av.open(io.BytesIO(rendition.data)) as container:
+        assert container.streams.video[0].profile in ffmpeg_names
+    await transcoder.close()
+
+
+async def test_transcode__mp4__keeps_timestamps_and_duration(
+    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes]
+) -> None:
+    mp4 = profile(format=VideoFormat.MP4, fps=30)
+    (rendition,) = await transcoder.transcode(segments[1], credentials(mp4))
+    assert rendition.data[4:8] == b"ftyp"
+    assert await probe.inspect(rendition.data) == MediaInfo(128, 72, 30, Fraction(1))
+    assert packets(rendition.data)[0][0] == 11
+    # And MP4 is as good a source as MPEG-TS.
+    (again,) = await transcoder.transcode(rendition.data, credentials(profile()))
+    assert (await probe.inspect(again.data)).frames == 30
+
+
+async def test_transcode__with_sound__copies_it(transcoder: PyavTranscoder, tmp_path: Path) -> None:
+    (segment,) = await collect(FileVideo(write_video(tmp_path / "v.mp4", frames=30, sound=True), 5))
+    renditions = await transcoder.transcode(
+        segment, credentials(profile(), profile(64, 36), profile(96, 54, format=VideoFormat.MP4))
+    )
+    assert sound_of(segment)
+    for rendition in renditions:
+        assert sound_of(rendition.data) == sound_of(segment)
+
+
+async def test_transcode__several_at_once__all_come_out(transcoder: PyavTranscoder, segments: list[bytes]) -> None:
+    made: list[list[Rendition]] = await asyncio.gather(
+        *(transcoder.transcode(segments[number % 2], credentials(profile())) for number in range(6))
+    )
+    assert made[0] == made[2] == made[4]
+    assert made[1] == made[3] == made[5]
+
+
+async def test_transcode__cancelled__stops_between_frames_and_frees_its_thread() -> None:
+    (segment,) = await collect(GeneratedVideo(640, 360, 30, 4, 1, preset="ultrafast"))
+    transcoder = PyavTranscoder(workers=1, preset="slower")
+    whole = time.monotonic()
+    await transcoder.transcode(segment, credentials(profile(640, 360, 2_000_000)))
+    whole = time.monotonic() - whole
+    task = asyncio.create_task(transcoder.transcode(segment, credentials(profile(640, 360, 2_000_000))))
+    await asyncio.sleep(whole / 10)
+    began = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < whole / 2
+    await transcoder.close()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"garbage" * 1000,
+        b"\x47" + b"garbage" * 1000,
+        (b"\x47" + bytes(187)) * 50,
+        b"\0\0\0\x18ftypmp42" + b"x" * 500,
+    ],
+    ids=["empty", "text", "one sync byte", "empty transport stream", "mp4 without content"],
+)
+async def test_transcode_and_inspect__garbage__is_invalid_video(
+    transcoder: PyavTranscoder, probe: PyavProbe, garbage: bytes
+) -> None:
+    for attempt in (transcoder.transcode(garbage, credentials(profile())), probe.inspect(garbage)):
+        with pytest.raises(MediaError) as refused:
+            await attempt
+        assert refused.value.reason == "TranscoderInvalidVideo"
+
+
+async def test_transcode_and_inspect__playlist__opens_nothing(
+    transcoder: PyavTranscoder, probe: PyavProbe, tmp_path: Path, segments: list[bytes]
+) -> None:
+    await asyncio.to_thread((tmp_path / "secret.ts").write_bytes, segments[0])
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{tmp_path}/secret.ts\n#EXT-X-ENDLIST\n".encode()
+    for attempt in (transcoder.transcode(playlist, credentials(profile())), probe.inspect(playlist)):
+        with pytest.raises(MediaError):
+            await attempt
+
+
+async def test_transcode__half_a_segment__gives_what_decodes(transcoder: PyavTranscoder, segments: list[bytes]) -> None:
+    data = segments[0]
+    (rendition,) = await transcoder.transcode(data[: len(data) // 2], credentials(profile()))
+    assert 0 < rendition.pixels < 30 * 128 * 72
+
+
+async def test_transcode__no_keyframe__is_refused(transcoder: PyavTranscoder, tmp_path: Path) -> None:
+    with pytest.raises(MediaError) as refused:
+        await transcoder.transcode(without_keyframe(tmp_path), credentials(profile()))
+    assert refused.value.reason == "No keyframes in input"
+
+
+async def test_transcode__other_codec__is_refused(transcoder: PyavTranscoder, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.ts", frames=10, codec="mpeg2video")
+    data = await asyncio.to_thread(path.read_bytes)
+    with pytest.raises(MediaError) as refused:
+        await transcoder.transcode(data, credentials(profile()))
+    assert refused.value.reason == "Unsupported input codec"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ([profile(127, 72)], "TranscoderInvalidResolution"),
+        ([profile(16_384, 72)], "TranscoderInvalidResolution"),
+        ([profile(encoder=VideoCodec.VP9)], "Encoder not found"),
+        ([profile(fps=4_000_000_000)], "Invalid argument"),
+        ([profile()] * 11, "Too many outputs"),
+    ],
+)
+async def test_transcode__impossible_profile__is_refused_with_the_networks_text(
+    transcoder: PyavTranscoder, segments: list[bytes], wanted: list[VideoProfile], reason: str
+) -> None:
+    with pytest.raises(MediaError) as refused:
+        await transcoder.transcode(segments[0], credentials(*wanted))
+    assert refused.value.reason == reason
+
+
+async def test_transcode__timestamps_hours_apart__is_refused_instead_of_filled(
+    transcoder: PyavTranscoder, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.mp4", frames=4, times=[0, 1, 2, 36_000 * 30])
+    data = await asyncio.to_thread(path.read_bytes)
+    with pytest.raises(MediaError) as refused:
+        await transcoder.transcode(data, credentials(profile(fps=60)))
+    assert refused.value.reason == "TranscoderInvalidVideo"
+
+
+# --- probing --------------------------------------------------------------------------------------
+
+
+async def test_inspect__damaged_in_the_middle__is_refused(probe: PyavProbe) -> None:
+    (segment,) = await collect(GeneratedVideo(320, 192, 30, 1, 1, preset="ultrafast"))
+    damaged = bytearray(segment)
+    for offset in range(len(damaged) // 2, len(damaged) // 2 + 20 * 188, 188):
+        damaged[offset + 20 : offset + 180] = bytes(range(160))
+    with pytest.raises(MediaError):
+        await probe.inspect(bytes(damaged))
+
+
+async def test_inspect__two_sizes_put_together__is_refused(
+    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes]
+) -> None:
+    (small,) = await transcoder.transcode(segments[1], credentials(profile()))
+    with pytest.raises(MediaError):
+        await probe.inspect(segments[0] + small.data)
+
+
+async def test_inspect__one_frame__lasts_one_frame(probe: PyavProbe) -> None:
+    (segment,) = await collect(GeneratedVideo(160, 96, 10, Fraction(1, 10), 1, preset="ultrafast"))
+    info = await probe.inspect(segment)
+    assert info.frames == 1
+    assert info.duration_s > 0
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def write_video(
+    path: Path,
+    *,
+    frames: int,
+    codec: str = "libx264",
+    gop: int = 15,
+    sound: bool = False,
+    times: list[int] | None = None,
+    b_frames: int = 2,
+) -> Path:
+    """160x96 at 30 frames per second, with B-frames and a keyframe every `gop` frames."""
+    options = {"preset": "veryfast", "bf": str(b_frames)} if codec == "libx264" else {}
+    with av.open(str(path), "w") as container:
+        video: Any = container.add_stream(codec, rate=30, options=options)
+        video.width, video.height, video.pix_fmt, video.gop_size = 160, 96, "yuv420p", gop
+        audio: Any = container.add_stream("aac", rate=48_000, layout="mono") if sound else None
+        for number in range(frames):
+            frame = av.VideoFrame(160, 96, "yuv420p")
+            for plane in frame.planes:
+                plane.update(bytes((index + 3 * number) % 200 for index in range(plane.buffer_size)))
+            frame.pts = times[number] if times else number
+            frame.time_base = Fraction(1, 30)
+            container.mux(video.encode(frame))
+            if audio is not None:
+                # 1600 samples are as long as one picture.
+                samples = AudioFrame(format="fltp", layout="mono", samples=1600)
+                samples.sample_rate, samples.pts, samples.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
+                samples.planes[0].update(bytes(samples.planes[0].buffer_size))
+                container.mux(audio.encode(samples))
+        container.mux(video.encode(None))
+        if audio is not None:
+            container.mux(audio.encode(None))
+    return path
+
+
+def without_keyframe(directory: Path) -> bytes:
+    """A segment that begins after its only keyframe."""
+    path = write_video(directory / "whole.ts", frames=20, gop=60, b_frames=0)
+    buffer = io.BytesIO()
+    with av.open(str(path)) as source, av.open(buffer, "w", format="mpegts") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size and not packet.is_keyframe:
+                packet.stream = stream
+                target.mux(packet)
+    return buffer.getvalue()
+
+
+def sound_of(data: bytes) -> bytes:
+    """The first sound track's content, decoded."""
+    with av.open(io.BytesIO(data)) as container:
+        return b"".join(bytes(frame.planes[0]) for frame in container.decode(audio=0))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv", "flv"])
+async def test_file_video__h264__is_cut_at_keyframes_and_not_encoded_again(
+    probe: PyavProbe, tmp_path: Path, suffix: str
+) -> None:
+    path = await asyncio.to_thread(write_video, tmp_path / f"v.{suffix}", frames=90)
+    found = [item async for item in FileVideo(path, 1).segments()]
+    assert [seq for seq, _, _ in found] == [0, 1, 2]
+    # Matroska rounds every timestamp to a millisecond.
+    assert all(abs(duration_ms - 1000) <= 1 for _, _, duration_ms in found)
+    moments: list[Fraction] = []
+    shown: list[int] = []
+    for _, data, _ in found:
+        info = await probe.inspect(data)
+        assert (info.width, info.height, info.frames) == (160, 96, 30)
+        assert abs(info.duration_s - 1) < Fraction(1, 500)
+        assert packets(data)[0][1]
+        moments += sorted(moment for moment, _ in packets(data))
+        shown += brightness(data)
+    assert all(abs(moment - 10 - Fraction(number, 30)) < Fraction(1, 500) for number, moment in enumerate(moments))
+    assert shown == brightness(await asyncio.to_thread(path.read_bytes))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "gop", "b_frames"),
+    [("v.mkv", "libx264", 300, 2), ("v.mkv", "mpeg2video", 15, 0), ("v.avi", "libx264", 15, 0)],
+    ids=["few keyframes", "other codec", "no display times"],
+)
+async def test_file_video__that_cannot_be_cut__is_encoded_anew(
+    probe: PyavProbe, tmp_path: Path, name: str, codec: str, gop: int, b_frames: int
+) -> None:
+    path = await asyncio.to_thread(
+        lambda: write_video(tmp_path / name, frames=75, codec=codec, gop=gop, b_frames=b_frames)
+    )
+    found = [item async for item in FileVideo(path, 1, preset="ultrafast").segments()]
+    infos = [await probe.inspect(data) for _, data, _ in found]
+    assert [(info.width, info.height, info.frames) for info in infos] == [(160, 96, 30), (160, 96, 30), (160, 96, 15)]
+    assert [duration_ms for _, _, duration_ms in found] == [1000, 1000, 500]
+    assert all(packets(data)[0][1] for _, data, _ in found)
+
+
+@pytest.mark.parametrize("gop", [15, 300], ids=["cut", "encoded anew"])
+async def test_file_video__with_sound__copies_it(tmp_path: Path, gop: int) -> None:
+    path = await asyncio.to_thread(lambda: write_video(tmp_path / "v.mp4", frames=75, gop=gop, sound=True))
+    segments = await collect(FileVideo(path, 1, preset="ultrafast"))
+    assert len(segments) == 3
+    with av.open(io.BytesIO(b"".join(segments))) as container:
+        sound = [packet for packet in container.demux(audio=0) if packet.size]
+    # 75 x 1600 samples in packets of 1024, plus the encoder's lead-in.
+    assert 117 <= len(sound) <= 119
+    moments = [packet.pts for packet in sound if packet.pts is not None]
+    assert moments == sorted(moments)
+
+
+@pytest.mark.parametrize("content", [None, b"no video at all"])
+async def test_file_video__missing_or_not_video__is_a_media_error(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "v.mp4"
+    if content is not None:
+        await asyncio.to_thread(path.write_bytes, content)
+    with pytest.raises(MediaError):
+        await collect(FileVideo(path, 1))
+
+
+async def test_file_video__abandoned_after_one_segment__closes_cleanly(tmp_path: Path) -> None:
+    path = await asyncio.to_thread(lambda: write_video(tmp_path / "v.mp4", frames=90))
+    stream = FileVideo(path, 1).segments()
+    assert (await anext(stream))[0] == 0
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+def test_file_video__no_duration__is_invalid(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        FileVideo(tmp_path / "v.mp4", 0)
+
+
+# --- threads and the extra ------------------------------------------------------------------------
+
+
+async def test_run_stoppable__cancelled__waits_until_the_work_noticed() -> None:
+    noticed: list[bool] = []
+
+    def work(stop: StopFlag) -> None:
+        try:
+            while True:
+                stop.check()
+                time.sleep(0.001)
+        except Stopped:
+            noticed.append(True)
+            raise
+
+    task = asyncio.create_task(run_stoppable(None, work))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert noticed == [True]
+
+
+async def test_run_stoppable__cancelled_before_its_turn__never_runs_and_does_not_wait() -> None:
+    gate = threading.Event()
+    ran: list[bool] = []
+    with ThreadPoolExecutor(1) as executor:
+        first = asyncio.create_task(run_stoppable(executor, lambda _: gate.wait(10)))
+        second = asyncio.create_task(run_stoppable(executor, lambda _: ran.append(True)))
+        await asyncio.sleep(0.02)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.set()
+        assert await first
+    assert ran == []
+
+
+@pytest.mark.parametrize("make", [PyavTranscoder, PyavProbe, GeneratedVideo, lambda: FileVideo("v.mp4")])
+def test_anything__without_pyav__names_the_extra(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "av", None)
+    with pytest.raises(ConfigError, match=r"livepeer-client\[media\]"):
+        make()

@@ -1,0 +1,187 @@
+"""Settings files: what they may say, and how a mistake in one is named."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livepeer_client.codec.capability import Capability
+from livepeer_client.config import load_gateway, load_orchestrator
+from livepeer_client.errors import ConfigError
+from livepeer_client.types import Address
+
+CHAIN = {"rpc_url": '"http://127.0.0.1:8545"', "addresses": '"addresses.json"'}
+KEY = {"file": '"key"'}
+ORCHESTRATOR = {
+    "service_uri": '"https://orchestrator.example:8935"',
+    "listen": '"0.0.0.0:8935"',
+    "data_dir": '"data"',
+    "price_per_unit": "7",
+}
+GATEWAY = {"data_dir": '"data"', "max_price_per_unit": "9"}
+
+
+def write(folder: Path, **tables: dict[str, str]) -> Path:
+    lines = [
+        line
+        for name, values in tables.items()
+        for line in (f"[{name}]", *(f"{key} = {value}" for key, value in values.items()))
+    ]
+    path = folder / "settings.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def orchestrator(folder: Path, **changes: str) -> Path:
+    return write(folder, chain=CHAIN, key=KEY, orchestrator={**ORCHESTRATOR, **changes})
+
+
+def test_load_orchestrator__only_what_is_required__fills_in_the_networks_defaults(tmp_path: Path) -> None:
+    config = load_orchestrator(orchestrator(tmp_path))
+
+    settings = config.orchestrator
+    assert settings.base_price == 7
+    assert (settings.listen_host, settings.listen_port) == ("0.0.0.0", 8935)
+    assert settings.service_host == "orchestrator.example"
+    assert (settings.ticket_ev_wei, settings.redeem_gas, settings.tx_cost_multiplier) == (8 * 10**9, 1_200_000, 100)
+    assert (settings.max_face_value_wei, settings.expiration_blocks, settings.max_sessions) == (0, 40, 10)
+    assert config.redemption.policy.batch_max == 20
+    assert not config.rounds.initialize
+    assert config.key.password_file is None
+
+
+def test_load_orchestrator__relative_paths__are_next_to_the_file(tmp_path: Path) -> None:
+    config = load_orchestrator(orchestrator(tmp_path))
+
+    assert config.orchestrator.data_dir == tmp_path / "data"
+    assert config.chain.addresses == tmp_path / "addresses.json"
+    assert config.key.file == tmp_path / "key"
+
+
+def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        chain={**CHAIN, "poll_interval_s": "0.25"},
+        key={**KEY, "password_file": '"/run/password"'},
+        orchestrator={
+            **ORCHESTRATOR,
+            "service_uri": '"https://[::1]:8935/"',
+            "listen": '"[::1]:8935"',
+            "pixels_per_unit": "3",
+            "capabilities_removed": '["MPEGTS", "segment-slicing"]',
+            "max_face_value_wei": str(10**20),
+        },
+        redemption={"min_batch": "3", "enabled": "false"},
+        rounds={"initialize": "true", "max_delay_s": "1"},
+        reward={"enabled": "false"},
+    )
+
+    config = load_orchestrator(path)
+
+    settings = config.orchestrator
+    assert settings.base_price == Fraction(7, 3)
+    assert (settings.service_uri, settings.service_host, settings.listen_host) == ("https://[::1]:8935", "::1", "::1")
+    assert settings.capabilities_removed == {Capability.MPEGTS, Capability.SEGMENT_SLICING}
+    assert settings.recipient(Address(b"\1" * 20)).max_face_value == 10**20
+    assert config.key.password_file == Path("/run/password")
+    assert (config.redemption.policy.batch_min, config.redemption.enabled) == (3, False)
+    assert (config.rounds.initialize, config.rounds.max_delay_s, config.reward.enabled) == (True, 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("service_uri", '"http://orchestrator.example:8935"', "https://host:port"),
+        ("service_uri", '"https://orchestrator.example"', "https://host:port"),
+        ("service_uri", '"https://orchestrator.example:8935/path"', "https://host:port"),
+        ("service_uri", '"https://orchestrator.example:99999"', "https://host:port"),
+        ("listen", '"8935"', "host:port"),
+        ("listen", '"::1:8935"', "host:port"),
+        ("price_per_unit", "-1", "an integer in"),
+        ("price_per_unit", "1.5", "an integer in"),
+        ("price_per_unit", "true", "an integer in"),
+        ("price_per_unit", str(2**63), "an integer in"),
+        ("pixels_per_unit", "0", "an integer in"),
+        ("ticket_ev_wei", "0", "an integer in"),
+        ("capabilities_removed", '["H264", "flying"]', "capability names such as"),
+        ("capabilities_removed", '"H264"', "a list of strings"),
+        ("data_dir", '""', "a non-empty string"),
+        ("auto_adjust_price", "1", "true or false"),
+    ],
+)
+def test_load_orchestrator__a_wrong_value__names_file_key_and_expectation(
+    tmp_path: Path, key: str, value: str, expected: str
+) -> None:
+    path = orchestrator(tmp_path, **{key: value})
+
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: [orchestrator] {key}: expected {expected}")):
+        load_orchestrator(path)
+
+
+@pytest.mark.parametrize("key", list(ORCHESTRATOR))
+def test_load_orchestrator__a_required_key_missing__says_which(tmp_path: Path, key: str) -> None:
+    path = write(
+        tmp_path,
+        chain=CHAIN,
+        key=KEY,
+        orchestrator={name: value for name, value in ORCHESTRATOR.items() if name != key},
+    )
+
+    with pytest.raises(ConfigError, match=rf"\[orchestrator\] {key}: expected .*, found nothing"):
+        load_orchestrator(path)
+
+
+def test_load_orchestrator__a_misspelt_key__is_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[orchestrator\] max_session: unknown key, expected one of .*max_sessions"):
+        load_orchestrator(orchestrator(tmp_path, max_session="3"))
+
+
+def test_load_orchestrator__an_unknown_table__is_not_ignored(tmp_path: Path) -> None:
+    path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, rewards={})
+
+    with pytest.raises(ConfigError, match="rewards: unknown table"):
+        load_orchestrator(path)
+
+
+def test_load_orchestrator__a_larger_least_batch_than_the_largest__is_refused(tmp_path: Path) -> None:
+    redemption = {"min_batch": "5", "max_batch": "4"}
+    path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption=redemption)
+
+    with pytest.raises(ConfigError, match=r"\[redemption\] min_batch: expected at most max_batch \(4\), found 5"):
+        load_orchestrator(path)
+
+
+def test_load_orchestrator__a_node_url_that_is_refused__is_not_shown(tmp_path: Path) -> None:
+    chain = {**CHAIN, "rpc_url": '"ws://node.example/secret-key"'}
+
+    with pytest.raises(ConfigError) as caught:
+        load_orchestrator(write(tmp_path, chain=chain, key=KEY, orchestrator=ORCHESTRATOR))
+
+    assert "secret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, "[chain", "chain = 1"], ids=["absent", "not TOML", "not a table"])
+def test_load_orchestrator__no_usable_file__says_so(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "settings.toml"
+    if content is not None:
+        path.write_text(content)
+
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load_orchestrator(path)
+
+
+def test_load_gateway__only_what_is_required__fills_in_the_networks_defaults(tmp_path: Path) -> None:
+    settings = load_gateway(write(tmp_path, chain=CHAIN, key=KEY, gateway=GATEWAY)).gateway
+
+    assert (settings.max_price_per_unit, settings.pixels_per_unit) == (9, 1)
+    assert (settings.max_ticket_ev_wei, settings.max_total_ev_wei) == (3 * 10**12, 2 * 10**13)
+    assert (settings.deposit_multiplier, settings.max_attempts) == (1, 3)
+    assert (settings.discovery_timeout_s, settings.discovery_cutoff_s) == (0.5, 6)
+
+
+def test_load_gateway__a_wrong_value__names_file_key_and_expectation(tmp_path: Path) -> None:
+    path = write(tmp_path, chain=CHAIN, key=KEY, gateway={**GATEWAY, "max_attempts": "0"})
+
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: [gateway] max_attempts: expected an integer in")):
+        load_gateway(path)
