@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -17,7 +17,7 @@ from scripts._demo.story import Script, show_reconciliation, tell
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--video", type=Path, help="a file of your own instead of generated video")
-    parser.add_argument("--segments", type=int, default=48, help="segments of generated video (default 48)")
+    parser.add_argument("--segments", type=int, default=50, help="at most so many segments (default 50)")
     parser.add_argument("--folder", type=Path, default=ROOT / ".demo", help="keys, stores and logs (begun anew)")
     parser.add_argument("--picture", type=Path, help="save what was shown as SVG")
     return parser.parse_args()
@@ -57,6 +57,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        sys.exit(main())
-    sys.exit(130)
+    # The demo starts processes while it talks gRPC; none of them needs gRPC's state, so its fork hooks stay out.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    sys.exit(main())

@@ -36,11 +36,13 @@ FAIR_PRICE: Final = Fraction(TICKET_EV * 5 // 2, SEGMENT_PIXELS)
 """wei per pixel"""
 PRICE_CEILING: Final = FAIR_PRICE * 2
 
-ROUND_LENGTH_BLOCKS: Final = 80
+ROUND_LENGTH_BLOCKS: Final = 200
+BLOCKS_BEFORE_BOUNDARY: Final = 40
 UNLOCK_PERIOD_ROUNDS: Final = 1
 PARAMS_EXPIRATION_BLOCKS: Final = 40
 BEAT_BLOCKS_PER_S: Final = 4.0
-FAST_BEAT_BLOCKS_PER_S: Final = 40.0
+BRISK_BEAT_BLOCKS_PER_S: Final = 12.0
+FAST_BEAT_BLOCKS_PER_S: Final = 60.0
 
 GATEWAY_DEPOSIT: Final = Wei(2 * ETH)
 GATEWAY_RESERVE: Final = Wei(1 * ETH)
@@ -83,7 +85,7 @@ GATEWAY: Final = Account("gateway", 6)
 
 ORCHESTRATORS: Final = (
     OrchestratorRole(Account("Ana", 1), "fits, quickest", FAIR_PRICE, 1_000 * LPT, latency_ms=150),
-    OrchestratorRole(Account("Ben", 2), "fits, slower", FAIR_PRICE * Fraction(4, 5), 900 * LPT, latency_ms=350),
+    OrchestratorRole(Account("Ben", 2), "fits, slower", FAIR_PRICE * Fraction(9, 10), 900 * LPT, latency_ms=350),
     OrchestratorRole(
         Account("Cleo", 3), "no MPEG-TS", FAIR_PRICE, 800 * LPT, latency_ms=150, capabilities_removed=("MPEGTS",)
     ),

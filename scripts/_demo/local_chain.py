@@ -57,6 +57,7 @@ async def local_chain(folder: Path) -> AsyncIterator[LocalChain]:
         str(ROOT / "scripts" / "bin" / "anvil"),
         *("--port", str(port), "--chain-id", str(CHAIN_ID)),
         *("--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)),
+        *("--config-out", str(folder / "chain.json")),
         # A base fee that stays put keeps the price of gas, and with it every quote, the same from run to run.
         *("--block-base-fee-per-gas", "0"),
     ]

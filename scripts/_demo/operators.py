@@ -10,9 +10,9 @@ from typing import Final
 from livepeer_client.adapters.chain.suite import Suite
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.facts import Receipt
-from livepeer_client.types import Address, BlockNumber
+from livepeer_client.types import Address
 from scripts._demo import cast
-from scripts._demo.local_chain import CHAIN_ID, LocalChain
+from scripts._demo.local_chain import LocalChain
 from scripts._demo.processes import ROOT, Child, free_port, run, start
 
 _READY_TIMEOUT_S: Final = 30.0
@@ -83,7 +83,7 @@ class Orchestrator:
                     "latency_ms": self.role.latency_ms,
                     "capabilities_removed": list(self.role.capabilities_removed),
                 },
-                "redemption": {"min_batch": 3, "max_batch": 20, "poll_interval_s": 0.25},
+                "redemption": {"min_batch": 5, "max_batch": 20, "poll_interval_s": 0.25},
                 "rounds": {"initialize": True, "max_delay_s": 1.0, "poll_interval_s": 0.25},
                 "reward": {"enabled": True, "poll_interval_s": 0.5},
             }
@@ -159,10 +159,3 @@ async def receipts(wallet: Transactor, hashes: Sequence[bytes]) -> dict[bytes, R
         assert receipt is not None, "a transaction whose events we read has a receipt"
         found[bytes(tx_hash)] = receipt
     return found
-
-
-def genesis(block: int) -> BlockNumber:
-    return BlockNumber(block)
-
-
-__all__ = ["CHAIN_ID", "ROOT", "Orchestrator", "bond", "claim_and_withdraw", "deploy", "gateway_settings", "receipts"]

@@ -1,28 +1,41 @@
 """Every count and amount from two independent sources: gateway books, orchestrator stores, the chain. To the wei."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.facts import GatewayTotals, Log, OrchestratorTotals, TicketState
 from scripts._demo.screen import eth
 
+BOOKS: Final = "gateway books"
+STORES: Final = "orchestrator stores"
+EVENTS: Final = "chain: events"
+BALANCES: Final = "chain: balances"
+OPEN_STATES: Final = (TicketState.HELD, TicketState.SENT)
+
 
 @dataclass(frozen=True)
 class Row:
-    """One figure as two sources tell it. `money` figures are wei; `note` explains, it is not compared."""
+    """One figure as two sources tell it. `money` figures are wei (or LPT wei)."""
 
     what: str
-    left_source: str
-    left: Fraction | int
-    right_source: str
-    right: Fraction | int
+    left: tuple[str, Fraction | int]
+    right: tuple[str, Fraction | int]
     money: bool = False
-    note: str = ""
 
     @property
     def agrees(self) -> bool:
-        return self.left == self.right
+        return self.left[1] == self.right[1]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Payments the gateway sent to one orchestrator whose store never saw them. `expected_value` exact, wei."""
+
+    payments: int
+    tickets: int
+    expected_value: Fraction
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class ChainFigures:
     fees_withdrawn: Sequence[Log]
     gateway_withdrawals: Sequence[Log]
     rewards: Sequence[Log]
+    bonds: Sequence[Log]
     deposits_funded: int
     reserves_funded: int
     payout_balances: int
@@ -60,7 +74,7 @@ def total(logs: Sequence[Log], argument: str) -> int:
 
 def compare(
     books: Mapping[bytes, GatewayTotals],
-    unanswered: Mapping[bytes, tuple[int, Fraction]],
+    never_arrived: Sequence[Missing],
     stores: Mapping[bytes, OrchestratorTotals],
     batches: Mapping[bytes, Sequence[bytes]],
     chain: ChainFigures,
@@ -68,157 +82,108 @@ def compare(
     """The table.
 
     :param books: the gateway's totals by recipient.
-    :param unanswered: tickets and expected value that were sent but are in no orchestrator's store, by recipient.
+    :param never_arrived: what was sent but is in no store.
     :param stores: each orchestrator's totals by its address.
     :param batches: redemption transactions the stores know, with their tickets' hashes.
     :param chain: what the chain says.
     """
-    sent = sum(total_.tickets_sent for total_ in books.values())
-    paid = sum((total_.expected_value_sent for total_ in books.values()), Fraction(0))
-    lost = sum(count for count, _ in unanswered.values())
-    lost_value = sum((value for _, value in unanswered.values()), Fraction(0))
+    paid = _sum(book.expected_value_sent for book in books.values())
+    lost = sum(missing.tickets for missing in never_arrived)
+    lost_value = _sum(missing.expected_value for missing in never_arrived)
+    sent = sum(book.tickets_sent for book in books.values())
     received = sum(store.tickets_received for store in stores.values())
-    credited = sum((store.expected_value_credited for store in stores.values()), Fraction(0))
-    winners = sum(store.winners for store in stores.values())
-    face_value = sum(store.winners_face_value for store in stores.values())
-    paid_out = sum(store.paid for store in stores.values())
+    unanswered = sum(book.tickets_unanswered for book in books.values())
     open_winners = sum(
-        count
-        for store in stores.values()
-        for state, count in store.by_state.items()
-        if state in (TicketState.HELD, TicketState.SENT)
+        count for store in stores.values() for state, count in store.by_state.items() if state in OPEN_STATES
     )
+    paid_out = sum(store.paid for store in stores.values())
+    funded = chain.deposits_funded + chain.reserves_funded
+    returned = total(chain.gateway_withdrawals, "deposit") + total(chain.gateway_withdrawals, "reserve")
     transferred = total(chain.transfers, "amount")
     withdrawn = total(chain.fees_withdrawn, "amount")
-    deposit_back = total(chain.gateway_withdrawals, "deposit") + total(chain.gateway_withdrawals, "reserve")
-    funded = chain.deposits_funded + chain.reserves_funded
-    dust = transferred - withdrawn
-    redeemed_transactions = {bytes(log.tx_hash) for log in chain.redeemed}
-    gas = sum(chain.gas_by_transaction[transaction] for transaction in redeemed_transactions)
-    gas_of_batches = sum(chain.gas_by_transaction[transaction] for transaction in batches)
+    minted = total(chain.rewards, "amount")
+    redeemed_in = {bytes(log.tx_hash) for log in chain.redeemed}
+    gas_by_stores = sum(chain.gas_by_transaction[transaction] for transaction in batches)
+    gas_by_events = sum(chain.gas_by_transaction[transaction] for transaction in redeemed_in)
     redeemed = len(chain.redeemed)
+    batched = sum(len(tickets) for tickets in batches.values())
     return [
         Row(
-            "segments",
-            "gateway books, answered and checked",
-            sum(total_.segments for total_ in books.values()),
-            "orchestrator stores, debited",
-            sum(store.segments for store in stores.values()),
+            "segments transcoded and checked",
+            (BOOKS, sum(book.segments for book in books.values())),
+            (STORES, sum(store.segments for store in stores.values())),
         ),
         Row(
             "pixels",
-            "gateway books",
-            sum(total_.pixels for total_ in books.values()),
-            "orchestrator stores",
-            sum(store.pixels for store in stores.values()),
+            (BOOKS, sum(book.pixels for book in books.values())),
+            (STORES, sum(store.pixels for store in stores.values())),
         ),
         Row(
-            "fees for the work",
-            "gateway books",
-            sum((total_.fees for total_ in books.values()), Fraction(0)),
-            "orchestrator stores",
-            sum((store.fees_debited for store in stores.values()), Fraction(0)),
+            "fees for the work, ETH",
+            (BOOKS, _sum(book.fees for book in books.values())),
+            (STORES, _sum(store.fees_debited for store in stores.values())),
+            money=True,
+        ),
+        Row(f"tickets sent = received + {lost} that never arrived", (BOOKS, sent), (STORES, received + lost)),
+        Row(
+            f"payments in flight at the kill ({unanswered} tickets, {unanswered - lost} on disk)",
+            (BOOKS, sum(book.payments - book.segments for book in books.values())),
+            (
+                STORES,
+                sum(store.payments - store.segments for store in stores.values())
+                + sum(missing.payments for missing in never_arrived),
+            ),
+        ),
+        Row(
+            "expected value paid = credited + never arrived, ETH",
+            (BOOKS, paid),
+            (STORES, _sum(store.expected_value_credited for store in stores.values()) + lost_value),
             money=True,
         ),
         Row(
-            "tickets",
-            "gateway books, sent",
-            sent,
-            "orchestrator stores, received, + in flight",
-            received + lost,
-            note=f"{received} received + {lost} in flight",
+            "winners = tickets redeemed",
+            (STORES, sum(store.winners for store in stores.values())),
+            (EVENTS, redeemed),
         ),
+        Row("winners still open", (STORES, open_winners), ("must be", 0)),
         Row(
-            "expected value",
-            "gateway books, paid",
-            paid,
-            "orchestrator stores, credited, + in flight",
-            credited + lost_value,
+            "face value redeemed, ETH",
+            (STORES, sum(store.winners_face_value for store in stores.values())),
+            (EVENTS, total(chain.redeemed, "faceValue")),
             money=True,
         ),
-        Row("winners", "orchestrator stores", winners, "chain: WinningTicketRedeemed", redeemed),
-        Row("winners still open", "orchestrator stores", open_winners, "must be", 0),
+        Row("fees credited on chain, ETH", (STORES, paid_out), (EVENTS, transferred), money=True),
+        Row("fees withdrawn, ETH", (EVENTS, withdrawn), (BALANCES, chain.payout_balances), money=True),
         Row(
-            "face value redeemed",
-            "orchestrator stores, face value of winners",
-            face_value,
-            "chain: WinningTicketRedeemed.faceValue",
-            total(chain.redeemed, "faceValue"),
+            "rounding dust of the fee shares, ETH",
+            (EVENTS, transferred - withdrawn),
+            (BALANCES, chain.minter_eth_balance),
             money=True,
         ),
+        Row("gateway: funded - withdrawn = paid, ETH", (EVENTS, funded - returned), (STORES, paid_out), money=True),
+        Row("gateway: withdrawn, ETH", (EVENTS, returned), (BALANCES, chain.gateway_gain_by_withdrawal), money=True),
+        Row("LPT minted", (EVENTS, minted), (BALANCES, chain.supply_after - chain.supply_before), money=True),
         Row(
-            "fees credited",
-            "orchestrator stores, paid",
-            paid_out,
-            "chain: WinningTicketTransfer.amount",
-            transferred,
+            "LPT bonded + minted = held by the Minter",
+            (EVENTS, total(chain.bonds, "additionalAmount") + minted),
+            (BALANCES, chain.stake_after - chain.stake_before),
             money=True,
         ),
+        Row(f"gas of the {len(redeemed_in)} redemptions", (STORES, gas_by_stores), (EVENTS, gas_by_events)),
         Row(
-            "fees withdrawn",
-            "chain: WithdrawFees.amount",
-            withdrawn,
-            "balances of the fresh payout addresses",
-            chain.payout_balances,
-            money=True,
-        ),
-        Row(
-            "gateway's money back",
-            "chain: Withdrawal (deposit + reserve)",
-            deposit_back,
-            "gateway's balance, gain + gas",
-            chain.gateway_gain_by_withdrawal,
-            money=True,
-        ),
-        Row(
-            "gateway's money spent",
-            "chain: funded - withdrawn",
-            funded - deposit_back,
-            "orchestrator stores, paid",
-            paid_out,
-            money=True,
-        ),
-        Row(
-            "rounding dust left in the Minter",
-            "fees credited - fees withdrawn",
-            dust,
-            "Minter's ETH balance",
-            chain.minter_eth_balance,
-            note="floors are taken against the claimant",
-            money=True,
-        ),
-        Row(
-            "LPT minted",
-            "chain: Reward.amount",
-            total(chain.rewards, "amount"),
-            "growth of LPT.totalSupply",
-            chain.supply_after - chain.supply_before,
-            money=True,
-        ),
-        Row(
-            "LPT in the Minter",
-            "growth of its balance",
-            chain.stake_after - chain.stake_before,
-            "growth of LPT.totalSupply",
-            chain.supply_after - chain.supply_before,
-            money=True,
-        ),
-        Row(
-            "gas for redemption",
-            "receipts of the stores' batches",
-            gas_of_batches,
-            "receipts behind the chain's events",
-            gas,
-            note=f"{gas / redeemed:,.0f} per ticket in {len(redeemed_transactions)} transactions" if redeemed else "",
+            "gas per redeemed ticket",
+            (STORES, gas_by_stores // batched if batched else 0),
+            (EVENTS, gas_by_events // redeemed if redeemed else 0),
         ),
     ]
+
+
+def _sum(values: Iterable[Fraction]) -> Fraction:
+    return sum(values, Fraction(0))
 
 
 def shown(row: Row, value: Fraction | int) -> str:
     if not row.money:
         return f"{int(value):,}"
-    whole = Fraction(value)
-    if whole.denominator == 1:
-        return f"{eth(int(whole))}"
-    # Expected values are exact fractions of a wei; show the whole wei and say that there is more.
-    return f"{eth(int(whole))} + {float(whole - int(whole)):.3f} wei"
+    # Expected values are exact fractions of a wei: compared as such, shown to the wei.
+    return eth(int(value)) + ("" if Fraction(value).denominator == 1 else " …")

@@ -1,7 +1,8 @@
 """What the audience sees: headings, tables and a progress bar on a terminal, plain lines when piped."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -34,6 +35,16 @@ class Screen:
 
     def note(self, text: str) -> None:
         self.console.print("   " + text, style="dim")
+
+    @contextlib.contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """A spinner while something takes its time; a plain line when piped."""
+        if self.console.is_terminal:
+            with self.console.status(text + " ..."):
+                yield
+        else:
+            self.note(text + " ...")
+            yield
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """`right` lists the columns that hold figures."""

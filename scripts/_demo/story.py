@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -15,21 +14,19 @@ from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.media import FileVideo, GeneratedVideo
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.config import load_gateway
-from livepeer_client.facts import GatewayTotals, OrchestratorTotals, StoredTicket, TicketState
+from livepeer_client.facts import GatewayTotals, OrchestratorTotals, StoredTicket
 from livepeer_client.nodes.gateway import Gateway
 from livepeer_client.policy.selection import Verdict
-from livepeer_client.ports import SegmentSource
 from livepeer_client.services.dispatch import Event, SegmentSent, Swapped
 from livepeer_client.types import Address, BlockNumber
 from scripts._demo import cast, operators
-from scripts._demo.local_chain import LocalChain, local_chain
+from scripts._demo.local_chain import CHAIN_ID, LocalChain, local_chain
 from scripts._demo.operators import Orchestrator
-from scripts._demo.reconcile import ChainFigures, Row, compare, shown
+from scripts._demo.reconcile import OPEN_STATES, ChainFigures, Missing, Row, compare, shown
 from scripts._demo.screen import Screen, StreamProgress, eth
 
 _REDEMPTION_TIMEOUT_S: Final = 90.0
 _ROUND_TIMEOUT_S: Final = 60.0
-_OPEN: Final = (TicketState.HELD, TicketState.SENT)
 
 
 @dataclass(frozen=True)
@@ -40,10 +37,24 @@ class Script:
     video: Path | None
     folder: Path
 
-    def source(self) -> SegmentSource:
-        if self.video is not None:
-            return FileVideo(self.video, segment_s=cast.SEGMENT_S)
-        return GeneratedVideo(width=640, height=360, fps=25, segment_s=cast.SEGMENT_S, count=self.segments, seed=1)
+    async def source(self) -> tuple[int, AsyncIterator[tuple[int, bytes, int]]]:
+        """How many segments there are, and the segments with their numbers and durations in ms."""
+        if self.video is None:
+            generated = GeneratedVideo(640, 360, cast.PROFILES[0].fps, cast.SEGMENT_S, self.segments, seed=1)
+            return self.segments, generated.segments()
+        # A file's keyframes decide how many there are, so it is cut first; a long one is shown in part.
+        cut: list[tuple[int, bytes, int]] = []
+        async with contextlib.aclosing(FileVideo(self.video, cast.SEGMENT_S).segments()) as pieces:
+            async for _, data, duration_ms in pieces:
+                cut.append((len(cut), data, duration_ms))
+                if len(cut) == self.segments:
+                    break
+        return len(cut), _replay(cut)
+
+
+async def _replay(segments: Sequence[tuple[int, bytes, int]]) -> AsyncIterator[tuple[int, bytes, int]]:
+    for segment in segments:
+        yield segment
 
 
 @dataclass
@@ -68,6 +79,13 @@ class Stage:
         (found,) = (orchestrator for orchestrator in self.orchestrators if orchestrator.address == address)
         return found
 
+    async def approach_round_end(self) -> None:
+        """Mine until a round boundary is near: the stream meets it soon, and its tickets then have a whole round."""
+        state, head = await self.suite.round_state(), await self.suite.head()
+        left = state.start_block + state.length_blocks - head.l1_block
+        if left > cast.BLOCKS_BEFORE_BOUNDARY:
+            await self.chain.mine(left - cast.BLOCKS_BEFORE_BOUNDARY)
+
     async def next_round(self) -> int:
         """Run the clock until the nodes have opened another round. Returns it."""
         before = (await self.suite.round_state()).last_initialized
@@ -88,9 +106,10 @@ async def tell(script: Script, screen: Screen) -> list[Row]:
     async with contextlib.AsyncExitStack() as stack:
         screen.step("A chain of our own, and the contracts on it")
         chain = await stack.enter_async_context(local_chain(script.folder))
-        await operators.deploy(chain, addresses, script.folder / "deploy.log")
+        with screen.working("compiling and deploying the contracts"):
+            await operators.deploy(chain, addresses, script.folder / "deploy.log")
         suite = Suite(chain.rpc, load_addresses(addresses))
-        screen.say(f"Vyper suite deployed by [b]ape run deploy[/] on {chain.url} (chain {operators.CHAIN_ID})")
+        screen.say(f"Vyper suite deployed by [b]ape run deploy[/] on {chain.url} (chain {CHAIN_ID})")
         show_contracts(screen, suite)
 
         screen.step("Four orchestrators and a delegator take their places")
@@ -98,7 +117,9 @@ async def tell(script: Script, screen: Screen) -> list[Row]:
         supply = await token_figures(suite)
         for orchestrator in stage.orchestrators:
             stack.push_async_callback(orchestrator.stop_node)
-        await take_places(stage, addresses)
+        with screen.working("bonding, registering, starting the nodes, waiting for the next round"):
+            round_ = await take_places(stage, addresses)
+        await show_places(stage, round_)
 
         screen.step("A gateway puts down money and looks for work done")
         settings = operators.gateway_settings(script.folder / "gateway", chain, addresses)
@@ -108,18 +129,25 @@ async def tell(script: Script, screen: Screen) -> list[Row]:
             f"deposit {eth(cast.GATEWAY_DEPOSIT)} ETH, reserve {eth(cast.GATEWAY_RESERVE)} ETH with the TicketBroker"
         )
         await show_discovery(stage, gateway)
+        await stage.approach_round_end()
 
         screen.step("A video is streamed, each segment paid with signed lottery tickets")
         await stream(stage, gateway, script)
 
         screen.step("Winners wait for their parameters to expire, then are redeemed in batches")
-        stores = await redeem_all(stage)
+        with screen.working("waiting for the parameters to expire and the last winner to be redeemed"):
+            stores = await redeem_all(stage)
+        show_batches(stage, stores)
 
         screen.step("Everybody takes out what is theirs")
         payouts = await cash_in(stage)
         gain = await leave(stage, gateway)
 
         screen.step("Reconciliation: every figure from two independent sources")
+        # Nobody acts any more, so that all figures are of one moment.
+        for orchestrator in stage.orchestrators:
+            await orchestrator.stop_node()
+        chain.set_beat(0)
         books = dict(await gateway.totals())
         figures = await chain_figures(stage, payouts, gain, supply)
         return compare(books, missing(books, stores.totals), stores.totals, stores.batches, figures)
@@ -149,7 +177,7 @@ def set_up(script: Script, screen: Screen, chain: LocalChain, suite: Suite) -> S
     )
 
 
-async def take_places(stage: Stage, addresses: Path) -> None:
+async def take_places(stage: Stage, addresses: Path) -> int:
     async with asyncio.TaskGroup() as group:
         for orchestrator in stage.orchestrators:
             group.create_task(orchestrator.register(stage.suite))
@@ -161,7 +189,11 @@ async def take_places(stage: Stage, addresses: Path) -> None:
         for orchestrator in stage.orchestrators:
             group.create_task(orchestrator.start_node())
     # Stake counts from the round after it was bonded.
-    round_ = await stage.next_round()
+    return await stage.next_round()
+
+
+async def show_places(stage: Stage, round_: int) -> None:
+    first = stage.orchestrators[0]
     pool = {member.address: member for member in await stage.suite.orchestrators()}
     rows = []
     for orchestrator in stage.orchestrators:
@@ -213,8 +245,8 @@ async def show_discovery(stage: Stage, gateway: Gateway) -> None:
 
 async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
     """Stream the video; kill whoever serves in the middle of a segment, and restart it later."""
-    total = script.segments
-    kill_at, restart_at = total // 3, 2 * total // 3
+    total, segments = await script.source()
+    kill_at, restart_at = total // 3, total // 2
     killer: asyncio.Task[None] | None = None
     served: Counter[str] = Counter()
     rounds_before = (await stage.suite.round_state()).last_initialized
@@ -238,7 +270,7 @@ async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
 
         sent = 0
         session = gateway.stream(cast.PROFILES, observer=watch)
-        async for seq, segment, duration_ms in script.source().segments():
+        async for seq, segment, duration_ms in segments:
             result = await session.submit(seq, segment, duration_ms)
             sent += 1
             served[stage.name_of(result.orchestrator)] += 1
@@ -264,53 +296,64 @@ async def kill(stage: Stage, victim: Orchestrator, seq: int, progress: StreamPro
     # The payment is in, the work has begun, the answer has not left: the delay of the node is longer than this.
     await asyncio.sleep(victim.role.latency_ms / 2000)
     assert victim.node is not None
-    await victim.node.kill()
+    progress.say(
+        f"[yellow]SIGKILL[/] of {victim.name} (process {victim.node.process.pid}) in the middle of segment {seq}"
+    )
     stage.killed = victim.name
-    progress.say(f"[yellow]SIGKILL[/] of {victim.name} in the middle of segment {seq}")
+    await victim.node.kill()
 
 
 @dataclass(frozen=True)
 class Stores:
+    """What the orchestrators' stores say: totals by orchestrator, and winners by the transaction that redeemed them."""
+
     totals: dict[bytes, OrchestratorTotals]
-    batches: dict[bytes, Sequence[bytes]]
+    batches: dict[bytes, Sequence[StoredTicket]]
 
 
 async def redeem_all(stage: Stage) -> Stores:
     """Wait until no winner is open, then stop the nodes that served and read their stores from disk."""
+    stage.chain.set_beat(cast.BRISK_BEAT_BLOCKS_PER_S)
     deadline = asyncio.get_running_loop().time() + _REDEMPTION_TIMEOUT_S
-    while True:
-        waiting = {one.name: await open_winners(one) for one in stage.orchestrators}
-        if not any(waiting.values()) or asyncio.get_running_loop().time() > deadline:
+    while asyncio.get_running_loop().time() < deadline:
+        if not any([await open_winners(orchestrator) for orchestrator in stage.orchestrators]):
             break
         await asyncio.sleep(0.5)
     totals: dict[bytes, OrchestratorTotals] = {}
-    batches: dict[bytes, Sequence[bytes]] = {}
-    rows = []
+    batches: dict[bytes, Sequence[StoredTicket]] = {}
     for orchestrator in stage.orchestrators:
         # The last one goes on opening rounds; it has served nobody and its store does not change any more.
         if orchestrator is not stage.orchestrators[-1]:
             await orchestrator.stop_node()
         async with await SqliteTicketStore.open(orchestrator.store, read_only=True) as store:
             totals[orchestrator.address] = await store.totals()
-            tickets = await store.tickets()
-        for tx_hash, group in group_by_transaction(tickets).items():
-            batches[tx_hash] = [ticket.hash for ticket in group]
-            rows.append(
-                (
-                    orchestrator.name + (" (restarted)" if orchestrator.name == stage.killed else ""),
-                    "0x" + tx_hash.hex()[:16] + "…",
-                    str(len(group)),
-                    eth(sum(ticket.paid for ticket in group)),
-                    ", ".join(sorted({ticket.state.value for ticket in group})),
-                )
-            )
-    stage.screen.table(("orchestrator", "batch", "tickets", "ETH", "outcome by event"), rows, right=(2, 3))
+            batches.update(group_by_transaction(await store.tickets()))
     return Stores(totals, batches)
+
+
+def show_batches(stage: Stage, stores: Stores) -> None:
+    rows = []
+    for tx_hash, group in stores.batches.items():
+        name = stage.name_of(group[0].winner.ticket.recipient)
+        rounds = sorted({ticket.winner.ticket.creation_round for ticket in group})
+        rows.append(
+            (
+                name + (" (restarted)" if name == stage.killed else ""),
+                "0x" + tx_hash.hex()[:16] + "…",
+                str(len(group)),
+                ", ".join(str(round_) for round_ in rounds),
+                eth(sum(ticket.paid for ticket in group)),
+                ", ".join(sorted({ticket.state.value for ticket in group})),
+            )
+        )
+    stage.screen.table(
+        ("orchestrator", "batch", "tickets", "of round", "ETH", "outcome by event"), rows, right=(2, 3, 4)
+    )
 
 
 async def open_winners(orchestrator: Orchestrator) -> int:
     async with await SqliteTicketStore.open(orchestrator.store, read_only=True) as store:
-        return len(await store.tickets(*_OPEN))
+        return len(await store.tickets(*OPEN_STATES))
 
 
 def group_by_transaction(tickets: Sequence[StoredTicket]) -> dict[bytes, list[StoredTicket]]:
@@ -359,17 +402,16 @@ async def token_figures(suite: Suite) -> tuple[int, int]:
     return supply, held
 
 
-def missing(
-    books: dict[Address, GatewayTotals], stores: dict[bytes, OrchestratorTotals]
-) -> dict[bytes, tuple[int, Fraction]]:
-    """What the gateway sent to each orchestrator and its store never saw. Only unanswered payments may be missing."""
-    lost: dict[bytes, tuple[int, Fraction]] = {}
+def missing(books: dict[Address, GatewayTotals], stores: dict[bytes, OrchestratorTotals]) -> list[Missing]:
+    """What the gateway sent and no store ever saw. Only payments that were never answered may be missing."""
+    found = []
     for address, book in books.items():
         store = stores[address]
-        count = book.tickets_sent - store.tickets_received
-        if 0 <= count <= book.tickets_unanswered:
-            lost[address] = (count, book.expected_value_sent - store.expected_value_credited)
-    return lost
+        payments = book.payments - store.payments
+        if 0 < payments <= book.payments - book.segments:
+            tickets = book.tickets_sent - store.tickets_received
+            found.append(Missing(payments, tickets, book.expected_value_sent - store.expected_value_credited))
+    return found
 
 
 async def chain_figures(
@@ -389,6 +431,7 @@ async def chain_figures(
         fees_withdrawn=await logs("BondingManager", "WithdrawFees"),
         gateway_withdrawals=await logs("TicketBroker", "Withdrawal"),
         rewards=await logs("BondingManager", "Reward"),
+        bonds=await logs("BondingManager", "Bond"),
         deposits_funded=sum(log.args["amount"] for log in await logs("TicketBroker", "DepositFunded")),
         reserves_funded=sum(log.args["amount"] for log in await logs("TicketBroker", "ReserveFunded")),
         payout_balances=sum([await stage.chain.balance(address) for address in payouts.values()]),
@@ -405,15 +448,15 @@ async def chain_figures(
 def show_reconciliation(screen: Screen, rows: Sequence[Row]) -> bool:
     """Print the table. True if every row agrees."""
     screen.table(
-        ("figure", "one source", "", "the other source", "", ""),
+        ("figure", "one source", "says", "another", "says", ""),
         [
             (
                 row.what,
-                row.left_source,
-                shown(row, row.left),
-                row.right_source,
-                shown(row, row.right),
-                ("[green]agrees[/]" if row.agrees else "[bold red]DIFFERS[/]") + (f" {row.note}" if row.note else ""),
+                row.left[0],
+                shown(row, row.left[1]),
+                row.right[0],
+                shown(row, row.right[1]),
+                "[green]agrees[/]" if row.agrees else "[bold red]DIFFERS[/]",
             )
             for row in rows
         ],

@@ -124,6 +124,8 @@ def build_network(project: Any, accounts: Any, chain: Any, params: Params = LOCA
         stranger=stranger,
         late_transcoder=late,
     )
+    # From a round's first block on there is time to register before the round is locked.
+    network.next_round()
     network.become_transcoder(transcoder, 1000 * LPT)
     network.become_transcoder(second, 1000 * LPT)
     network.bond(delegator, 500 * LPT, transcoder)

@@ -13,51 +13,24 @@ from typing import Any
 
 import av
 import pytest
-from av.audio.frame import AudioFrame
 
 from livepeer_client.adapters.media import FileVideo, GeneratedVideo, PyavProbe, PyavTranscoder
 from livepeer_client.adapters.media.threads import StopFlag, Stopped, run_stoppable
-from livepeer_client.codec.messages import CodecProfile, SegmentCredentials, VideoCodec, VideoFormat, VideoProfile
+from livepeer_client.codec.messages import CodecProfile, VideoCodec, VideoFormat, VideoProfile
 from livepeer_client.errors import ConfigError, InvalidInput, MediaError
 from livepeer_client.facts import MediaInfo, Rendition
-from livepeer_client.ports import SegmentSource
-from livepeer_client.types import ZERO_HASH
-
-SMALL = {"width": 160, "height": 96, "segment_s": 1, "preset": "ultrafast"}
-
-
-def profile(width: int = 128, height: int = 72, bitrate: int = 100_000, **more: Any) -> VideoProfile:
-    return VideoProfile(f"{width}x{height}", width, height, bitrate, **more)
-
-
-def credentials(*profiles: VideoProfile) -> SegmentCredentials:
-    return SegmentCredentials(b"manifest", 0, ZERO_HASH, profiles, b"", 2000)
-
-
-async def collect(source: SegmentSource) -> list[bytes]:
-    return [data async for _, data, _ in source.segments()]
-
-
-def packets(data: bytes) -> list[tuple[Fraction, bool]]:
-    """Moments in seconds and keyframe marks, as the container has them."""
-    with av.open(io.BytesIO(data)) as container:
-        found = []
-        for packet in container.demux(video=0):
-            if packet.size:
-                assert packet.pts is not None
-                found.append((packet.pts * packet.time_base, packet.is_keyframe))
-        return found
-
-
-def frame_types(data: bytes) -> str:
-    with av.open(io.BytesIO(data)) as container:
-        return "".join(av.video.frame.PictureType(frame.pict_type).name for frame in container.decode(video=0))
-
-
-def brightness(data: bytes) -> list[int]:
-    """One number per frame that changes when the picture does."""
-    with av.open(io.BytesIO(data)) as container:
-        return [sum(bytes(frame.planes[0])) for frame in container.decode(video=0)]
+from tests.client.adapters.videos import (
+    SMALL,
+    brightness,
+    collect,
+    credentials,
+    frame_types,
+    packets,
+    profile,
+    sound_of,
+    without_keyframe,
+    write_video,
+)
 
 
 @pytest.fixture
@@ -363,137 +336,6 @@ async def test_inspect__one_frame__lasts_one_frame(probe: PyavProbe) -> None:
     info = await probe.inspect(segment)
     assert info.frames == 1
     assert info.duration_s > 0
-
-
-# --- files ----------------------------------------------------------------------------------------
-
-
-def write_video(
-    path: Path,
-    *,
-    frames: int,
-    codec: str = "libx264",
-    gop: int = 15,
-    sound: bool = False,
-    times: list[int] | None = None,
-    b_frames: int = 2,
-) -> Path:
-    """160x96 at 30 frames per second, with B-frames and a keyframe every `gop` frames."""
-    options = {"preset": "veryfast", "bf": str(b_frames)} if codec == "libx264" else {}
-    with av.open(str(path), "w") as container:
-        video: Any = container.add_stream(codec, rate=30, options=options)
-        video.width, video.height, video.pix_fmt, video.gop_size = 160, 96, "yuv420p", gop
-        audio: Any = container.add_stream("aac", rate=48_000, layout="mono") if sound else None
-        for number in range(frames):
-            frame = av.VideoFrame(160, 96, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes((index + 3 * number) % 200 for index in range(plane.buffer_size)))
-            frame.pts = times[number] if times else number
-            frame.time_base = Fraction(1, 30)
-            container.mux(video.encode(frame))
-            if audio is not None:
-                # 1600 samples are as long as one picture.
-                samples = AudioFrame(format="fltp", layout="mono", samples=1600)
-                samples.sample_rate, samples.pts, samples.time_base = 48_000, 1600 * number, Fraction(1, 48_000)
-                samples.planes[0].update(bytes(samples.planes[0].buffer_size))
-                container.mux(audio.encode(samples))
-        container.mux(video.encode(None))
-        if audio is not None:
-            container.mux(audio.encode(None))
-    return path
-
-
-def without_keyframe(directory: Path) -> bytes:
-    """A segment that begins after its only keyframe."""
-    path = write_video(directory / "whole.ts", frames=20, gop=60, b_frames=0)
-    buffer = io.BytesIO()
-    with av.open(str(path)) as source, av.open(buffer, "w", format="mpegts") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size and not packet.is_keyframe:
-                packet.stream = stream
-                target.mux(packet)
-    return buffer.getvalue()
-
-
-def sound_of(data: bytes) -> bytes:
-    """The first sound track's content, decoded."""
-    with av.open(io.BytesIO(data)) as container:
-        return b"".join(bytes(frame.planes[0]) for frame in container.decode(audio=0))
-
-
-@pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv", "flv"])
-async def test_file_video__h264__is_cut_at_keyframes_and_not_encoded_again(
-    probe: PyavProbe, tmp_path: Path, suffix: str
-) -> None:
-    path = await asyncio.to_thread(write_video, tmp_path / f"v.{suffix}", frames=90)
-    found = [item async for item in FileVideo(path, 1).segments()]
-    assert [seq for seq, _, _ in found] == [0, 1, 2]
-    # Matroska rounds every timestamp to a millisecond.
-    assert all(abs(duration_ms - 1000) <= 1 for _, _, duration_ms in found)
-    moments: list[Fraction] = []
-    shown: list[int] = []
-    for _, data, _ in found:
-        info = await probe.inspect(data)
-        assert (info.width, info.height, info.frames) == (160, 96, 30)
-        assert abs(info.duration_s - 1) < Fraction(1, 500)
-        assert packets(data)[0][1]
-        moments += sorted(moment for moment, _ in packets(data))
-        shown += brightness(data)
-    assert all(abs(moment - 10 - Fraction(number, 30)) < Fraction(1, 500) for number, moment in enumerate(moments))
-    assert shown == brightness(await asyncio.to_thread(path.read_bytes))
-
-
-@pytest.mark.parametrize(
-    ("name", "codec", "gop", "b_frames"),
-    [("v.mkv", "libx264", 300, 2), ("v.mkv", "mpeg2video", 15, 0), ("v.avi", "libx264", 15, 0)],
-    ids=["few keyframes", "other codec", "no display times"],
-)
-async def test_file_video__that_cannot_be_cut__is_encoded_anew(
-    probe: PyavProbe, tmp_path: Path, name: str, codec: str, gop: int, b_frames: int
-) -> None:
-    path = await asyncio.to_thread(
-        lambda: write_video(tmp_path / name, frames=75, codec=codec, gop=gop, b_frames=b_frames)
-    )
-    found = [item async for item in FileVideo(path, 1, preset="ultrafast").segments()]
-    infos = [await probe.inspect(data) for _, data, _ in found]
-    assert [(info.width, info.height, info.frames) for info in infos] == [(160, 96, 30), (160, 96, 30), (160, 96, 15)]
-    assert [duration_ms for _, _, duration_ms in found] == [1000, 1000, 500]
-    assert all(packets(data)[0][1] for _, data, _ in found)
-
-
-@pytest.mark.parametrize("gop", [15, 300], ids=["cut", "encoded anew"])
-async def test_file_video__with_sound__copies_it(tmp_path: Path, gop: int) -> None:
-    path = await asyncio.to_thread(lambda: write_video(tmp_path / "v.mp4", frames=75, gop=gop, sound=True))
-    segments = await collect(FileVideo(path, 1, preset="ultrafast"))
-    assert len(segments) == 3
-    with av.open(io.BytesIO(b"".join(segments))) as container:
-        sound = [packet for packet in container.demux(audio=0) if packet.size]
-    # 75 x 1600 samples in packets of 1024, plus the encoder's lead-in.
-    assert 117 <= len(sound) <= 119
-    moments = [packet.pts for packet in sound if packet.pts is not None]
-    assert moments == sorted(moments)
-
-
-@pytest.mark.parametrize("content", [None, b"no video at all"])
-async def test_file_video__missing_or_not_video__is_a_media_error(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "v.mp4"
-    if content is not None:
-        await asyncio.to_thread(path.write_bytes, content)
-    with pytest.raises(MediaError):
-        await collect(FileVideo(path, 1))
-
-
-async def test_file_video__abandoned_after_one_segment__closes_cleanly(tmp_path: Path) -> None:
-    path = await asyncio.to_thread(lambda: write_video(tmp_path / "v.mp4", frames=90))
-    stream = FileVideo(path, 1).segments()
-    assert (await anext(stream))[0] == 0
-    await stream.aclose()  # type: ignore[attr-defined]
-
-
-def test_file_video__no_duration__is_invalid(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput):
-        FileVideo(tmp_path / "v.mp4", 0)
 
 
 # --- threads and the extra ------------------------------------------------------------------------

@@ -175,10 +175,11 @@ def test_encode_payment__zero_integers__are_empty_and_others_minimal() -> None:
     assert message.ticket_params.expiration_block == b"\x01\x00"
 
 
+@pytest.mark.parametrize("first", [b"\x00", b"\x01"], ids=["small value", "large value"])
 @pytest.mark.parametrize("name", ["face_value", "win_prob", "seed", "expiration_block"])
-def test_decode_payment__integer_of_33_bytes__is_malformed(name: str) -> None:
+def test_decode_payment__integer_of_33_bytes__is_malformed(name: str, first: bytes) -> None:
     message = _payment_message()
-    setattr(message.ticket_params, name, b"\x01" * 33)
+    setattr(message.ticket_params, name, first + b"\x01" * 32)
     with pytest.raises(MalformedMessage, match=name):
         wire.decode_payment(message.SerializeToString())
 

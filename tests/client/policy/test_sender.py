@@ -168,6 +168,11 @@ def test_stage_payment__fee_below_one_ticket__buys_one() -> None:
     assert staged.balance == Balance()
 
 
+def test_stage_payment__credit_for_the_fee_but_below_one_ticket__buys_one() -> None:
+    # The recipient wants a ticket's worth of credit at all times.
+    assert _stage(GOOD, Balance(Fraction(50)), fee=1).credit.tickets == 1
+
+
 def test_stage_payment__enough_credit__buys_none_and_the_payment_is_bare() -> None:
     staged = _stage(GOOD, Balance(Fraction(1_000)), fee=900)
     assert staged.tickets == ()

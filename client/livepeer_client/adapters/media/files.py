@@ -16,6 +16,7 @@ from livepeer_client.adapters.media.generated import START_S
 from livepeer_client.adapters.media.libav import (
     DEFAULT_RATE,
     INVALID_VIDEO,
+    demux,
     open_output,
     require_av,
     translated,
@@ -130,7 +131,7 @@ class _Cutter:
             stream = video_stream(container)
             length = 1 / (stream.average_rate or DEFAULT_RATE)
             is_h264 = stream.codec_context.name == "h264"
-            for packet in container.demux(stream):
+            for packet in demux(container, stream):
                 self.stop.check()
                 moment = _moment(packet)
                 if moment is None:
@@ -158,7 +159,7 @@ class _Cutter:
             lead_in = iter(scan.lead_in)
             writer = _Writer(stream, sound, shift)
             try:
-                for packet in _packets(container, stream, sound):
+                for packet in demux(container, stream, sound):
                     self.stop.check()
                     moment = _moment(packet)
                     if moment is None:
@@ -184,7 +185,7 @@ class _Cutter:
             encoder = self._encoder(stream, sound)
             last: Fraction | None = None
             try:
-                for packet in _packets(container, stream, sound):
+                for packet in demux(container, stream, sound):
                     self.stop.check()
                     if packet.stream is sound:
                         if packet.size and packet.dts is not None:
@@ -259,10 +260,6 @@ class _Writer:
 def _sound(container: InputContainer) -> AudioStream | None:
     sound = container.streams.audio[0] if container.streams.audio else None
     return sound if sound is not None and can_copy(sound, VideoFormat.MPEGTS) else None
-
-
-def _packets(container: InputContainer, stream: VideoStream, sound: AudioStream | None) -> Iterator[Packet[Any]]:
-    return container.demux([stream] if sound is None else [stream, sound])
 
 
 def _moment(packet: Packet[Any]) -> Fraction | None:

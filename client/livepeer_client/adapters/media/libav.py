@@ -13,6 +13,8 @@ from livepeer_client.errors import ConfigError, MediaError
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 INVALID_VIDEO: Final = "TranscoderInvalidVideo"
@@ -76,6 +78,22 @@ def video_stream(container: InputContainer) -> VideoStream:
         raise MediaError(INVALID_VIDEO, f"picture of {context.width}x{context.height}")
     context.thread_count = 1
     return stream
+
+
+def demux(container: InputContainer, *streams: Stream | None) -> Iterator[Packet[Any]]:
+    """The packets of the streams that are there, in the order of the file, and an empty one of each at the end.
+
+    :raises MediaError: damaged so that a stream appears midway, which PyAV does not survive.
+    """
+    packets: Iterator[Packet[Any]] = container.demux([stream for stream in streams if stream is not None])
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            return
+        except IndexError as error:
+            raise MediaError(INVALID_VIDEO, "a stream appears midway") from error
+        yield packet
 
 
 def open_output(buffer: io.BytesIO, format_: VideoFormat) -> OutputContainer:

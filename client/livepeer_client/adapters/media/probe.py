@@ -7,6 +7,7 @@ from livepeer_client.adapters.media.libav import (
     DEFAULT_RATE,
     INVALID_VIDEO,
     MAX_SEGMENT_S,
+    demux,
     open_segment,
     require_av,
     translated,
@@ -47,7 +48,7 @@ def _inspect(data: bytes, stop: StopFlag) -> MediaInfo:
     with translated(INVALID_VIDEO), open_segment(data) as (container, stream):
         width, height = stream.width, stream.height
         rate = stream.average_rate
-        for frame in container.decode(stream):
+        for frame in (frame for packet in demux(container, stream) for frame in packet.decode()):
             stop.check()
             if frame.is_corrupt:
                 raise MediaError(INVALID_VIDEO, f"frame {frames} is damaged")

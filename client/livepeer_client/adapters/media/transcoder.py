@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
@@ -14,6 +14,7 @@ from livepeer_client.adapters.media.libav import (
     INVALID_VIDEO,
     MAX_FRAME_PIXELS,
     MAX_SEGMENT_S,
+    demux,
     open_segment,
     require_av,
     translated,
@@ -108,8 +109,7 @@ def _feed(
     first: Fraction | None = None
     last = Fraction(0)
     keyframes = 0
-    packets: Iterator[Packet[Any]] = container.demux([stream] if sound is None else [stream, sound])
-    for packet in packets:
+    for packet in demux(container, stream, sound):
         stop.check()
         if packet.stream is sound:
             if packet.size and packet.dts is not None:
