@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import random
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -251,6 +252,28 @@ async def test_transcode_and_inspect__garbage__is_invalid_video(
         with pytest.raises(MediaError) as refused:
             await attempt
         assert refused.value.reason == "TranscoderInvalidVideo"
+
+
+async def test_transcode_and_inspect__random_damage__ends_in_a_result_or_a_media_error(
+    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes]
+) -> None:
+    wanted = credentials(profile(64, 36, fps=60), profile(64, 36, format=VideoFormat.MP4))
+    mp4 = (await transcoder.transcode(segments[0], wanted))[1].data
+    chance = random.Random(1)
+    outcomes: dict[str, int] = {}
+    for number in range(120):
+        damaged = bytearray(mp4 if number % 2 else segments[0])
+        for _ in range(chance.choice([1, 20, 200])):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        for attempt in (transcoder.transcode(bytes(damaged), wanted), probe.inspect(bytes(damaged))):
+            try:
+                await asyncio.wait_for(attempt, 20)
+                outcome = "made"
+            except MediaError as error:
+                outcome = error.reason
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    assert outcomes["made"] > 50
+    assert outcomes["TranscoderInvalidVideo"] > 50
 
 
 async def test_transcode_and_inspect__playlist__opens_nothing(
