@@ -1,4 +1,4 @@
-"""The demo in small: real chain, real processes, real video; it ends with books that agree, and leaves nothing behind."""
+"""The demo in small: real chain, processes and video; it ends with books that agree and leaves nothing behind."""
 
 import os
 import re

@@ -15,6 +15,7 @@ from livepeer_client.adapters.fakes import (
     FakeTransport,
     ManualClock,
     MemoryGatewayBooks,
+    fake_segment,
 )
 from livepeer_client.adapters.fakes.peers import FakeSubmission
 from livepeer_client.adapters.keys import LocalSigner
@@ -41,7 +42,7 @@ from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.services.discovery import DiscoveryService
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Event, StreamSession
 from livepeer_client.services.paying import Payer
-from livepeer_client.types import MAX_WIN_PROB, ZERO_HASH, BlockNumber, Hash32, Round, Wei, WinProb
+from livepeer_client.types import MAX_WIN_PROB, BlockNumber, Hash32, Round, Wei, WinProb
 
 CHALLENGE = bytes(32)
 FACE_VALUE = Wei(10**15)
@@ -207,9 +208,16 @@ class Market:
         return [event for event in self.events if isinstance(event, kind)]
 
 
+def segment(seq: int) -> bytes:
+    """Two seconds of fake 720p."""
+    return fake_segment(1280, 720, 60, 2000, str(seq))
+
+
+async def send(stream: StreamSession, *seqs: int) -> list[str]:
+    """Submit segments one after another; who did each."""
+    return [(await stream.submit(seq, segment(seq), 2000)).uri.split(".")[0].removeprefix("https://") for seq in seqs]
+
+
 def without_params(info: OrchestratorInfo) -> OrchestratorInfo:
     """What an orchestrator sends whose next quote failed."""
     return replace(info, ticket_params=None)
-
-
-__all__ = ["CHALLENGE", "PROFILES", "ZERO_HASH", "Market", "Orchestrator", "without_params"]

@@ -44,13 +44,13 @@ class Gateway:
     async def open(cls, config: GatewayConfig) -> AsyncIterator["Gateway"]:
         """Open everything a gateway needs; it is closed in reverse order.
 
-        :raises ConfigError: key or address file.
+        :raises ConfigError: key or address file, or the extra `media` is not installed.
         :raises StoreError: the books.
         """
         settings, clock = config.gateway, SystemClock()
         key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
         addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
-        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         signer = LocalSigner(key)
         async with AsyncExitStack() as opened:
             rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))

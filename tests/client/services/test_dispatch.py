@@ -6,52 +6,33 @@ from fractions import Fraction
 
 import pytest
 
-from livepeer_client.adapters.fakes import fake_segment
 from livepeer_client.codec.credentials import segment_digest
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import PriceInfo, TranscodeResult
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.codec.ticket import ticket_from_params
 from livepeer_client.errors import (
-    BadResult,
-    ChainUnavailable,
     InvalidInput,
     LivepeerError,
-    MediaError,
     NoOrchestrator,
-    ParamsRejected,
     PeerRefused,
     PeerTimeout,
     PeerUnreachable,
-    StoreError,
 )
-from livepeer_client.facts import Rendition
-from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.services.dispatch import (
     Chosen,
     DispatchRules,
     Renewed,
     SegmentDone,
     SegmentSent,
-    StreamSession,
     Swapped,
 )
-from livepeer_client.types import Wei
-from tests.support.market import PROFILES, Market, without_params
+from tests.support.market import PROFILES, Market, segment, send, without_params
 
 PIXELS = 60 * (426 * 240 + 640 * 360)
 """What two seconds at 30 frames per second yield."""
 DEAR = PriceInfo(2000, 1)
 """A segment at this price takes several tickets."""
-
-
-def segment(seq: int) -> bytes:
-    return fake_segment(1280, 720, 60, 2000, str(seq))
-
-
-async def send(stream: StreamSession, *seqs: int) -> list[str]:
-    """Who did each segment."""
-    return [(await stream.submit(seq, segment(seq), 2000)).uri.split(".")[0].removeprefix("https://") for seq in seqs]
 
 
 async def test_submit__first_segment__comes_back_checked_charged_and_explained() -> None:
@@ -144,7 +125,7 @@ async def test_submit__payment_that_was_never_answered__stays_in_the_books_as_un
     await send(market.stream(), 0)
     totals = await market.books.totals()
     lost, done = totals[market["ada"].signer.address], totals[market["bob"].signer.address]
-    assert (lost.payments, lost.segments, lost.fees) == (1, 0, 0)
+    assert (lost.payments, lost.segments, lost.fees) == (1, 0, Fraction(0))
     assert lost.tickets_unanswered == lost.tickets_sent == len(market["ada"].nonces) > 0
     assert lost.expected_value_unanswered == lost.expected_value_sent
     assert (done.segments, done.tickets_unanswered) == (1, 0)
@@ -320,6 +301,32 @@ async def test_submit__auth_token_in_its_last_tenth__is_renewed() -> None:
     assert len(market.happened(Renewed)) == 1
 
 
+async def test_submit__five_hundred_tickets_on_one_quote__is_renewed_before_more_are_written() -> None:
+    market = await Market("ada").open()
+    ada = market["ada"]
+    ada.price = PriceInfo(85_000, 1)
+    ada.tamper = lambda result: replace(result, info=without_params(ada.info()))
+    stream = market.stream()
+    await send(stream, 0, 1)
+    assert not market.happened(Renewed)
+    await send(stream, 2, 3)
+    assert len(market.happened(Renewed)) == 1
+    assert max(nonce for _, nonce in ada.nonces) >= 500
+    assert len(set(ada.nonces)) == len(ada.nonces)
+
+
+async def test_submit__more_tickets_than_the_quote_has_left__is_renewed_and_sent_in_one_go() -> None:
+    market = await Market("ada").open()
+    ada = market["ada"]
+    ada.price = PriceInfo(170_000, 1)
+    ada.tamper = lambda result: replace(result, info=without_params(ada.info()))
+    assert await send(market.stream(), 0, 1) == ["ada", "ada"]
+    assert len(market.happened(Renewed)) == 1
+    assert not market.happened(Swapped)
+    assert [len(payment.tickets) > 300 for _, payment in ada.received] == [True, True]
+    assert ada.received[1][1].tickets[0].sender_nonce == 1
+
+
 async def test_submit__renewal_fails__swaps() -> None:
     market = await Market("ada", "bob").open()
     stream = market.stream()
@@ -328,222 +335,6 @@ async def test_submit__renewal_fails__swaps() -> None:
     del market.probe.answers[market["ada"].uri]
     assert await send(stream, 1) == ["bob"]
     assert len(market["ada"].received) == 1
-
-
-# --- results that do not check out ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "tamper",
-    [
-        lambda result: replace(result, sig=bytes(65)),
-        lambda result: replace(result, sig=b""),
-        lambda result: replace(result, segments=result.segments[:1]),
-        lambda result: replace(result, segments=tuple(reversed(result.segments))),
-        lambda result: replace(result, seq=result.seq + 1),
-        lambda result: replace(
-            result, segments=(replace(result.segments[0], pixels=result.segments[0].pixels + 1), result.segments[1])
-        ),
-        lambda result: replace(
-            result, segments=(replace(result.segments[0], url="https://10.0.0.1/internal"), result.segments[1])
-        ),
-    ],
-    ids=["forged", "unsigned", "one missing", "swapped", "another number", "pixels", "elsewhere"],
-)
-async def test_submit__result_does_not_check_out__swaps_bars_and_charges_nothing(tamper: object) -> None:
-    market = await Market("ada", "bob").open()
-    market["ada"].tamper = tamper  # type: ignore[assignment]
-    assert await send(market.stream(), 0) == ["bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, BadResult)
-    cheated = (await market.books.totals())[market["ada"].signer.address]
-    assert (cheated.segments, cheated.fees) == (0, 0)
-    assert cheated.tickets_unanswered > 0
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        fake_segment(424, 240, 60, 2000),
-        fake_segment(426, 240, 60, 1000),
-        b"not a video",
-    ],
-    ids=["size", "duration", "undecodable"],
-)
-async def test_submit__rendition_is_not_what_was_ordered__swaps(data: bytes) -> None:
-    market = await Market("ada", "bob").open()
-
-    def retouch(rendition: Rendition) -> Rendition:
-        return replace(rendition, data=data, pixels=424 * 240 * 60) if rendition.profile.name == "P240" else rendition
-
-    market["ada"].retouch = retouch
-    assert await send(market.stream(), 0) == ["bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, BadResult)
-
-
-async def test_submit__rendition_cannot_be_fetched__swaps_without_a_bar() -> None:
-    market = await Market("ada", "bob").open()
-
-    def lose(result: TranscodeResult) -> TranscodeResult:
-        market.transport.files.clear()
-        return result
-
-    market["ada"].tamper = lose
-    stream = market.stream()
-    assert await send(stream, 0) == ["bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, PeerRefused)
-
-
-async def test_submit__barred_orchestrator__is_not_even_the_last_resort() -> None:
-    market = await Market("ada").open()
-    stream = market.stream()
-    market["ada"].tamper = lambda result: replace(result, sig=bytes(65))
-    with pytest.raises(NoOrchestrator):
-        await send(stream, 0)
-    market["ada"].tamper = lambda result: result
-    with pytest.raises(NoOrchestrator):
-        await send(stream, 1)
-    assert len(market["ada"].received) == 1
-
-
-async def test_submit__error_within_an_accepted_exchange__keeps_the_credit_and_swaps() -> None:
-    market = await Market("ada", "bob").open()
-    market["ada"].tamper = lambda result: TranscodeResult(result.seq, error="OrchestratorBusy", info=result.info)
-    assert await send(market.stream(), 0) == ["bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, PeerRefused)
-    assert (swap.cause.status, swap.cause.reason) == (200, "OrchestratorBusy")
-
-
-async def test_submit__error_that_blames_the_segment__goes_to_the_caller_without_a_swap() -> None:
-    market = await Market("ada", "bob").open()
-    stream = market.stream()
-    ada = market["ada"]
-    ada.tamper = lambda result: TranscodeResult(result.seq, error="No keyframes in input", info=result.info)
-    with pytest.raises(MediaError) as error:
-        await send(stream, 0)
-    assert error.value.reason == "No keyframes in input"
-    assert not market.happened(Swapped)
-    ada.tamper = lambda result: result
-    assert await send(stream, 1) == ["ada"]
-    # What was paid for the refused segment was credited, so it serves the next one.
-    assert [len(payment.tickets) for _, payment in ada.received] == [1, 0]
-
-
-async def test_submit__segment_that_does_not_decode__is_refused_before_anybody_is_paid() -> None:
-    market = await Market("ada").open()
-    with pytest.raises(MediaError):
-        await market.stream().submit(0, b"not a video", 2000)
-    assert (market.events, market.books.payments) == ([], {})
-
-
-@pytest.mark.parametrize(
-    ("seq", "data", "duration_ms"), [(-1, b"x", 2000), (0, b"", 2000), (0, b"x", 0), (0, b"x", 300_001)]
-)
-async def test_submit__impossible_arguments__are_the_callers_mistake(seq: int, data: bytes, duration_ms: int) -> None:
-    market = await Market("ada").open()
-    with pytest.raises(InvalidInput):
-        await market.stream().submit(seq, data, duration_ms)
-
-
-# --- money ----------------------------------------------------------------------------------------
-
-
-async def test_submit__price_more_than_doubles__swaps_and_exactly_double_does_not() -> None:
-    market = await Market("ada", "bob").open()
-    stream = market.stream()
-    market["ada"].before_answer = None
-    await send(stream, 0)
-    market["ada"].price = PriceInfo(2, 1000)
-    assert await send(stream, 1, 2) == ["ada", "ada"]
-    market["ada"].price = PriceInfo(2001, 1_000_000)
-    assert await send(stream, 3, 4) == ["ada", "bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, ParamsRejected)
-    assert swap.cause.figures == {"price": Fraction(2001, 10**6), "initial_price": Fraction(1, 1000)}
-
-
-async def test_submit__free_orchestrator__gets_payments_without_tickets_and_needs_no_deposit() -> None:
-    market = await Market("ada").open()
-    market["ada"].price = PriceInfo(0, 1)
-    market.chain.senders.clear()
-    result = await market.stream().submit(0, segment(0), 2000)
-    assert (result.tickets, result.fee) == (0, 0)
-    ((_, payment),) = market["ada"].received
-    assert (payment.ticket_params, payment.sender) == (None, market.signer.address)
-    assert payment.expected_price == PriceInfo(0, 1)
-
-
-@pytest.mark.parametrize(
-    ("deposit", "reserve", "reason"),
-    [(0, 10**18, "no sender deposit"), (10**18, 0, "no sender reserve")],
-)
-async def test_submit__own_account_cannot_pay__goes_to_the_caller_and_suspends_nobody(
-    deposit: int, reserve: int, reason: str
-) -> None:
-    market = await Market("ada", "bob").open()
-    account = market.chain.senders[market.signer.address]
-    market.chain.senders[market.signer.address] = replace(account, deposit=Wei(deposit), reserve=Wei(reserve))
-    with pytest.raises(ParamsRejected) as rejected:
-        await send(market.stream(), 0)
-    assert rejected.value.reason == reason
-    assert not market.happened(Swapped)
-    assert not market["ada"].received
-
-
-async def test_submit__ticket_beyond_our_limit__swaps_with_the_figures() -> None:
-    market = await Market("ada", "bob").open()
-    market["bob"].price = PriceInfo(0, 1)
-    assert await send(market.stream(limits=SenderLimits(max_ev=Fraction(1))), 0) == ["bob"]
-    (swap,) = market.happened(Swapped)
-    assert isinstance(swap, Swapped)
-    assert isinstance(swap.cause, ParamsRejected)
-    assert swap.cause.figures["max_ev"] == 1
-    assert not market["ada"].received
-
-
-async def test_submit__books_refuse__nothing_is_sent_and_nobody_suspended() -> None:
-    market = await Market("ada").open()
-    stream = market.stream()
-    market.books.failure = StoreError("disk full")
-    with pytest.raises(StoreError):
-        await send(stream, 0)
-    assert market["ada"].received == []
-    market.books.failure = None
-    assert await send(stream, 0) == ["ada"]
-    # The nonces drawn for the payment that never left are spent.
-    assert market["ada"].nonces[0][1] > 1
-
-
-async def test_submit__chain_does_not_answer__is_ours_and_suspends_nobody() -> None:
-    market = await Market("ada").open()
-    stream = market.stream()
-    await send(stream, 0)
-    market.chain.failure = ChainUnavailable("down")
-    with pytest.raises(ChainUnavailable):
-        await send(stream, 1)
-    market.chain.failure = None
-    assert await send(stream, 1) == ["ada"]
-
-
-async def test_submit__cancelled_while_it_waits__leaves_the_payment_unanswered() -> None:
-    market = await Market("ada").open()
-    market["ada"].took_s = 5
-    stream = market.stream()
-    task = asyncio.create_task(stream.submit(0, segment(0), 2000))
-    await market.clock.advance(1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    totals = (await market.books.totals())[market["ada"].signer.address]
-    assert totals.tickets_unanswered == totals.tickets_sent > 0
 
 
 # --- speed ----------------------------------------------------------------------------------------
