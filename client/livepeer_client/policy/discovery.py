@@ -154,7 +154,7 @@ def classify(
         return reject(RejectReason.DIRECTORY_ONLY)
     missing = capability.mismatch(job, info.capabilities)
     if missing is not None:
-        return reject(RejectReason.INCOMPATIBLE, missing=missing)
+        return reject(RejectReason.INCOMPATIBLE, because=missing)
     if info.auth_token is None:
         return reject(RejectReason.NO_AUTH_TOKEN)
     if params is None:

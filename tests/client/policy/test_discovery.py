@@ -83,7 +83,7 @@ def test_classify__missing_capability__is_rejected_naming_it() -> None:
     job = Capabilities(JOB.bits | {Capability.HEVC_ENCODE})
     rejection = rejected(INFO, job)
     assert rejection.reason is RejectReason.INCOMPATIBLE
-    assert rejection.figures["missing"] == Mismatch(MismatchKind.CAPABILITY, Capability.HEVC_ENCODE)
+    assert rejection.figures["because"] == Mismatch(MismatchKind.CAPABILITY, Capability.HEVC_ENCODE)
     assert "HEVC encode" in rejection.text
 
 
