@@ -33,10 +33,13 @@ async def perform(script: Script, screen: Screen) -> bool:
 
 def main() -> int:
     options = arguments()
+    screen = Screen(record=options.picture is not None)
+    if options.video is not None and not options.video.is_file():
+        screen.console.print(f"[bold red]no such video:[/] {options.video}")
+        return 2
     folder = options.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    screen = Screen(record=options.picture is not None)
     try:
         agrees = asyncio.run(perform(Script(options.segments, options.video, folder), screen))
     except asyncio.CancelledError:

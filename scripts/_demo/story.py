@@ -17,7 +17,7 @@ from livepeer_client.config import load_gateway
 from livepeer_client.facts import GatewayTotals, OrchestratorTotals, StoredTicket
 from livepeer_client.nodes.gateway import Gateway
 from livepeer_client.policy.selection import Verdict
-from livepeer_client.services.dispatch import Event, SegmentSent, Swapped
+from livepeer_client.services.dispatch import Chosen, Event, SegmentSent, Swapped
 from livepeer_client.types import Address, BlockNumber
 from scripts._demo import cast, operators
 from scripts._demo.local_chain import CHAIN_ID, LocalChain, local_chain
@@ -25,6 +25,8 @@ from scripts._demo.operators import Orchestrator
 from scripts._demo.reconcile import OPEN_STATES, ChainFigures, Missing, Row, compare, shown
 from scripts._demo.screen import Screen, StreamProgress, eth
 
+Segments = AsyncIterator[tuple[int, bytes, int]]
+"""(number, MPEG-TS, duration in ms)"""
 _REDEMPTION_TIMEOUT_S: Final = 90.0
 _ROUND_TIMEOUT_S: Final = 60.0
 
@@ -37,7 +39,7 @@ class Script:
     video: Path | None
     folder: Path
 
-    async def source(self) -> tuple[int, AsyncIterator[tuple[int, bytes, int]]]:
+    async def source(self) -> tuple[int, Segments]:
         """How many segments there are, and the segments with their numbers and durations in ms."""
         if self.video is None:
             generated = GeneratedVideo(640, 360, cast.PROFILES[0].fps, cast.SEGMENT_S, self.segments, seed=1)
@@ -52,7 +54,7 @@ class Script:
         return len(cut), _replay(cut)
 
 
-async def _replay(segments: Sequence[tuple[int, bytes, int]]) -> AsyncIterator[tuple[int, bytes, int]]:
+async def _replay(segments: Sequence[tuple[int, bytes, int]]) -> Segments:
     for segment in segments:
         yield segment
 
@@ -79,12 +81,12 @@ class Stage:
         (found,) = (orchestrator for orchestrator in self.orchestrators if orchestrator.address == address)
         return found
 
-    async def approach_round_end(self) -> None:
-        """Mine until a round boundary is near: the stream meets it soon, and its tickets then have a whole round."""
+    async def approach_round_end(self, blocks: int) -> None:
+        """Mine until a round boundary is so near: the stream meets it soon, and its tickets then have a whole round."""
         state, head = await self.suite.round_state(), await self.suite.head()
         left = state.start_block + state.length_blocks - head.l1_block
-        if left > cast.BLOCKS_BEFORE_BOUNDARY:
-            await self.chain.mine(left - cast.BLOCKS_BEFORE_BOUNDARY)
+        if left > blocks:
+            await self.chain.mine(left - blocks)
 
     async def next_round(self) -> int:
         """Run the clock until the nodes have opened another round. Returns it."""
@@ -102,6 +104,8 @@ class Stage:
 
 async def tell(script: Script, screen: Screen) -> list[Row]:
     """Run the whole story. Returns the reconciliation."""
+    # First of all, so that a video that cannot be read is refused before anything starts.
+    total, segments = await script.source()
     addresses = script.folder / "addresses.json"
     async with contextlib.AsyncExitStack() as stack:
         screen.step("A chain of our own, and the contracts on it")
@@ -129,10 +133,10 @@ async def tell(script: Script, screen: Screen) -> list[Row]:
             f"deposit {eth(cast.GATEWAY_DEPOSIT)} ETH, reserve {eth(cast.GATEWAY_RESERVE)} ETH with the TicketBroker"
         )
         await show_discovery(stage, gateway)
-        await stage.approach_round_end()
+        await stage.approach_round_end(min(cast.BLOCKS_BEFORE_BOUNDARY, total))
 
         screen.step("A video is streamed, each segment paid with signed lottery tickets")
-        await stream(stage, gateway, script)
+        await stream(stage, gateway, total, segments)
 
         screen.step("Winners wait for their parameters to expire, then are redeemed in batches")
         with screen.working("waiting for the parameters to expire and the last winner to be redeemed"):
@@ -228,9 +232,11 @@ async def show_discovery(stage: Stage, gateway: Gateway) -> None:
             stage.name_of(candidate.address),
             f"{float(candidate.price):,.0f} wei" if candidate.price is not None else "-",
             f"{candidate.latency_s * 1000:.0f} ms" if candidate.latency_s is not None else "-",
-            f"{candidate.probability:.0%}" if candidate.probability is not None else "-",
-            "[red]refused[/]" if candidate.verdict is Verdict.REJECTED else f"[green]{candidate.verdict.value}[/]",
-            candidate.reason,
+            *(
+                ("-", "[red]refused[/]", candidate.reason)
+                if candidate.verdict is Verdict.REJECTED
+                else (f"{candidate.probability or 0:.0%}", "[green]fits[/]", "takes part in the draw, by stake")
+            ),
         )
         for candidate in selection.candidates
     ]
@@ -243,9 +249,8 @@ async def show_discovery(stage: Stage, gateway: Gateway) -> None:
     )
 
 
-async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
+async def stream(stage: Stage, gateway: Gateway, total: int, segments: Segments) -> None:
     """Stream the video; kill whoever serves in the middle of a segment, and restart it later."""
-    total, segments = await script.source()
     kill_at, restart_at = total // 3, total // 2
     killer: asyncio.Task[None] | None = None
     served: Counter[str] = Counter()
@@ -255,6 +260,9 @@ async def stream(stage: Stage, gateway: Gateway, script: Script) -> None:
         def watch(event: Event) -> None:
             nonlocal killer
             match event:
+                case Chosen() if event.orchestrator is not None:
+                    (why,) = (line.reason for line in event.candidates if line.address == event.orchestrator)
+                    progress.say(f"chosen for segment {event.seq}: [b]{stage.name_of(event.orchestrator)}[/] ({why})")
                 case SegmentSent() if event.seq == kill_at and killer is None:
                     victim = stage.by_address(event.orchestrator)
                     killer = asyncio.create_task(kill(stage, victim, event.seq, progress))
