@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance sizes lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -82,6 +82,9 @@ abi: setup
 
 proto: setup
 	@$(BIN)/python -m scripts._proto
+
+sizes: setup
+	@$(BIN)/ape run sizes
 
 lock: setup
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt

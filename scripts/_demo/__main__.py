@@ -55,7 +55,7 @@ def main() -> int:
         return 1
     screen.console.print("[bold green]Everything agrees, to the wei.[/]")
     if options.picture is not None:
-        screen.console.save_svg(str(options.picture), title="make demo")
+        screen.save_picture(options.picture)
     return 0
 
 

@@ -1,10 +1,13 @@
 """What the audience sees: headings, tables and a progress bar on a terminal, plain lines when piped."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Final
 
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -54,6 +57,11 @@ class Screen:
         for row in rows:
             table.add_row(*row)
         self.console.print(table)
+
+    def save_picture(self, path: Path) -> None:
+        """What was shown, as SVG in the reader's own monospace font: nothing is fetched when it is looked at."""
+        without_fonts = re.sub(r"@font-face {{.*?}}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+        self.console.save_svg(str(path), title="make demo", code_format=without_fonts, unique_id="demo")
 
     def progress(self, title: str, total: int) -> "StreamProgress":
         return StreamProgress(self.console, title, total)

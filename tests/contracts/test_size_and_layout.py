@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts._layouts import layout_of, render, snapshot
 from scripts._protocol import PROXIED
+from scripts.sizes import rows
 
 # EIP-170.
 MAX_RUNTIME_BYTES = 24_576
@@ -29,6 +31,13 @@ def test_runtime_size__every_contract__fits(production: dict[str, Any]) -> None:
 
     assert {name: size for name, size in sizes.items() if size >= MAX_RUNTIME_BYTES} == {}
     assert min(sizes.values()) > 0
+
+
+def test_readme__table_of_sizes__is_what_the_compiler_makes(fresh_build: None) -> None:
+    """After a wanted change: `make sizes`."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+
+    assert [row for row in rows() if f"| {row[0]} | {row[1]:,} | {row[2]} |" not in readme] == []
 
 
 @pytest.mark.parametrize("name", [*PROXIED, "ManagerProxy"])
