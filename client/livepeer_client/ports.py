@@ -147,7 +147,8 @@ class TicketStore(Protocol):
     """
 
     async def record_payment(self, payment: ReceivedPayment) -> None:
-        """Store a payment with its winners in one transaction. A winner already known is left as it is."""
+        """Store a payment with its winners in one transaction. A winner already known is left as it is, and a payment
+        without credit whose winners are all known, an old one come again, changes nothing."""
 
     async def record_debit(self, debit: Debit) -> None: ...
 

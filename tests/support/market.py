@@ -44,7 +44,7 @@ from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Event, 
 from livepeer_client.services.paying import Payer
 from livepeer_client.types import MAX_WIN_PROB, BlockNumber, Hash32, Round, Wei, WinProb
 
-CHALLENGE = bytes(32)
+CHALLENGE = bytes(16)
 FACE_VALUE = Wei(10**15)
 WIN_PROB = WinProb(MAX_WIN_PROB // 10**5)
 PROFILES = (VideoProfile("P240", 426, 240, 600_000, 30), VideoProfile("P360", 640, 360, 1_200_000, 30))

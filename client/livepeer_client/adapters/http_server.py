@@ -9,7 +9,7 @@ GET  /status                            a small JSON
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from aiohttp import web
 
@@ -17,6 +17,8 @@ MAX_SEGMENT_BYTES: Final = 300_000_000
 BODY_S: Final = 60
 """A segment is uploaded within half its duration or 2 s, and lasts 5 min at most; nobody honest needs a minute
 between two pieces of it."""
+UPLOAD_S: Final = 300
+"""For the whole body; a segment lasts no longer."""
 CHUNK_BYTES: Final = 1 << 18
 
 PAYMENT_HEADER: Final = "Livepeer-Payment"
@@ -39,8 +41,16 @@ class Refusal(Protocol):
 class Exchange(Protocol):
     """One `POST /segment`, step by step."""
 
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
     async def admit(self) -> Refusal | None:
-        """Judge the headers and take the payment; None to go on and read the body."""
+        """Judge the headers and take the payment; None to go on."""
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether the body is to be read, once admitted; if not, `work` has its answer without."""
 
     def check_body(self, body: bytes) -> Refusal | None:
         """Whether `body` is what was signed for; None to answer 200."""
@@ -62,9 +72,11 @@ class Desk(Protocol):
     def status(self) -> Mapping[str, object]: ...
 
 
-def build_app(desk: Desk, *, max_segment_bytes: int = MAX_SEGMENT_BYTES, body_s: float = BODY_S) -> web.Application:
-    """The routes over `desk`."""
-    routes = _Routes(desk, max_segment_bytes, body_s)
+def build_app(
+    desk: Desk, *, max_segment_bytes: int = MAX_SEGMENT_BYTES, body_s: float = BODY_S, upload_s: float = UPLOAD_S
+) -> web.Application:
+    """The routes over `desk`. A body may take `upload_s`, and `body_s` between two pieces of it."""
+    routes = _Routes(desk, max_segment_bytes, body_s, upload_s)
     app = web.Application()
     app.add_routes(
         [
@@ -78,20 +90,24 @@ def build_app(desk: Desk, *, max_segment_bytes: int = MAX_SEGMENT_BYTES, body_s:
 
 
 class _Routes:
-    def __init__(self, desk: Desk, max_segment_bytes: int, body_s: float) -> None:
+    def __init__(self, desk: Desk, max_segment_bytes: int, body_s: float, upload_s: float) -> None:
         self._desk = desk
         self._max_segment_bytes = max_segment_bytes
         self._body_s = body_s
+        self._upload_s = upload_s
 
     async def segment(self, request: web.Request) -> web.StreamResponse:
-        exchange = self._desk.exchange(*_headers(request))
+        with self._desk.exchange(*_headers(request)) as exchange:
+            return await self._segment(request, exchange)
+
+    async def _segment(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
         if (refusal := await exchange.admit()) is not None:
             return _refuse(refusal.status, refusal.reason)
         if request.content_type == _URI_BODY:
             # Fetching what a peer names would let it reach into our network (offchain-network 4.6).
             return _refuse(400, "BadRequest")
         try:
-            body = await self._read(request)
+            body = await self._read(request) if exchange.wants_body else b""
         except (TimeoutError, web.HTTPException, ConnectionError) as error:
             _log.info("segment body not read: %s", type(error).__name__)
             return _refuse(500, "Internal Server Error")
@@ -128,15 +144,16 @@ class _Routes:
             return None
         body = bytearray()
         pieces = request.content.iter_chunked(CHUNK_BYTES).__aiter__()
-        while True:
-            async with asyncio.timeout(self._body_s):
-                try:
-                    piece = await anext(pieces)
-                except StopAsyncIteration:
-                    return bytes(body)
-            if len(body) + len(piece) > self._max_segment_bytes:
-                return None
-            body += piece
+        async with asyncio.timeout(self._upload_s):
+            while True:
+                async with asyncio.timeout(self._body_s):
+                    try:
+                        piece = await anext(pieces)
+                    except StopAsyncIteration:
+                        return bytes(body)
+                if len(body) + len(piece) > self._max_segment_bytes:
+                    return None
+                body += piece
 
 
 def _headers(request: web.Request) -> tuple[str, str]:

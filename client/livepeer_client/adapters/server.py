@@ -26,11 +26,19 @@ from aiohttp import web
 IDLE_S: Final = 600
 """A connection without traffic is closed after this long."""
 HANDSHAKE_S: Final = 10
+"""For the TLS handshake, and again for the headers of the first HTTP request."""
 POLL_S: Final = 0.01
 MAX_RPC_BYTES: Final = 1 << 20
 """No request of `net.Orchestrator` comes near this."""
 MAX_HEADER_BYTES: Final = 1 << 18
 """A payment of 600 tickets is 60 kB of base64 in one header."""
+MAX_STREAMS: Final = 64
+"""Calls at the same time on one gRPC connection."""
+MAX_CONNECTIONS: Final = 300
+"""One that speaks gRPC takes three descriptors, and a process commonly has 1,024 of them."""
+MAX_CONNECTIONS_OF_HOST: Final = 150
+"""So that no single host can keep all others out."""
+_HEAD_END: Final = b"\r\n\r\n"
 
 _log = logging.getLogger(__name__)
 
@@ -108,19 +116,45 @@ class _Bridge:
 
 
 class _Front(asyncio.Protocol):
-    """A connection whose protocol is not yet known."""
+    """A connection whose protocol is not yet known; an HTTP one stays here until its first headers are complete.
+
+    aiohttp waits for those as long as it takes, so whoever sends none would keep a connection for nothing.
+    """
 
     def __init__(self, server: "TlsServer") -> None:
         self._server = server
+        self._transport: asyncio.Transport | None = None
+        self._head = bytearray()
+        self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        self._server.watch(transport)
+        if not self._server.admit(transport):
+            transport.abort()
+            return
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._server.bridge(transport)
         else:
-            self._server.hand_to_http(transport)
+            self._transport = transport
+            self._deadline = asyncio.get_running_loop().call_later(self._server.head_s, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        searched = max(0, len(self._head) - len(_HEAD_END) + 1)
+        self._head += data
+        # Headers beyond all bounds are for aiohttp to refuse.
+        if self._head.find(_HEAD_END, searched) < 0 and len(self._head) <= 2 * MAX_HEADER_BYTES:
+            return
+        assert self._transport is not None
+        self._stop_waiting()
+        self._server.hand_to_http(self._transport, bytes(self._head))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
 
 
 class TlsServer:
@@ -135,7 +169,13 @@ class TlsServer:
         app: web.Application,
         rpc: Sequence[grpc.GenericRpcHandler],
         grace_s: float = 5,
+        head_s: float = HANDSHAKE_S,
+        max_connections: int = MAX_CONNECTIONS,
+        max_connections_of_host: int = MAX_CONNECTIONS_OF_HOST,
     ) -> None:
+        self.head_s = head_s
+        self._max_connections = max_connections
+        self._max_connections_of_host = max_connections_of_host
         self._host = host
         self._requested_port = port
         self._context = context
@@ -145,7 +185,7 @@ class TlsServer:
         self._http: web.Server | None = None
         self._rpc_path: Path | None = None
         self._bridges: dict[asyncio.Task[None], _Bridge] = {}
-        self._accepted: weakref.WeakKeyDictionary[asyncio.Transport, socket.socket] = weakref.WeakKeyDictionary()
+        self._accepted = weakref.WeakKeyDictionary[asyncio.Transport, tuple[socket.socket, str]]()
         self._port = 0
         self._running: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -175,6 +215,7 @@ class TlsServer:
                 options=[
                     ("grpc.max_receive_message_length", MAX_RPC_BYTES),
                     ("grpc.max_connection_idle_ms", IDLE_S * 1000),
+                    ("grpc.max_concurrent_streams", MAX_STREAMS),
                 ],
             )
             rpc.add_insecure_port(f"unix:{self._rpc_path}")
@@ -184,6 +225,8 @@ class TlsServer:
                 access_log=None,
                 keepalive_timeout=IDLE_S,
                 max_field_size=MAX_HEADER_BYTES,
+                # A peer does not decide how much a piece of its body grows here.
+                auto_decompress=False,
                 shutdown_timeout=self._grace_s,
             )
             await rpc.start()
@@ -210,16 +253,24 @@ class TlsServer:
                 await self._drop_bridges()
                 await self._close_connections()
 
-    def watch(self, transport: asyncio.Transport) -> None:
-        """Remember a connection, to see it gone at the end whoever has it by then."""
-        self._accepted[transport] = transport.get_extra_info("socket")
+    def admit(self, transport: asyncio.Transport) -> bool:
+        """Remember a connection, to see it gone at the end whoever has it by then; False if there are too many."""
+        peer = transport.get_extra_info("peername")
+        host = str(peer[0]) if peer else ""
+        hosts = [self._accepted[each][1] for each in self._still_open()]
+        if len(hosts) >= self._max_connections or hosts.count(host) >= self._max_connections_of_host:
+            _log.warning("connection refused host=%s connections=%d of it %d", host, len(hosts), hosts.count(host))
+            return False
+        self._accepted[transport] = (transport.get_extra_info("socket"), host)
+        return True
 
-    def hand_to_http(self, transport: asyncio.Transport) -> None:
-        """Let aiohttp have the connection; its bodies are then copied once."""
+    def hand_to_http(self, transport: asyncio.Transport, received: bytes) -> None:
+        """Let aiohttp have the connection and what came on it; its bodies are then copied once."""
         assert self._http is not None
         handler = self._http()
         transport.set_protocol(handler)
         handler.connection_made(transport)
+        handler.data_received(received)
 
     def bridge(self, transport: asyncio.Transport) -> None:
         """Join the connection to the gRPC server."""
@@ -251,4 +302,4 @@ class TlsServer:
         await asyncio.sleep(POLL_S)
 
     def _still_open(self) -> list[asyncio.Transport]:
-        return [transport for transport, line in self._accepted.items() if line.fileno() != -1]
+        return [transport for transport, (line, _) in self._accepted.items() if line.fileno() != -1]

@@ -10,7 +10,7 @@ import time
 from collections.abc import Coroutine
 from functools import partial
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
@@ -29,7 +29,7 @@ from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.ports import TicketStore
-from livepeer_client.services.advertise import AdvertiseService, Offer
+from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.redemption import RedemptionService
@@ -37,8 +37,6 @@ from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.work import WorkService
-
-TOKEN_KEY_BYTES: Final = 32
 
 
 async def run(config: OrchestratorConfig) -> None:

@@ -333,6 +333,9 @@ def judge_payment(
         return _refused(payment, error)
     if not payment.tickets:
         return PaymentVerdict(0, Fraction(0), (), frozenset(), None)
+    if len(payment.tickets) > MAX_NONCES:
+        # No quote could credit them all, and each one costs the recovery of a signature.
+        return _refused(payment, MalformedMessage("payment", f"{len(payment.tickets)} tickets, at most {MAX_NONCES}"))
 
     if _unlocks_soon(sender_info, last_initialized_round):
         figures = {"withdraw_round": sender_info.withdraw_round, "last_initialized_round": last_initialized_round}

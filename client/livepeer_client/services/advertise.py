@@ -14,13 +14,25 @@ from livepeer_client.codec.credentials import (
 )
 from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, OrchestratorRequest
 from livepeer_client.codec.signature import is_signed_by
-from livepeer_client.errors import BadCredentials, ChainError, QuoteRefused, StoreError
+from livepeer_client.errors import (
+    BadCredentials,
+    ChainError,
+    InvalidInput,
+    MalformedMessage,
+    QuoteRefused,
+    StoreError,
+)
 from livepeer_client.ports import Clock, Signer
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.types import ADDRESS_BYTES, Address
 
 SESSION_ID_BYTES: Final = 4
 """8 hex characters, as everybody's session ids are (offchain-network 0)."""
+TOKEN_KEY_BYTES: Final = 32
+MAX_PING_BYTES: Final = 31
+"""A ping is answered with the plain signature over its hash, which is how tickets, logins, segments and results are
+signed too. All of those are longer, from the 32 bytes of a lone rendition's hash to the 232 of a ticket, so nobody
+can have one of them signed as a ping."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +48,7 @@ class Offer:
 class AdvertiseService:
     """`token_key`: 32 bytes that authenticate sessions; kept over restarts, tokens survive them.
 
+    :raises InvalidInput: a token key that is not 32 bytes.
     :param latency_s: added before each answer, to play a distant orchestrator on a local network.
     """
 
@@ -49,6 +62,9 @@ class AdvertiseService:
         clock: Clock,
         latency_s: float = 0,
     ) -> None:
+        if len(token_key) != TOKEN_KEY_BYTES:
+            # An empty file would make a key that everybody knows.
+            raise InvalidInput(f"a token key is {TOKEN_KEY_BYTES} bytes, got {len(token_key)}")
         self._offer = offer
         self._signer = signer
         self._payments = payments
@@ -112,5 +128,10 @@ class AdvertiseService:
         return token
 
     async def ping(self, value: bytes) -> bytes:
-        """Proof that we hold our key: a signature over `value` (offchain-network 2.4)."""
+        """Proof that we hold our key: a signature over `value` (offchain-network 2.4).
+
+        :raises MalformedMessage: `value` is long enough to be something else that this key signs.
+        """
+        if len(value) > MAX_PING_BYTES:
+            raise MalformedMessage("ping", f"{len(value)} bytes, at most {MAX_PING_BYTES}")
         return await self._signer.sign(ping_digest(value))

@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from livepeer_client.codec.ticket import ExpirationParams
 from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.ports import Chain, Clock
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Wei
+
+READERS: Final = 4
+"""Senders looked up at the same time. Anybody may ask for terms under ever new keys; the node must still have room
+for redemption and rounds."""
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -49,6 +53,7 @@ class ChainView:
         self._moment: Moment | None = None
         self._read_at = 0.0
         self._senders: dict[Address, SenderFacts] = {}
+        self._readers = asyncio.Semaphore(READERS)
 
     async def moment(self) -> Moment:
         async with self._lock:
@@ -59,9 +64,17 @@ class ChainView:
             return self._moment
 
     async def sender(self, sender: Address) -> SenderFacts:
-        moment = await self.moment()
+        await self.moment()
         known = self._senders.get(sender)
-        if known is None:
+        return known if known is not None else await self._look_up(sender)
+
+    async def _look_up(self, sender: Address) -> SenderFacts:
+        async with self._readers:
+            # Another block, or somebody else's answer, may have come while this one waited.
+            moment = await self.moment()
+            known = self._senders.get(sender)
+            if known is not None:
+                return known
             reserve = self._chain.claimable_reserve(sender, self._recipient)
             known = SenderFacts(*await _both(self._chain.sender_info(sender), reserve))
             if self._moment is moment:

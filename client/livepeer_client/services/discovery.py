@@ -24,7 +24,8 @@ from livepeer_client.policy.discovery import (
 from livepeer_client.ports import Chain, Clock, OrchestratorProbe, Signer
 from livepeer_client.types import Signature
 
-_CHALLENGE_BYTES: Final = 32
+# Shorter than anything else that an orchestrator's key signs, or an honest one would have to refuse.
+_CHALLENGE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

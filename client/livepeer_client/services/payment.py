@@ -31,6 +31,7 @@ from livepeer_client.policy.recipient import (
 )
 from livepeer_client.ports import Clock, TicketStore
 from livepeer_client.services.chain_view import ChainView, Moment
+from livepeer_client.services.tasks import completed
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
 
 ACCOUNT_IDLE_S: Final = AUTH_TOKEN_LIFETIME_S
@@ -162,15 +163,12 @@ class PaymentService:
                 if self._base_price == 0:
                     seat.account = credited(seat.account, Fraction(0), Fraction(0))
                 return Fraction(0)
-            moment = await self._view.moment()
             info = (await self._view.sender(sender)).info if sender else _NOBODY
-            verdict = self._judge(payment, moment, info)
+            # The block comes last, with nothing awaited between it and the verdict: by an older one a quote could
+            # still be valid whose nonces are swept already.
+            verdict = self._judge(payment, await self._view.moment(), info)
             if verdict.credited or verdict.winners:
-                await self._record(payment, session_id, verdict)
-            if verdict.credited:
-                if verdict.price is None:
-                    raise Bug("tickets were credited without a price")
-                seat.account = credited(seat.account, verdict.credited, verdict.price)
+                await completed(self._book(seat, payment, session_id, verdict))
         if verdict.rejection is not None:
             raise verdict.rejection
         return verdict.credited
@@ -200,7 +198,8 @@ class PaymentService:
             return []
         return [(params.recipient_rand_hash, self._quotes[params.recipient_rand_hash])]
 
-    async def _record(self, payment: Payment, session_id: str, verdict: PaymentVerdict) -> None:
+    async def _book(self, seat: _Seat, payment: Payment, session_id: str, verdict: PaymentVerdict) -> None:
+        """Store what a payment brought, then credit it."""
         received = ReceivedPayment(
             sender=Address(payment.sender),
             session_id=session_id,
@@ -216,6 +215,10 @@ class PaymentService:
                 known.nonces -= verdict.nonces
             raise
         self._winners_recorded += len(verdict.winners)
+        if verdict.credited:
+            if verdict.price is None:
+                raise Bug("tickets were credited without a price")
+            seat.account = credited(seat.account, verdict.credited, verdict.price)
 
     # --- sessions -----------------------------------------------------------------------------------
 
@@ -246,9 +249,12 @@ class PaymentService:
             if seat.account is None:
                 raise Bug(f"work for session {session_id} without an account")
             account, fee = debited(seat.account, pixels)
-            await self._store.record_debit(Debit(sender, session_id, seq, pixels, fee))
-            seat.account = account
+            await completed(self._debit(seat, account, Debit(sender, session_id, seq, pixels, fee)))
         return fee
+
+    async def _debit(self, seat: _Seat, after: Account, debit: Debit) -> None:
+        await self._store.record_debit(debit)
+        seat.account = after
 
     async def sweep(self) -> None:
         """Forget nonces of quotes that have expired and accounts that nobody can use any more.
@@ -261,7 +267,7 @@ class PaymentService:
         for key, seat in list(self._seats.items()):
             if now - seat.used_at > ACCOUNT_IDLE_S and not seat.users:
                 balance = seat.account.balance if seat.account is not None else Fraction(0)
-                _log.info("account dropped sender=0x%s session=%s balance=%s", key[0].hex(), key[1], balance)
+                _log.info("account dropped sender=0x%s session=%s balance_wei=%d", key[0].hex(), key[1], int(balance))
                 del self._seats[key]
 
     @asynccontextmanager

@@ -15,3 +15,20 @@ async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+async def completed(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` to its end, even if the caller is cancelled meanwhile; the cancellation is raised after it.
+
+    For what must not be left half done, such as a commit and the balance that goes with it.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            # Nobody asks any more how it ended; look, so that asyncio does not report that as overlooked.
+            task.exception()
+        raise

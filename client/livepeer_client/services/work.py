@@ -1,6 +1,6 @@
 """`POST /segment`: one exchange step by step, sessions with their order and limits (offchain-network 4.1, 4.3).
 
-    admit        payment header 402, credentials 403, payment and balance 400
+    admit        payment header 402, credentials 403, payment and balance 400; takes a place in the session
     check_body   hash 403
     work         after the 200 is out: transcode, charge, answer; what fails here is said inside the answer
 
@@ -9,8 +9,7 @@ A charge is stored before the renditions are offered, and both before the answer
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -227,15 +226,19 @@ class WorkService:
         token = self._advertise.check_token(credentials.auth_token)
         return Admitted(Address(payment.sender), token, credentials)
 
-    async def perform(self, admitted: "Admitted", body: bytes) -> TranscodeResult:
-        """Do the work of an exchange in its session's turn, charge it and offer the renditions."""
+    async def perform(self, admitted: "Admitted", place: "_Session | None", body: bytes) -> TranscodeResult:
+        """Do the work of an exchange in its session's turn, charge it and offer the renditions.
+
+        Without a place (see `enter`) the answer says that there was none.
+        """
         credentials, session_id = admitted.credentials, admitted.token.session_id
         segments: tuple[TranscodedSegment, ...] = ()
         sig = b""
-        error = self._no_room(session_id)
-        if not error:
+        error = "" if place is not None else self._no_room(session_id) or BUSY
+        if place is not None:
             try:
-                async with self._turn(session_id):
+                # They come in the order in which they asked.
+                async with place.turn:
                     segments, sig = await self._transcode(admitted, body)
             except MediaError as refusal:
                 error = refusal.reason
@@ -280,19 +283,23 @@ class WorkService:
         session = self._sessions.get(session_id)
         return BUSY if session is not None and session.present > QUEUE_LENGTH else ""
 
-    @asynccontextmanager
-    async def _turn(self, session_id: str) -> AsyncIterator[None]:
-        """Wait for one's turn in a session; they come in the order in which they asked."""
+    def enter(self, session_id: str) -> "_Session | None":
+        """Take a place in a session, from before a body is read until its work is done; None if there is no room.
+
+        So a sender has no more bodies in our memory than its session has places.
+        """
+        if self._no_room(session_id):
+            return None
         session = self._sessions.setdefault(session_id, _Session())
         session.present += 1
-        try:
-            async with session.turn:
-                yield
-        finally:
-            session.present -= 1
-            session.used_at = self._clock.monotonic()
-            # Ended meanwhile: back it goes, so that its last renditions can be fetched and are then forgotten.
-            self._sessions.setdefault(session_id, session)
+        return session
+
+    def leave(self, session_id: str, place: "_Session") -> None:
+        """Give up a place."""
+        place.present -= 1
+        place.used_at = self._clock.monotonic()
+        # Ended meanwhile: back it goes, so that its last renditions can be fetched and are then forgotten.
+        self._sessions.setdefault(session_id, place)
 
     def close_idle(self) -> None:
         """Close sessions without a segment for 70 s."""
@@ -317,12 +324,25 @@ class Admitted:
 
 
 class SegmentExchange:
-    """One `POST /segment`: `admit`, then `check_body`, then `work`, each once and in this order."""
+    """One `POST /segment`: `admit`, then `check_body`, then `work`, each once and in this order, inside a `with`."""
 
     def __init__(self, service: WorkService, payment: str, credentials: str) -> None:
         self._service = service
         self._headers = (payment, credentials)
         self._admitted: Admitted | None = None
+        self._place: _Session | None = None
+
+    def __enter__(self) -> "SegmentExchange":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._admitted is not None and self._place is not None:
+            self._service.leave(self._admitted.token.session_id, self._place)
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether there is room to work on it. Without, `work` answers so whatever it is given."""
+        return self._place is not None
 
     async def admit(self) -> Refused | None:
         """Judge the headers and take the payment; None to go on."""
@@ -330,17 +350,18 @@ class SegmentExchange:
         if isinstance(admitted, Refused):
             return admitted
         self._admitted = admitted
+        self._place = self._service.enter(admitted.token.session_id)
         return None
 
     def check_body(self, body: bytes) -> Refused | None:
-        """Whether `body` is what the sender signed."""
-        if self._passed().credentials.hash != keccak256(body):
+        """Whether `body` is what the sender signed, if one was wanted."""
+        if self.wants_body and self._passed().credentials.hash != keccak256(body):
             return Refused(403, "Forbidden")
         return None
 
     async def work(self, body: bytes) -> bytes:
         """The encoded `TranscodeResult`, whatever became of the work."""
-        return wire.encode_transcode_result(await self._service.perform(self._passed(), body))
+        return wire.encode_transcode_result(await self._service.perform(self._passed(), self._place, body))
 
     def _passed(self) -> Admitted:
         if self._admitted is None:

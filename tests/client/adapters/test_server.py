@@ -42,6 +42,8 @@ class DeskDouble:
     hold: asyncio.Event = field(default_factory=asyncio.Event)
     headers: list[tuple[str, str]] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    room: bool = True
+    left: int = 0
 
     def exchange(self, payment: str, credentials: str) -> "ExchangeDouble":
         self.headers.append((payment, credentials))
@@ -61,6 +63,16 @@ class DeskDouble:
 @dataclass
 class ExchangeDouble:
     desk: DeskDouble
+
+    def __enter__(self) -> "ExchangeDouble":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.desk.left += 1
+
+    @property
+    def wants_body(self) -> bool:
+        return self.desk.room
 
     async def admit(self) -> Said | None:
         return self.desk.refusal

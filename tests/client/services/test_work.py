@@ -34,11 +34,11 @@ async def post(
         payment = wire.payment_header(payment or session.payment(2))
     if not isinstance(credentials, str):
         credentials = wire.segment_header(credentials or session.credentials())
-    exchange = session.shop.work.exchange(payment, credentials)
-    refusal = await exchange.admit() or exchange.check_body(body)
-    if refusal is not None:
-        return refusal
-    return wire.decode_transcode_result(await exchange.work(body))
+    with session.shop.work.exchange(payment, credentials) as exchange:
+        refusal = await exchange.admit() or exchange.check_body(body)
+        if refusal is not None:
+            return refusal
+        return wire.decode_transcode_result(await exchange.work(body))
 
 
 async def work(session: Session, seq: int = 0) -> TranscodeResult:
@@ -393,7 +393,8 @@ async def test_session__beyond_the_limit__is_capped_before_its_payment() -> None
 async def test_session__beyond_the_limit_meanwhile__is_capped_inside_the_answer() -> None:
     shop = Shop(max_sessions=1)
     exchanges = [shop.work.exchange(*(await shop.session()).headers()) for _ in range(2)]
-    assert [await exchange.admit() for exchange in exchanges] == [None, None]
+    # Both are admitted before either has its place.
+    assert await asyncio.gather(*(exchange.admit() for exchange in exchanges)) == [None, None]
 
     results = [wire.decode_transcode_result(await exchange.work(SEGMENT)) for exchange in exchanges]
 

@@ -44,8 +44,11 @@ class MemoryTicketStore:
 
     async def record_payment(self, payment: ReceivedPayment) -> None:
         self._check()
+        new = [winner for winner in payment.winners if winner.ticket.hash not in self._tickets]
+        if payment.winners and not new and not payment.credited:
+            return
         self.payments.append(payment)
-        for winner in payment.winners:
+        for winner in new:
             hash_ = winner.ticket.hash
             self._tickets.setdefault(hash_, StoredTicket(winner, hash_, TicketState.HELD, Wei(0), None, ""))
 

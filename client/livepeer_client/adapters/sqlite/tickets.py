@@ -133,9 +133,11 @@ class SqliteTicketStore:
         key = (payment.sender, payment.session_id)
 
         def work(connection: sqlite3.Connection) -> None:
+            new = connection.executemany(_INSERT_WINNER, winners).rowcount
+            if winners and not new and not payment.credited:
+                return
             credited = _sum(connection, "credited", key) + payment.credited
             connection.execute(_ADD_PAYMENT, (*key, payment.received, fraction(credited)))
-            connection.executemany(_INSERT_WINNER, winners)
 
         await self._database.run(work)
 
