@@ -31,7 +31,19 @@ LivepeerError                    .retryable: may the same call succeed later, un
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from fractions import Fraction
 from typing import ClassVar
+
+
+def _figures(figures: Mapping[str, object]) -> str:
+    """Figures for people: a fraction of a wei, which may run to 80 digits either side, as a plain number."""
+    return " ".join(f"{name}={_plain(value)}" for name, value in figures.items())
+
+
+def _plain(value: object) -> object:
+    if not isinstance(value, Fraction) or value.denominator == 1:
+        return value
+    return int(value) if abs(value) >= 1000 else f"{float(value):.4g}"
 
 
 class LivepeerError(Exception):
@@ -125,7 +137,7 @@ class TicketRejected(RemoteProtocolError):
         self.reason = reason
         self.fatal = fatal
         self.figures = dict(figures or {})
-        detail = " ".join(f"{name}={value}" for name, value in self.figures.items())
+        detail = _figures(self.figures)
         super().__init__(f"{reason.value} {detail}".rstrip())
 
 
@@ -136,7 +148,7 @@ class ParamsRejected(LivepeerError):
         self.reason = reason
         self.refresh = refresh
         self.figures = figures
-        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        detail = _figures(figures)
         super().__init__(f"{reason} {detail}".rstrip())
 
 
@@ -146,7 +158,7 @@ class QuoteRefused(LivepeerError):
     def __init__(self, reason: str, **figures: object) -> None:
         self.reason = reason
         self.figures = figures
-        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        detail = _figures(figures)
         super().__init__(f"{reason} {detail}".rstrip())
 
 
@@ -156,7 +168,7 @@ class PaymentRefused(LivepeerError):
     def __init__(self, reason: str, **figures: object) -> None:
         self.reason = reason
         self.figures = figures
-        detail = " ".join(f"{name}={value}" for name, value in figures.items())
+        detail = _figures(figures)
         super().__init__(f"{reason} {detail}".rstrip())
 
 
@@ -166,7 +178,7 @@ class InsufficientBalance(LivepeerError):
     def __init__(self, *, balance: object, required: object) -> None:
         self.balance = balance
         self.required = required
-        super().__init__(f"Insufficient balance: have {balance} wei, need {required} wei")
+        super().__init__(f"Insufficient balance: have {_plain(balance)} wei, need {_plain(required)} wei")
 
 
 class ChainError(LivepeerError):

@@ -239,10 +239,10 @@ class Transcoder(Protocol):
 
 
 class MediaProbe(Protocol):
-    async def inspect(self, data: bytes) -> MediaInfo:
-        """Decode a segment completely.
+    async def inspect(self, data: bytes, *, max_pixels: int | None = None) -> MediaInfo:
+        """Decode a segment completely, unless it has more than `max_pixels` over all its frames.
 
-        :raises MediaError: it does not decode.
+        :raises MediaError: it does not decode, or has more.
         """
 
 

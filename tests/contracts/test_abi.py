@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from scripts.export_abi import REFERENCE, Entry, signature_of, type_of
+from tests.support.vectors import ABSENT
 
-pytestmark = pytest.mark.skipif(
-    not REFERENCE.is_dir(), reason="the ABIs of the deployed contracts are not part of this repository"
-)
+pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason=ABSENT)
 
 # Published contracts that this repository does not contain.
 LEFT_OUT = {

@@ -7,6 +7,7 @@ a cache and no statement about identity; when a peer cannot be reached it is fet
 """
 
 import asyncio
+import logging
 import os
 import ssl
 import tempfile
@@ -40,6 +41,8 @@ GET_ORCHESTRATOR: Final = "/net.Orchestrator/GetOrchestrator"
 PING: Final = "/net.Orchestrator/Ping"
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _MAX_HOST_CHARS: Final = 253
+
+_log = logging.getLogger(__name__)
 
 
 def _timed_out(peer: str, status: int, text: str) -> LivepeerError:
@@ -98,7 +101,8 @@ def _authority(uri: str) -> _Authority:
         host.encode("idna")
     except ValueError as error:
         raise MalformedMessage("service URI", f"{uri!r}: {error}") from error
-    if parts.scheme not in ("http", "https") or not 0 < len(host) <= _MAX_HOST_CHARS or port == 0:
+    fits = 0 < len(host) <= _MAX_HOST_CHARS and host.isprintable()
+    if parts.scheme not in ("http", "https") or not fits or port == 0:
         raise MalformedMessage("service URI", f"{uri!r} is not http(s)://host:port")
     tls = parts.scheme == "https"
     return _Authority(host, port or (443 if tls else 80), tls)
@@ -117,7 +121,7 @@ def _pin(der: bytes, host: str) -> _Pin:
     try:
         certificate = x509.load_der_x509_certificate(der)
         return _Pin(der, _certificate_name(certificate) or host)
-    except ValueError as error:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise MalformedMessage("certificate", str(error)) from error
 
 
@@ -154,11 +158,15 @@ class _PinFolder:
             return None
 
     def store(self, authority: _Authority, pin: _Pin) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(ssl.DER_cert_to_PEM_cert(pin.der))
-        os.replace(name, self._path(authority))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(ssl.DER_cert_to_PEM_cert(pin.der))
+            os.replace(name, self._path(authority))
+        except OSError as error:
+            # A full disk, or a host whose name is too long for a file's: the cache lacks it, nothing else.
+            _log.warning("certificate of %s not kept: %s", authority.target, error)
 
 
 class _Channel:

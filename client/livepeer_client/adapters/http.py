@@ -44,11 +44,26 @@ CLIENT_ERRORS: Final[Mapping[type[Exception], Callable[[str, str], LivepeerError
     aiohttp.ClientError: PeerUnreachable,
 }
 
+# In our own words: aiohttp's name its internals. The chained error keeps them.
+_TEXTS: Final[Mapping[type[Exception], str]] = {
+    aiohttp.ServerTimeoutError: "no answer in time",
+    aiohttp.InvalidURL: "not a URL",
+    aiohttp.NonHttpUrlClientError: "not an HTTP URL",
+    aiohttp.ClientResponseError: "what came is not HTTP",
+    aiohttp.ClientPayloadError: "connection broke off while the answer was read",
+    aiohttp.ClientConnectorDNSError: "host not found",
+    aiohttp.ClientSSLError: "no TLS connection",
+    aiohttp.ClientConnectorError: "no connection",
+    aiohttp.ServerDisconnectedError: "connection closed before an answer came",
+    aiohttp.ClientConnectionError: "connection broke off",
+    aiohttp.ClientError: "the exchange failed",
+}
+
 
 def translated(peer: str, error: aiohttp.ClientError) -> LivepeerError:
     """The library's error for one of aiohttp's."""
     kind = next(CLIENT_ERRORS[kind] for kind in type(error).__mro__ if kind in CLIENT_ERRORS)
-    return kind(peer, str(error) or type(error).__name__)
+    return kind(peer, next(_TEXTS[kind] for kind in type(error).__mro__ if kind in _TEXTS))
 
 
 class HttpTransport:
@@ -130,6 +145,9 @@ class HttpTransport:
                 yield response
         except aiohttp.ClientError as error:
             raise translated(url, error) from error
+        except UnicodeError as error:
+            # A host that is no host name; asyncio finds out only when it looks the name up.
+            raise _malformed(url, "not a URL") from error
         except TimeoutError as error:
             raise PeerTimeout(url, f"{stage}: {timeout_s:g} s in all, {header_timeout_s:g} s for headers") from error
         finally:

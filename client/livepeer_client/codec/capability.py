@@ -234,7 +234,7 @@ class MismatchKind(Enum):
     MODEL = "model not offered"
     MODEL_COLD = "model not warm"
     MODEL_VERSION = "model runner version"
-    CAPABILITY = "capability missing"
+    CAPABILITY = "missing capability"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.policy.discovery import ProbePlan
+from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.ports import Chain, GatewayBooks
@@ -130,10 +131,10 @@ def _rules(settings: GatewaySettings) -> DispatchRules:
 
 def describe(candidate: Candidate) -> str:
     """One line for people: verdict, URI, price, latency, stake and reason."""
-    price = "-" if candidate.price is None else f"{float(candidate.price):g} wei/px"
+    price = "-" if candidate.price is None else f"{shown(candidate.price)} wei/px"
     latency = "-" if candidate.latency_s is None else f"{candidate.latency_s * 1000:.0f} ms"
     stake = f"{candidate.stake / 10**18:g} LPT"
-    return f"{candidate.verdict.value:9} {candidate.uri:32} {price:14} {latency:8} {stake:12} {candidate.reason}"
+    return f"{candidate.verdict.value:9} {candidate.uri:32} {price:20} {latency:8} {stake:12} {candidate.reason}"
 
 
 async def discover(config: GatewayConfig) -> None:

@@ -14,10 +14,13 @@ from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.messages import Capabilities, OrchestratorInfo, PriceInfo, RegisteredOrchestrator
 from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import InvalidInput
+from livepeer_client.policy.price import is_countable
 from livepeer_client.types import Address
 
 DEFAULT_WAKES_S: Final = (0.5, 1.0, 2.0, 4.0)
 DEFAULT_CUTOFF_S: Final = 6.0
+BECAUSE: Final = "because"
+"""Name of a figure that speaks for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ class Rejection:
     @property
     def text(self) -> str:
         """For people."""
-        detail = ", ".join(f"{name} {value}" for name, value in self.figures.items())
+        detail = ", ".join(
+            str(value) if name == BECAUSE else f"{name} {value}" for name, value in self.figures.items()
+        )
         return f"{self.reason.value} ({detail})" if detail else self.reason.value
 
 
@@ -154,7 +159,7 @@ def classify(
         return reject(RejectReason.DIRECTORY_ONLY)
     missing = capability.mismatch(job, info.capabilities)
     if missing is not None:
-        return reject(RejectReason.INCOMPATIBLE, because=missing)
+        return reject(RejectReason.INCOMPATIBLE, **{BECAUSE: missing})
     if info.auth_token is None:
         return reject(RejectReason.NO_AUTH_TOKEN)
     if params is None:
@@ -162,7 +167,7 @@ def classify(
     price = info.price_info
     if price is None:
         return reject(RejectReason.NO_PRICE)
-    if price.pixels_per_unit <= 0 or price.price_per_unit < 0:
+    if price.pixels_per_unit <= 0 or price.price_per_unit < 0 or not is_countable(price.wei_per_pixel):
         return reject(RejectReason.BAD_PRICE, wei=price.price_per_unit, pixels=price.pixels_per_unit)
     return Offer(member, info, params, price, price.wei_per_pixel, latency_s)
 

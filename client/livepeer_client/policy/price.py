@@ -14,8 +14,27 @@ MAX_PRICE_RISE: Final = 2
 """A session is dropped when its price exceeds this multiple of its first one."""
 PREPAID_MARGIN: Final = Fraction(2296835809958953, 2251799813685248)
 """What a gateway pays ahead of an estimate: the double nearest to 1.02, exactly."""
+MAX_DENOMINATOR: Final = 10_000
+DECIMALS: Final = 10**18
 PASSTHROUGH_FPS: Final = 60
 """Frame rate assumed where a profile keeps the source's."""
+
+
+def is_countable(price: Fraction) -> bool:
+    """Whether amounts at this price can be added up: a small denominator, or a decimal fraction of 18 places.
+
+    Fees are summed exactly, and a sum's denominator is the least common multiple of all that ever went into it. A
+    peer free to choose would name another prime each time, and make the sums as large as it likes; of these
+    denominators even all together have one of 15,000 bits.
+    """
+    return price.denominator <= MAX_DENOMINATOR or DECIMALS % price.denominator == 0
+
+
+def shown(amount: Fraction) -> str:
+    """An amount or price for people: 3,630,377,272 or 0.0012. Not exact below a thousandth part."""
+    if amount.denominator == 1 or abs(amount) >= 1000:
+        return f"{floor(amount):,}"
+    return f"{float(amount):.4g}"
 
 
 def price_to_info(price: Fraction) -> PriceInfo:
@@ -55,13 +74,15 @@ def check_price(offered: PriceInfo | None, initial: Fraction | None) -> Fraction
     """The price a gateway is about to pay, refused once it is more than twice the session's first one.
 
     :returns: wei per pixel.
-    :raises ParamsRejected: no price, a zero denominator, or a price that more than doubled.
+    :raises ParamsRejected: no price, a denominator of zero or too peculiar, or a price that more than doubled.
     """
     if offered is None:
         raise ParamsRejected("missing orchestrator price")
     if offered.pixels_per_unit == 0:
         raise ParamsRejected("pixels per unit is 0", price_per_unit=offered.price_per_unit)
     price = offered.wei_per_pixel
+    if not is_countable(price):
+        raise ParamsRejected("price is no decimal fraction", price=price)
     if initial is not None and price > MAX_PRICE_RISE * initial:
         raise ParamsRejected("Orchestrator price has more than doubled", price=price, initial_price=initial)
     return price

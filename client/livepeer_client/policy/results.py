@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -74,6 +75,27 @@ def rendition_limit(profile: VideoProfile, duration_s: float) -> int:
     return min(MAX_SEGMENT_BYTES, max(_RENDITION_FLOOR_BYTES, expected * _RENDITION_OVERHEAD))
 
 
+def most_frames(profile: VideoProfile, source: MediaInfo) -> int:
+    """The most frames a rendition may have: those of the ordered rate, or the source's where that is passed through,
+    for as long as it may last. Frames are paid for, and more of them cost next to nothing to make.
+    """
+    if profile.fps == 0:
+        return source.frames + ceil(source.frames * DURATION_TOLERANCE)
+    longest_s = source.duration_s + max(source.duration_s * DURATION_TOLERANCE, DURATION_TOLERANCE_S)
+    return ceil(longest_s * profile.fps / profile.fps_den)
+
+
+def check_claim(profile: VideoProfile, claimed_pixels: int, source: MediaInfo) -> None:
+    """Before a rendition is decoded, which takes work in proportion to its pixels.
+
+    :raises BadResult: no rendition of this profile has so many.
+    """
+    side = max(profile.width, profile.height)
+    most = side * (side + SIZE_TOLERANCE_PX) * most_frames(profile, source)
+    if claimed_pixels > most:
+        raise BadResult(f"pixels of {profile.name}", f"at most {most}", claimed_pixels)
+
+
 def check_offered(segments: Sequence[TranscodedSegment], profiles: Sequence[VideoProfile], transcoder: str) -> None:
     """Before anything is fetched: one rendition per profile, each lying at the orchestrator that made it.
 
@@ -103,7 +125,7 @@ def check_signature(renditions: Sequence[bytes], sig: bytes, address: Address) -
 def check_rendition(profile: VideoProfile, claimed_pixels: int, found: MediaInfo, source: MediaInfo) -> None:
     """A decoded rendition is what was ordered and what will be charged.
 
-    Pixels must match exactly; size and duration within the tolerances of this module.
+    Pixels must match exactly; size, frames and duration within the tolerances of this module.
 
     :raises BadResult:
     """
@@ -111,6 +133,9 @@ def check_rendition(profile: VideoProfile, claimed_pixels: int, found: MediaInfo
         raise BadResult(f"pixels of {profile.name}", found.pixels, claimed_pixels)
     if not _right_size(profile, found, source):
         raise BadResult(f"size of {profile.name}", (profile.width, profile.height), (found.width, found.height))
+    most = most_frames(profile, source)
+    if found.frames > most:
+        raise BadResult(f"frames of {profile.name}", f"at most {most}", found.frames)
     allowed = max(source.duration_s * DURATION_TOLERANCE, DURATION_TOLERANCE_S)
     if abs(found.duration_s - source.duration_s) > allowed:
         raise BadResult(

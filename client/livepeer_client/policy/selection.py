@@ -13,6 +13,7 @@ from typing import Final
 
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, Suspensions, suspension
+from livepeer_client.policy.price import shown
 from livepeer_client.types import Address
 
 GOOD_LATENCY_SCORE: Final = 1.0
@@ -232,4 +233,4 @@ def _rejected(rejection: Rejection) -> Candidate:
 
 
 def _wei(price: Fraction) -> str:
-    return f"{float(price):g} wei/pixel"
+    return f"{shown(price)} wei/pixel"

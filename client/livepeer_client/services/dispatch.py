@@ -31,6 +31,7 @@ from livepeer_client.policy.results import (
     MAX_SEGMENT_BYTES,
     MAX_SEGMENT_MS,
     NON_RETRYABLE,
+    check_claim,
     check_offered,
     check_rendition,
     check_signature,
@@ -439,10 +440,13 @@ class StreamSession:
             )
         )
         check_signature(datas, answer.sig, address)
+        for profile, each in pairs:
+            check_claim(profile, each.pixels, work.source)
         renditions: list[Rendition] = []
         for (profile, each), data in zip(pairs, datas, strict=True):
             try:
-                found = await self._shared.media.inspect(data)
+                # No further than it is charged for: a small file may hold hours of decoding.
+                found = await self._shared.media.inspect(data, max_pixels=each.pixels)
             except MediaError as error:
                 raise BadResult(f"rendition {profile.name}", "video that decodes", str(error)) from error
             check_rendition(profile, each.pixels, found, work.source)

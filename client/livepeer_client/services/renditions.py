@@ -11,16 +11,18 @@ from livepeer_client.codec.messages import VideoFormat, VideoProfile
 
 KEPT_PER_DIRECTORY: Final = 12
 """A gateway that is more segments behind than this has given up on them."""
+KEPT_DIRECTORIES: Final = 10
+"""Profiles of one session; a job has no more, and their names are the peer's to choose anew with each segment."""
 
 _SUFFIX: Final = {VideoFormat.MPEGTS: ".ts", VideoFormat.MP4: ".mp4"}
 
 
 class RenditionStore:
-    """The last renditions of each session and profile. A session's go when it is dropped."""
+    """The last renditions of each session and its last profiles. A session's go when it is dropped."""
 
     def __init__(self, service_uri: str) -> None:
         self._base = f"{service_uri}/stream"
-        self._sessions: dict[str, dict[str, OrderedDict[str, bytes]]] = {}
+        self._sessions: dict[str, OrderedDict[str, OrderedDict[str, bytes]]] = {}
 
     def put(self, session_id: str, profile: VideoProfile, seq: int, data: bytes) -> str:
         """Keep a rendition, dropping the oldest of its profile beyond the limit.
@@ -28,7 +30,11 @@ class RenditionStore:
         :returns: the URL it can be fetched at.
         """
         name = f"{seq}{_SUFFIX[profile.format]}"
-        directory = self._sessions.setdefault(session_id, {}).setdefault(profile.name, OrderedDict())
+        directories = self._sessions.setdefault(session_id, OrderedDict())
+        directory = directories.setdefault(profile.name, OrderedDict())
+        directories.move_to_end(profile.name)
+        while len(directories) > KEPT_DIRECTORIES:
+            directories.popitem(last=False)
         directory.pop(name, None)
         directory[name] = data
         while len(directory) > KEPT_PER_DIRECTORY:
@@ -37,7 +43,8 @@ class RenditionStore:
         return f"{self._base}/{quote(session_id, safe='')}/{quote(profile.name, safe='')}/{name}"
 
     def get(self, session_id: str, profile_name: str, name: str) -> bytes | None:
-        directory = self._sessions.get(session_id, {}).get(profile_name)
+        directories = self._sessions.get(session_id)
+        directory = None if directories is None else directories.get(profile_name)
         return None if directory is None else directory.get(name)
 
     def drop(self, session_id: str) -> None:

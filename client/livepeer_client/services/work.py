@@ -226,16 +226,18 @@ class WorkService:
         token = self._advertise.check_token(credentials.auth_token)
         return Admitted(Address(payment.sender), token, credentials)
 
-    async def perform(self, admitted: "Admitted", place: "_Session | None", body: bytes) -> TranscodeResult:
+    async def perform(self, admitted: "Admitted", place: "_Session | str", body: bytes) -> TranscodeResult:
         """Do the work of an exchange in its session's turn, charge it and offer the renditions.
 
-        Without a place (see `enter`) the answer says that there was none.
+        :param place: what `enter` gave; if that is no place, it is the answer.
         """
         credentials, session_id = admitted.credentials, admitted.token.session_id
         segments: tuple[TranscodedSegment, ...] = ()
         sig = b""
-        error = "" if place is not None else self._no_room(session_id) or BUSY
-        if place is not None:
+        error = ""
+        if isinstance(place, str):
+            error = place
+        else:
             try:
                 # They come in the order in which they asked.
                 async with place.turn:
@@ -283,13 +285,13 @@ class WorkService:
         session = self._sessions.get(session_id)
         return BUSY if session is not None and session.present > QUEUE_LENGTH else ""
 
-    def enter(self, session_id: str) -> "_Session | None":
-        """Take a place in a session, from before a body is read until its work is done; None if there is no room.
+    def enter(self, session_id: str) -> "_Session | str":
+        """Take a place in a session, from before a body is read until its work is done; or the wire text of why not.
 
         So a sender has no more bodies in our memory than its session has places.
         """
-        if self._no_room(session_id):
-            return None
+        if no_room := self._no_room(session_id):
+            return no_room
         session = self._sessions.setdefault(session_id, _Session())
         session.present += 1
         return session
@@ -330,19 +332,19 @@ class SegmentExchange:
         self._service = service
         self._headers = (payment, credentials)
         self._admitted: Admitted | None = None
-        self._place: _Session | None = None
+        self._place: _Session | str = BUSY
 
     def __enter__(self) -> "SegmentExchange":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._admitted is not None and self._place is not None:
+        if self._admitted is not None and not isinstance(self._place, str):
             self._service.leave(self._admitted.token.session_id, self._place)
 
     @property
     def wants_body(self) -> bool:
         """Whether there is room to work on it. Without, `work` answers so whatever it is given."""
-        return self._place is not None
+        return not isinstance(self._place, str)
 
     async def admit(self) -> Refused | None:
         """Judge the headers and take the payment; None to go on."""

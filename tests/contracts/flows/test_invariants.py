@@ -14,6 +14,7 @@ from tests.support.network import ETH, LPT, NULL_ADDRESS, Network, logs_of
 from tests.support.tickets import batch
 
 NO_HINTS = (NULL_ADDRESS,) * 4
+ONE = 10**27
 FACE = 10**15
 # One floor per division on the way of a reward or a fee.
 DUST_WEI = 10
@@ -204,6 +205,14 @@ def test_stake__after_every_step_of_a_history__books_balance(network: Network) -
             known |= seen
         before, supply = now, token.totalSupply()
     assert len(known) > 20
+    # I10: factors of later rounds are no lower; zero stands for a round without rewards or fees.
+    for account in now.pending:
+        rewards, fees = zip(*(known[key][3:5] for key in sorted(known) if key[0] == account), strict=True)
+        assert all(factor == 0 or factor >= ONE for factor in rewards)
+        for factors in (rewards, fees):
+            found = [factor for factor in factors if factor]
+            assert found == sorted(found), account
+    assert len({value[3] for value in known.values()}) > 2
 
 
 def test_pool__member_leaves__room_alone_adds_nobody(network: Network, accounts: Any) -> None:

@@ -208,7 +208,7 @@ class JsonRpc:
                 async with self._session.post(
                     self._url, data=body, headers={"Content-Type": "application/json"}
                 ) as response:
-                    text = await response.text()
+                    answer = await response.read()
                     status = response.status
                 break
             except TimeoutError as error:
@@ -221,6 +221,6 @@ class JsonRpc:
             except aiohttp.ClientError as error:
                 raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
         try:
-            return json.loads(text)
+            return json.loads(answer)
         except ValueError as error:
             raise ChainUnavailable(f"{name}: {self._shown} answered {status} without JSON") from error

@@ -55,8 +55,11 @@ class FakeTranscoder:
 class FakeProbe:
     """`ports.MediaProbe` over fake segments."""
 
-    async def inspect(self, data: bytes) -> MediaInfo:
-        return _read(data)
+    async def inspect(self, data: bytes, *, max_pixels: int | None = None) -> MediaInfo:
+        found = _read(data)
+        if max_pixels is not None and found.pixels > max_pixels:
+            raise MediaError("TranscoderInvalidVideo", f"more than {max_pixels} pixels")
+        return found
 
     async def close(self) -> None:
         """Nothing is held."""

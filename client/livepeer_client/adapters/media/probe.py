@@ -30,19 +30,19 @@ class PyavProbe:
         require_av()
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="probe")
 
-    async def inspect(self, data: bytes) -> MediaInfo:
+    async def inspect(self, data: bytes, *, max_pixels: int | None = None) -> MediaInfo:
         """The duration counts from the first frame to the end of the last, whose length is the mean of the others'.
 
-        :raises MediaError: it does not decode completely.
+        :raises MediaError: it does not decode completely, or has more than `max_pixels` over all its frames.
         """
-        return await run_stoppable(self._executor, lambda stop: _inspect(data, stop))
+        return await run_stoppable(self._executor, lambda stop: _inspect(data, max_pixels, stop))
 
     async def close(self) -> None:
         """Let go of the threads; work under way is still finished."""
         self._executor.shutdown(wait=False)
 
 
-def _inspect(data: bytes, stop: StopFlag) -> MediaInfo:
+def _inspect(data: bytes, max_pixels: int | None, stop: StopFlag) -> MediaInfo:
     frames = 0
     first = last = Fraction(0)
     with translated(INVALID_VIDEO), open_segment(data) as (container, stream):
@@ -60,6 +60,8 @@ def _inspect(data: bytes, stop: StopFlag) -> MediaInfo:
             first = moment if frames == 0 else first
             last = moment
             frames += 1
+            if max_pixels is not None and frames * width * height > max_pixels:
+                raise MediaError(INVALID_VIDEO, f"more than {max_pixels} pixels")
             if abs(last - first) > MAX_SEGMENT_S:
                 raise MediaError(INVALID_VIDEO, f"longer than {MAX_SEGMENT_S} s")
     if frames == 0:
