@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance sizes lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance gas sizes lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -82,6 +82,9 @@ abi: setup
 
 proto: setup
 	@$(BIN)/python -m scripts._proto
+
+gas: setup
+	@$(BIN)/python -m scripts._gas
 
 sizes: setup
 	@$(BIN)/ape run sizes

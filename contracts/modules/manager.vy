@@ -106,17 +106,3 @@ def _round_state() -> (uint256, bool, bool):
     @dev Round number, initialized, locked: one call instead of three.
     """
     return staticcall IRoundsManager(self._resolve(ROUNDS_MANAGER)).roundState()
-
-
-@internal
-@view
-def _when_round_ready() -> uint256:
-    """
-    @dev The guard "round ready", which gives the round that it has read to the caller.
-    """
-    current: uint256 = 0
-    initialized: bool = False
-    locked: bool = False
-    current, initialized, locked = self._round_state()
-    assert initialized, "current round is not initialized"
-    return current

@@ -105,11 +105,13 @@ def _set_max_size(_max: uint256):
 def _insert(_id: address, _prev: address, _next: address):
     """
     @dev Add an account under the weight that it has. The caller makes sure that the list is not full.
-    @param _id The new member, never zero.
+    @param _id The new member; zero, which means "none" in a link, is refused.
     @param _prev Hint: the member that will stand above, or zero.
     @param _next Hint: the member that will stand below, or zero.
     """
-    assert self._up[_id] == 0, "node already in list"
+    assert _id != empty(address), "node id is null"
+    # Both callers ask for non-members only.
+    assert self._up[_id] == 0
     self._top += SIZE_UNIT
     self._link(_id, self._down[_id] >> ADDRESS_BITS, _prev, _next)
 

@@ -215,7 +215,15 @@ async def show_places(stage: Stage, round_: int) -> None:
             )
         )
     stage.screen.table(
-        ("orchestrator", "remark", "stake", "price per pixel", "delay", "service URI (ServiceRegistry)", "process"),
+        (
+            "orchestrator",
+            "remark",
+            "stake behind it",
+            "base price per pixel",
+            "delay",
+            "service URI (ServiceRegistry)",
+            "process",
+        ),
         rows,
         right=(2, 3, 4, 6),
     )
@@ -245,7 +253,7 @@ async def show_discovery(stage: Stage, gateway: Gateway) -> None:
     )
     stage.screen.note(
         f"found on chain and asked over gRPC in {report.took_s:.2f} s; job: {len(cast.PROFILES)} renditions, ceiling"
-        f" {float(cast.PRICE_CEILING):,.0f} wei per pixel"
+        f" {float(cast.PRICE_CEILING):,.0f} wei per pixel; prices include 1 % for the cost of redeeming tickets"
     )
 
 
@@ -383,7 +391,8 @@ async def cash_in(stage: Stage) -> dict[str, Address]:
         fees = await operators.claim_and_withdraw(wallet, stage.suite, payouts[name])
         info = await stage.suite.call("BondingManager", "getDelegator", [wallet.address])
         rows.append((name, eth(fees), eth(info[0])))
-    stage.screen.table(("who", "fees withdrawn, ETH", "stake incl. rewards, LPT"), rows, right=(1, 2))
+    stage.screen.table(("who", "fees withdrawn, ETH", "own stake incl. rewards, LPT"), rows, right=(1, 2))
+    stage.screen.note(f"{stage.orchestrators[-1].name} has no fees; that node keeps opening rounds until the end")
     return payouts
 
 

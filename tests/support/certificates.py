@@ -20,7 +20,12 @@ class Certificate:
 
 
 def make_certificate(
-    *, dns: Sequence[str] = (), ips: Sequence[str] = (), common_name: str = "", authority: bool = True
+    *,
+    dns: Sequence[str] = (),
+    ips: Sequence[str] = (),
+    common_name: str = "",
+    authority: bool = True,
+    extra: Sequence[x509.ExtensionType] = (),
 ) -> Certificate:
     """A new P-256 key with a certificate that carries these names; `authority` sets the CA flag."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -40,6 +45,8 @@ def make_certificate(
     names = [*map(x509.DNSName, dns), *(x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips)]
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    for extension in extra:
+        builder = builder.add_extension(extension, critical=False)
     return Certificate(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
         builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),

@@ -31,7 +31,7 @@ from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.renditions import RenditionStore
-from livepeer_client.services.work import WorkService
+from livepeer_client.services.work import MIN_WORK_S, WorkService
 from livepeer_client.types import Address, Round, Wei
 
 GATEWAY_KEY = PrivateKey(b"\x11" * 32)
@@ -56,6 +56,7 @@ class Shop:
     price: Fraction = Fraction(1)
     max_sessions: int = 10
     latency_s: float = 0
+    min_work_s: float = MIN_WORK_S
     auto_adjust: bool = False
     max_face_value: Wei = Wei(2_000_000)
     chain: FakeChain = field(default_factory=FakeChain)
@@ -100,6 +101,7 @@ class Shop:
             clock=self.clock,
             max_sessions=self.max_sessions,
             latency_s=self.latency_s,
+            min_work_s=self.min_work_s,
         )
 
     @property

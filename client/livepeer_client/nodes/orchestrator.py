@@ -56,6 +56,8 @@ async def run(config: OrchestratorConfig) -> None:
     async with contextlib.AsyncExitStack() as opened:
         rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
         suite = Suite(rpc, load_addresses(config.chain.addresses))
+        # A node that cannot see the chain must not say that it is ready.
+        await suite.head()
         store = await opened.enter_async_context(
             await SqliteTicketStore.open(settings.data_dir / "orchestrator.sqlite")
         )

@@ -15,6 +15,7 @@ from livepeer_client.codec.messages import Capabilities, OrchestratorInfo, Price
 from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price import is_countable
+from livepeer_client.policy.uri import is_service_uri
 from livepeer_client.types import Address
 
 DEFAULT_WAKES_S: Final = (0.5, 1.0, 2.0, 4.0)
@@ -84,6 +85,7 @@ class RejectReason(Enum):
     REFUSED = "refused"
     MALFORMED = "malformed answer"
     DIRECTORY_ONLY = "directory only, not doing work"
+    BAD_TRANSCODER = "wants work sent to what is no service URI"
     WRONG_ADDRESS = "answers for another address than the registered one"
     WRONG_RECIPIENT = "wants tickets for another recipient than the registered one"
     KEY_NOT_PROVEN = "did not prove that it holds the registered key"
@@ -109,9 +111,7 @@ class Rejection:
     @property
     def text(self) -> str:
         """For people."""
-        detail = ", ".join(
-            str(value) if name == BECAUSE else f"{name} {value}" for name, value in self.figures.items()
-        )
+        detail = ", ".join(str(value) if name == BECAUSE else f"{name} {value}" for name, value in self.figures.items())
         return f"{self.reason.value} ({detail})" if detail else self.reason.value
 
 
@@ -157,6 +157,8 @@ def classify(
         return reject(RejectReason.WRONG_RECIPIENT, registered=registered, recipient=_shown(params.recipient))
     if not info.transcoder:
         return reject(RejectReason.DIRECTORY_ONLY)
+    if not is_service_uri(info.transcoder):
+        return reject(RejectReason.BAD_TRANSCODER, uri=repr(info.transcoder))
     missing = capability.mismatch(job, info.capabilities)
     if missing is not None:
         return reject(RejectReason.INCOMPATIBLE, **{BECAUSE: missing})

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
 from typing import Final
-from urllib.parse import urlsplit
 
 from livepeer_client.codec.credentials import result_digest
 from livepeer_client.codec.keccak import keccak256
@@ -13,6 +12,7 @@ from livepeer_client.codec.messages import TranscodedSegment, VideoProfile
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.errors import BadResult
 from livepeer_client.facts import MediaInfo
+from livepeer_client.policy.uri import origin
 from livepeer_client.types import Address
 
 MAX_SEGMENT_BYTES: Final = 300_000_000
@@ -105,9 +105,9 @@ def check_offered(segments: Sequence[TranscodedSegment], profiles: Sequence[Vide
     """
     if len(segments) != len(profiles):
         raise BadResult("number of renditions", len(profiles), len(segments))
-    home = _origin(transcoder)
+    home = origin(transcoder)
     for segment in segments:
-        if home is None or _origin(segment.url) != home:
+        if home is None or origin(segment.url) != home:
             raise BadResult("host of a rendition", transcoder, segment.url)
         if segment.pixels < 0:
             raise BadResult("pixels", "none or more", segment.pixels)
@@ -154,15 +154,3 @@ def _right_size(profile: VideoProfile, found: MediaInfo, source: MediaInfo) -> b
         return found.width == profile.width and abs(found.height - height) <= SIZE_TOLERANCE_PX
     width = Fraction(profile.height * source.width, source.height)
     return found.height == profile.height and abs(found.width - width) <= SIZE_TOLERANCE_PX
-
-
-def _origin(uri: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port of a URL, None if it has none."""
-    try:
-        parts = urlsplit(uri)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        return None
-    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)

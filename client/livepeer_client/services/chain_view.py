@@ -1,21 +1,18 @@
 """What payments and quotes need to know of the chain, read at most once per block."""
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from livepeer_client.codec.ticket import ExpirationParams
 from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.ports import Chain, Clock
+from livepeer_client.services.tasks import both
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Wei
 
 READERS: Final = 4
 """Senders looked up at the same time. Anybody may ask for terms under ever new keys; the node must still have room
 for redemption and rounds."""
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +73,14 @@ class ChainView:
             if known is not None:
                 return known
             reserve = self._chain.claimable_reserve(sender, self._recipient)
-            known = SenderFacts(*await _both(self._chain.sender_info(sender), reserve))
+            known = SenderFacts(*await both(self._chain.sender_info(sender), reserve))
             if self._moment is moment:
                 self._senders[sender] = known
         return known
 
     async def _read(self, before: Moment | None) -> Moment:
-        own = _both(self._chain.round_state(), self._chain.orchestrator_state(self._recipient))
-        head, (round_, orchestrator) = await _both(self._chain.head(), own)
+        own = both(self._chain.round_state(), self._chain.orchestrator_state(self._recipient))
+        head, (round_, orchestrator) = await both(self._chain.head(), own)
         if before is not None:
             head = replace(head, l1_block=BlockNumber(max(head.l1_block, before.head.l1_block)))
         if before is None or head.block_hash != before.head.block_hash:
@@ -96,13 +93,3 @@ class ChainView:
         # Just after a round's start on L2 its hash may not be there yet (offchain-payments 3).
         previous = Round(round_.last_initialized - 1)
         return ExpirationParams(previous, await self._chain.block_hash_for_round(previous))
-
-
-async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
-    """Both results at once; a failure is raised as it is, not inside a group."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            one, other = group.create_task(first), group.create_task(second)
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    return one.result(), other.result()

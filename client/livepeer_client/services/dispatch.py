@@ -365,13 +365,14 @@ class StreamSession:
         why = await payer.renew_if_due(engagement, self._job)
         if why is not None:
             self._observe(Renewed(work.seq, engagement.address, why))
+        offer = engagement.offer
         try:
             return await payer.prepare(engagement, work.seq, self.profiles, work.duration_s)
         except ParamsRejected as error:
             if not error.refresh:
                 raise
             why = error.reason
-        await payer.renew(engagement, self._job)
+        await payer.renew(engagement, self._job, instead_of=offer)
         self._observe(Renewed(work.seq, engagement.address, why))
         return await payer.prepare(engagement, work.seq, self.profiles, work.duration_s)
 
@@ -394,9 +395,10 @@ class StreamSession:
     ) -> tuple[Rendition, ...]:
         """Send the segment with its payment and take in what comes back; on any failure the payment is given up."""
         times = exchange_times(float(work.duration_s), self._shared.rules.timeout_multiplier)
-        outcome: Outcome | None = Outcome.UNANSWERED
+        outcome: Outcome | None = Outcome.NOT_SENT
         try:
             credentials = await self._credentials(work, prepared.token)
+            outcome = Outcome.UNANSWERED
             try:
                 answer = await self._shared.transport.submit_segment(
                     uri,

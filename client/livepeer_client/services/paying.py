@@ -192,11 +192,20 @@ class Payer:
         async with engagement.renewing:
             why = self._renewal_due(engagement, (await self.moment()).block)
             if why is not None:
-                await self.renew(engagement, job)
+                await self._renew(engagement, job)
             return why
 
-    async def renew(self, engagement: Engagement, job: Capabilities) -> None:
-        """Ask the orchestrator for a new quote and a new auth token. Raises as `renew_if_due`."""
+    async def renew(self, engagement: Engagement, job: Capabilities, *, instead_of: Offer) -> None:
+        """Replace a quote that turned out unusable, unless that has happened meanwhile. Raises as `renew_if_due`.
+
+        A second new session would abandon the credit that somebody has just put into the first.
+        """
+        async with engagement.renewing:
+            if engagement.offer is instead_of:
+                await self._renew(engagement, job)
+
+    async def _renew(self, engagement: Engagement, job: Capabilities) -> None:
+        """Ask the orchestrator for a new quote and a new auth token."""
         outcome = await self._discovery.requote(engagement.offer.member, job, timeout_s=self._refresh_timeout_s)
         if isinstance(outcome, Rejection):
             raise ParamsRejected("quote not renewed", cause=outcome.text)

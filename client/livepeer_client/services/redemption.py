@@ -7,11 +7,9 @@ SENT before it is broadcast, so after a restart it is found open: its receipt se
 again, and if another transaction has taken its nonce `usedTickets` decides. Storing or settling twice changes nothing.
 """
 
-import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.errors import ChainError, ChainUnavailable, Reverted, TransactionDropped
@@ -42,11 +40,10 @@ from livepeer_client.policy.redemption import (
     redeem_arguments,
 )
 from livepeer_client.ports import Chain, Clock, TicketStore, Transactor
+from livepeer_client.services.tasks import together
 from livepeer_client.types import Address, Hash32, Wei
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +136,9 @@ class RedemptionService:
         senders = sorted({sender for sender, _ in pairs})
         recipients = sorted({recipient for _, recipient in pairs})
         round_state, validity = await self._chain.round_state(), await self._chain.ticket_validity_period()
-        accounts = await _all([self._chain.sender_info(sender) for sender in senders])
-        states = await _all([self._chain.orchestrator_state(recipient) for recipient in recipients])
-        claimable = await _all([self._chain.claimable_reserve(*pair) for pair in pairs])
+        accounts = await together(*(self._chain.sender_info(sender) for sender in senders))
+        states = await together(*(self._chain.orchestrator_state(recipient) for recipient in recipients))
+        claimable = await together(*(self._chain.claimable_reserve(*pair) for pair in pairs))
         in_flight: dict[Address, Wei] = {}
         for ticket in await self._store.tickets(TicketState.SENT):
             sender = ticket.winner.ticket.sender
@@ -180,7 +177,7 @@ class RedemptionService:
             ]
             if not unproven:
                 return decisions
-            results = await _all([self._simulate(ticket.winner) for ticket in unproven])
+            results = await together(*(self._simulate(ticket.winner) for ticket in unproven))
             for ticket, result in zip(unproven, results, strict=True):
                 if isinstance(result, int):
                     self._gas[ticket.hash] = result
@@ -313,13 +310,3 @@ class RedemptionService:
                     dict(decision.figures),
                 )
         self._shown = {decision.hash: decision for decision in decisions}
-
-
-async def _all(reads: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """Await everything at once. The first failure stops the others and is raised by itself, not in a group."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(read) for read in reads]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    return [task.result() for task in tasks]

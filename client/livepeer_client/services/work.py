@@ -49,6 +49,10 @@ from livepeer_client.types import Address
 MAX_DURATION_MS: Final = 5 * 60 * 1000
 QUEUE_LENGTH: Final = 4
 """Segments of one session that may wait for the one being worked on."""
+WORK_S_PER_S: Final = 8
+MIN_WORK_S: Final = 16
+"""Seconds of work per announced second of video, and for any segment: twice what a gateway waits. Nobody is there for
+what takes longer, and a source can be made so that it takes hours."""
 SESSION_IDLE_S: Final = 70
 SWEEP_S: Final = 5
 
@@ -91,6 +95,7 @@ class WorkService:
         clock: Clock,
         max_sessions: int,
         latency_s: float = 0,
+        min_work_s: float = MIN_WORK_S,
     ) -> None:
         self._advertise = advertise
         self._payments = payments
@@ -100,6 +105,7 @@ class WorkService:
         self._clock = clock
         self._max_sessions = max_sessions
         self._latency_s = latency_s
+        self._min_work_s = min_work_s
         self._sessions: dict[str, _Session] = {}
         self._segments = 0
         self._failed = asyncio.Event()
@@ -255,7 +261,11 @@ class WorkService:
 
     async def _transcode(self, admitted: "Admitted", body: bytes) -> tuple[tuple[TranscodedSegment, ...], bytes]:
         credentials, session_id = admitted.credentials, admitted.token.session_id
-        renditions = await self._transcoder.transcode(body, credentials)
+        try:
+            async with asyncio.timeout(max(self._min_work_s, WORK_S_PER_S * credentials.duration_ms / 1000)):
+                renditions = await self._transcoder.transcode(body, credentials)
+        except TimeoutError as error:
+            raise MediaError("TranscoderStopped", "out of time") from error
         _check_count(renditions, credentials)
         sig = await self._signer.sign(result_digest(keccak256(rendition.data) for rendition in renditions))
         if self._latency_s:

@@ -334,6 +334,20 @@ async def test_transcode__timestamps_hours_apart__is_refused_instead_of_filled(
     assert refused.value.reason == "TranscoderInvalidVideo"
 
 
+async def test_transcode__cancelled_inside_a_long_gap__stops_at_the_next_frame(
+    transcoder: PyavTranscoder, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.mp4", frames=3, times=[0, 1, 299 * 30])
+    data = await asyncio.to_thread(path.read_bytes)
+    # Five minutes of 1080p at the highest rate: an hour of encoding, all between two frames of the source.
+    task = asyncio.create_task(transcoder.transcode(data, credentials(profile(1920, 1080, fps=240))))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done == {task}
+    assert task.cancelled()
+
+
 # --- probing --------------------------------------------------------------------------------------
 
 
@@ -352,6 +366,13 @@ async def test_inspect__two_sizes_put_together__is_refused(
     (small,) = await transcoder.transcode(segments[1], credentials(profile()))
     with pytest.raises(MediaError):
         await probe.inspect(segments[0] + small.data)
+
+
+async def test_inspect__more_pixels_than_asked_for__stops_there(probe: PyavProbe, segments: list[bytes]) -> None:
+    whole = await probe.inspect(segments[0])
+    assert await probe.inspect(segments[0], max_pixels=whole.pixels) == whole
+    with pytest.raises(MediaError):
+        await probe.inspect(segments[0], max_pixels=whole.pixels - 1)
 
 
 async def test_inspect__one_frame__lasts_one_frame(probe: PyavProbe) -> None:

@@ -1,6 +1,7 @@
 """What `ports.TicketStore` and `ports.GatewayBooks` promise, asked of every implementation."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -60,6 +61,17 @@ async def test_record_payment__with_winners__returns_them_unchanged_oldest_first
     assert [ticket.winner for ticket in tickets] == winners
     assert [ticket.hash for ticket in tickets] == [winner.ticket.hash for winner in winners]
     assert {(ticket.state, ticket.paid, ticket.tx_hash) for ticket in tickets} == {(TicketState.HELD, 0, None)}
+
+
+async def test_record_payment__without_credit_and_with_known_winners__changes_nothing(store: TicketStore) -> None:
+    again = replace(make_payment(make_winner(1)), credited=Fraction(0))
+    await store.record_payment(again)
+    totals = await store.totals()
+    await store.record_payment(again)
+    assert await store.totals() == totals
+    assert (totals.payments, totals.tickets_received) == (1, 3)
+    await store.record_payment(replace(again, received=2, winners=(make_winner(1), make_winner(2))))
+    assert (await store.totals()).tickets_received == 5
 
 
 async def test_record_payment__widest_values__come_back_exactly(store: TicketStore) -> None:

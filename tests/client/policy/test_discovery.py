@@ -16,6 +16,7 @@ from livepeer_client.codec.messages import (
 from livepeer_client.codec.ticket import ExpirationParams, TicketParams
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.discovery import (
+    BECAUSE,
     Offer,
     ProbePlan,
     Rejection,
@@ -92,11 +93,16 @@ def test_classify__missing_capability__is_rejected_naming_it() -> None:
     [
         (replace(INFO, transcoder=""), RejectReason.DIRECTORY_ONLY),
         (replace(INFO, ticket_params=None), RejectReason.NO_TICKET_PARAMS),
+        (replace(INFO, transcoder="https://10.0.0.1/admin?x="), RejectReason.BAD_TRANSCODER),
+        (replace(INFO, transcoder="https://10.0.0.1/admin#"), RejectReason.BAD_TRANSCODER),
+        (replace(INFO, transcoder="https://user@ada.example:8935"), RejectReason.BAD_TRANSCODER),
+        (replace(INFO, transcoder="ada.example:8935"), RejectReason.BAD_TRANSCODER),
         (replace(INFO, auth_token=None), RejectReason.NO_AUTH_TOKEN),
         (replace(INFO, price_info=None), RejectReason.NO_PRICE),
         (replace(INFO, price_info=PriceInfo(1, 0)), RejectReason.BAD_PRICE),
         (replace(INFO, price_info=PriceInfo(-1, 1)), RejectReason.BAD_PRICE),
         (replace(INFO, price_info=PriceInfo(1, -1)), RejectReason.BAD_PRICE),
+        (replace(INFO, price_info=PriceInfo(1, 2**63 - 25)), RejectReason.BAD_PRICE),
     ],
 )
 def test_classify__incomplete_answer__is_rejected_for_what_lacks(info: OrchestratorInfo, reason: RejectReason) -> None:
@@ -188,3 +194,10 @@ def test_suspend__given_state__is_left_as_it_was() -> None:
     before = suspend({}, ADA, now_s=0, for_s=30, cause="x")
     suspend(before, BOB, now_s=1, for_s=30, cause="y")
     assert set(before) == {ADA}
+
+
+def test_rejection_text__lacking_capability__reads_as_a_sentence() -> None:
+    missing = Mismatch(MismatchKind.CAPABILITY, Capability.MPEGTS)
+    assert str(missing) == "missing capability: MPEGTS (1)"
+    text = Rejection(MEMBER, RejectReason.INCOMPATIBLE, {BECAUSE: missing}).text
+    assert text == "lacks what the job needs (missing capability: MPEGTS (1))"

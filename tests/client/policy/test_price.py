@@ -1,6 +1,7 @@
 """Prices and fees (offchain-payments 7 and 8, invariants 10 and 22)."""
 
 from fractions import Fraction
+from math import lcm
 
 import pytest
 from hypothesis import given
@@ -9,12 +10,16 @@ from hypothesis import strategies as st
 from livepeer_client.codec.messages import PriceInfo, VideoProfile
 from livepeer_client.errors import InvalidInput, ParamsRejected
 from livepeer_client.policy.price import (
+    DECIMALS,
+    MAX_DENOMINATOR,
     check_price,
     estimate_fee,
     estimate_pixels,
     fee,
     info_to_price,
+    is_countable,
     price_to_info,
+    shown,
     with_overhead,
 )
 
@@ -130,3 +135,37 @@ def test_fee__of_two_parts__adds_up(one: int, two: int, price: Fraction) -> None
 def test_fee__negative_pixels__is_refused() -> None:
     with pytest.raises(InvalidInput):
         fee(-1, Fraction(1))
+
+
+@pytest.mark.parametrize(
+    "price", [Fraction(3), Fraction(1, 3), Fraction(7, 1000), Fraction(1, MAX_DENOMINATOR), Fraction(1, 10**18)]
+)
+def test_is_countable__small_denominator_or_decimals__is(price: Fraction) -> None:
+    assert is_countable(price)
+    assert check_price(PriceInfo(price.numerator, price.denominator), None) == price
+
+
+@pytest.mark.parametrize("denominator", [MAX_DENOMINATOR + 1, 10**18 + 9, 2**63 - 25, 2 * 10**18])
+def test_is_countable__peculiar_denominator__is_not_and_is_never_paid(denominator: int) -> None:
+    assert not is_countable(Fraction(1, denominator))
+    with pytest.raises(ParamsRejected):
+        check_price(PriceInfo(1, denominator), None)
+
+
+def test_is_countable__a_sum_over_all_such_prices__stays_small() -> None:
+    together = lcm(DECIMALS, *range(1, MAX_DENOMINATOR + 1))
+    assert together.bit_length() < 15_000
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (Fraction(10**10, 3), "3,333,333,333"),
+        (Fraction(3_630_377_272), "3,630,377,272"),
+        (Fraction(12, 10_000), "0.0012"),
+        (Fraction(3, 2), "1.5"),
+        (Fraction(0), "0"),
+    ],
+)
+def test_shown__amount__is_a_plain_figure(amount: Fraction, text: str) -> None:
+    assert shown(amount) == text

@@ -1,6 +1,8 @@
 """What a gateway accepts as a result."""
 
+from dataclasses import replace
 from fractions import Fraction
+from math import ceil
 
 import coincurve
 import pytest
@@ -14,10 +16,12 @@ from livepeer_client.facts import MediaInfo
 from livepeer_client.policy.results import (
     MAX_SEGMENT_BYTES,
     ExchangeTimes,
+    check_claim,
     check_offered,
     check_rendition,
     check_signature,
     exchange_times,
+    most_frames,
     rendition_limit,
 )
 
@@ -130,12 +134,45 @@ def test_check_rendition__another_size__is_refused(size: tuple[int, int], source
 
 @pytest.mark.parametrize(("source_s", "found_s"), [("2", "1.8"), ("2", "2.2"), ("10", "9"), ("1", "0.8")])
 def test_check_rendition__duration_at_the_tolerance__passes(source_s: str, found_s: str) -> None:
-    found = MediaInfo(426, 240, 60, Fraction(found_s))
+    found = MediaInfo(426, 240, ceil(30 * Fraction(found_s)), Fraction(found_s))
     check_rendition(P240, found.pixels, found, MediaInfo(1280, 720, 60, Fraction(source_s)))
 
 
 @pytest.mark.parametrize(("source_s", "found_s"), [("2", "1.79"), ("2", "2.21"), ("10", "8.99"), ("1", "0.79")])
 def test_check_rendition__duration_beyond_the_tolerance__is_refused(source_s: str, found_s: str) -> None:
-    found = MediaInfo(426, 240, 60, Fraction(found_s))
+    found = MediaInfo(426, 240, ceil(30 * Fraction(found_s)), Fraction(found_s))
     with pytest.raises(BadResult):
         check_rendition(P240, found.pixels, found, MediaInfo(1280, 720, 60, Fraction(source_s)))
+
+
+def test_check_rendition__more_frames_than_the_rate_asked_for__is_refused() -> None:
+    most = most_frames(P240, SOURCE)
+    for frames in (most, most + 1):
+        found = MediaInfo(426, 240, frames, Fraction(2))
+        if frames == most:
+            check_rendition(P240, found.pixels, found, SOURCE)
+            continue
+        with pytest.raises(BadResult):
+            check_rendition(P240, found.pixels, found, SOURCE)
+
+
+def test_most_frames__rate_passed_through__is_the_sources_and_a_tenth() -> None:
+    assert most_frames(replace(P240, fps=0), MediaInfo(1280, 720, 60, Fraction(2))) == 66
+
+
+def test_most_frames__rate_asked_for__is_that_for_the_longest_duration_allowed() -> None:
+    assert most_frames(replace(P240, fps=30_000, fps_den=1001), MediaInfo(1280, 720, 1, Fraction(10))) == 330
+
+
+def test_check_claim__any_size_and_frames_that_check_rendition_takes__passes_and_twice_that_does_not() -> None:
+    portrait = MediaInfo(720, 1280, 60, Fraction(2))
+    for source, size in (
+        (SOURCE, (426, 240)),
+        (portrait, (136, 240)),
+        (MediaInfo(500, 500, 60, Fraction(2)), (426, 428)),
+    ):
+        found = MediaInfo(*size, most_frames(P240, source), Fraction(2))
+        check_rendition(P240, found.pixels, found, source)
+        check_claim(P240, found.pixels, source)
+        with pytest.raises(BadResult):
+            check_claim(P240, 426 * 428 * (found.frames + 1), source)

@@ -5,10 +5,13 @@ from fractions import Fraction
 
 import pytest
 
+from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.credentials import AUTH_TOKEN_LIFETIME_S, check_auth_token, ping_digest
 from livepeer_client.codec.messages import AuthToken, OrchestratorRequest
 from livepeer_client.codec.signature import recover_personal
-from livepeer_client.errors import BadCredentials, ChainUnavailable, QuoteRefused
+from livepeer_client.codec.ticket import ticket_from_params, ticket_message
+from livepeer_client.errors import BadCredentials, ChainUnavailable, InvalidInput, MalformedMessage, QuoteRefused
+from livepeer_client.services.advertise import MAX_PING_BYTES, AdvertiseService
 from livepeer_client.types import Address
 from tests.support.shop import GATEWAY, POLL_S, SERVICE_URI, STRANGER_KEY, TOKEN_KEY, Shop, login
 
@@ -140,3 +143,27 @@ async def test_check_token__not_ours__is_refused(token: AuthToken | None, reason
         Shop().advertise.check_token(token)
 
     assert caught.value.reason == reason
+
+
+async def test_ping__a_ticket_or_anything_else_we_sign__is_not_signed() -> None:
+    shop = Shop()
+    ticket = ticket_from_params((await shop.session()).params, shop.address, 1)
+    for message in (ticket_message(ticket), checksum_address(shop.address).encode(), bytes(32)):
+        with pytest.raises(MalformedMessage):
+            await shop.advertise.ping(message)
+
+
+async def test_ping__as_long_as_a_challenge_may_be__is_signed() -> None:
+    shop = Shop()
+    value = bytes(range(MAX_PING_BYTES))
+
+    assert recover_personal(await shop.advertise.ping(value), ping_digest(value)) == shop.address
+
+
+@pytest.mark.parametrize("key", [b"", bytes(31), bytes(33)], ids=len)
+def test_advertise_service__token_key_of_another_length__is_refused(key: bytes) -> None:
+    shop = Shop()
+    with pytest.raises(InvalidInput):
+        AdvertiseService(
+            offer=shop.advertise.offer, signer=shop.signer, payments=shop.payments, token_key=key, clock=shop.clock
+        )

@@ -6,16 +6,20 @@ from fractions import Fraction
 
 import pytest
 
+from livepeer_client.codec.capability import job_capabilities
 from livepeer_client.codec.messages import PriceInfo
 from livepeer_client.errors import (
     ChainUnavailable,
     ParamsRejected,
     StoreError,
 )
+from livepeer_client.policy.balance import Balance
+from livepeer_client.policy.discovery import Offer
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.services.dispatch import Swapped
+from livepeer_client.services.paying import Engagement
 from livepeer_client.types import Wei
-from tests.support.market import Market, segment, send
+from tests.support.market import PROFILES, Market, segment, send
 
 
 async def test_submit__price_more_than_doubles__swaps_and_exactly_double_does_not() -> None:
@@ -107,3 +111,18 @@ async def test_submit__cancelled_while_it_waits__leaves_the_payment_unanswered()
         await task
     totals = (await market.books.totals())[market["ada"].signer.address]
     assert totals.tickets_unanswered == totals.tickets_sent > 0
+
+
+async def test_renew__quote_replaced_meanwhile__keeps_the_new_session_and_its_credit() -> None:
+    market = await Market("ada").open()
+    payer, job = market.dispatcher().payer, job_capabilities(PROFILES)
+    outcome = await market.discovery().requote(market["ada"].member, job, timeout_s=1)
+    assert isinstance(outcome, Offer)
+    engagement = Engagement(outcome, outcome.price)
+    await asyncio.gather(*(payer.renew(engagement, job, instead_of=outcome) for _ in range(3)))
+    assert market["ada"].sessions == 2
+    engagement.balance = Balance(Fraction(5))
+    await payer.renew(engagement, job, instead_of=outcome)
+    assert engagement.balance == Balance(Fraction(5))
+    await payer.renew(engagement, job, instead_of=engagement.offer)
+    assert (market["ada"].sessions, engagement.balance) == (3, Balance())

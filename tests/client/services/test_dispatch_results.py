@@ -70,6 +70,23 @@ async def test_submit__rendition_is_not_what_was_ordered__swaps(data: bytes) -> 
     assert isinstance(swap.cause, BadResult)
 
 
+@pytest.mark.parametrize("frames", [80, 10**9])
+async def test_submit__rendition_with_more_frames_than_ordered__is_not_paid_for(frames: int) -> None:
+    market = await Market("ada", "bob").open()
+
+    def pad(rendition: Rendition) -> Rendition:
+        profile = rendition.profile
+        data = fake_segment(profile.width, profile.height, frames, 2000)
+        return replace(rendition, data=data, pixels=profile.width * profile.height * frames)
+
+    market["ada"].retouch = pad
+    assert await send(market.stream(), 0) == ["bob"]
+    (swap,) = market.happened(Swapped)
+    assert isinstance(swap, Swapped)
+    assert isinstance(swap.cause, BadResult)
+    assert (await market.books.totals())[market["ada"].signer.address].fees == 0
+
+
 async def test_submit__rendition_cannot_be_fetched__swaps_without_a_bar() -> None:
     market = await Market("ada", "bob").open()
 

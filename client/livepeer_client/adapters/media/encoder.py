@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from math import ceil
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -65,14 +65,25 @@ class RenditionEncoder:
     decoding time before the segment's start, and below zero in the first one.
 
     :param rate: the source's frames per second, used where the profile passes its rate through.
+    :param check: called before each frame is encoded; raises to stop. One jump in the source's time can be a gap of
+        minutes to fill.
     :raises MediaError: the encoder refuses the profile.
     """
 
-    def __init__(self, profile: VideoProfile, *, rate: Fraction, time_base: Fraction, preset: str) -> None:
+    def __init__(
+        self,
+        profile: VideoProfile,
+        *,
+        rate: Fraction,
+        time_base: Fraction,
+        preset: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         from av.video.reformatter import VideoReformatter
 
         self.profile = profile
         self.frames = 0
+        self._check = check
         self._grid = Fraction(profile.fps_den, profile.fps) if profile.fps else None
         self._rate = 1 / self._grid if self._grid else rate
         self._gop = Fraction(profile.gop_ms, 1000) if profile.gop_ms > 0 else None
@@ -166,6 +177,7 @@ class RenditionEncoder:
     def _encode(self, moment: Fraction) -> None:
         from av.video.frame import PictureType
 
+        self._check()
         frame = self._shown
         assert frame is not None
         time_base = self._stream.codec_context.time_base

@@ -75,7 +75,9 @@ class PyavTranscoder:
             time_base = stream.time_base or Fraction(1, 90_000)
             encoders = []
             for profile in profiles:
-                encoder = RenditionEncoder(profile, rate=rate, time_base=time_base, preset=self._preset)
+                encoder = RenditionEncoder(
+                    profile, rate=rate, time_base=time_base, preset=self._preset, check=stop.check
+                )
                 cleanup.callback(encoder.abandon)
                 encoders.append(encoder)
             end = _feed(container, stream, encoders, 1 / rate, stop)

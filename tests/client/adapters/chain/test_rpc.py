@@ -211,3 +211,13 @@ def test_error_from_node__any_other_trouble__is_the_nodes(method: str, error: ob
 )
 def test_revert_reason__of_revert_data__is_its_text_or_empty(data: bytes, reason: str) -> None:
     assert revert_reason(data) == reason
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"<html>", b"", b'"\xc3\x28"'])
+async def test_call__answer_that_is_no_json__is_unavailable(body: bytes) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(body=body, headers={"Content-Type": "text/html; charset=nonsense"})
+
+    async with serving(handler) as url, JsonRpc(url) as rpc:
+        with pytest.raises(ChainUnavailable):
+            await rpc.call("eth_chainId")

@@ -89,3 +89,24 @@ def test_bond_for__by_the_migrator__may_do_all_of_it(
     assert active.bonding.isRegisteredTranscoder(receiver)
     active.bonding.bondForWithHint(LPT, delegator, receiver, *NO_HINTS, sender=stranger)
     assert active.delegator(delegator).delegate_address == receiver.address
+
+
+def test_bond_for__r12_null_owner_through_the_migrator__cannot_join_the_pool(
+    stage: Stage, stranger: Any, transcoder: Any
+) -> None:
+    """The migrator may do what others may not, but zero means "none" in the links of the pool."""
+    stage.bond(transcoder, LPT)
+    stage.register("L2Migrator", stranger)
+    with ape.reverts("node id is null"):
+        stage.bonding.bondForWithHint(LPT, NOBODY, NOBODY, *NO_HINTS, sender=stranger)
+    assert stage.members() == [transcoder.address]
+    assert stage.bonding.getTranscoderPoolSize() == 1
+
+
+def test_bond_for__migrator_with_another_delegate__moves_the_stake(
+    active: Stage, delegator: Any, stranger: Any, receiver: Any
+) -> None:
+    active.register("L2Migrator", stranger)
+    active.bonding.bondForWithHint(0, delegator, receiver, *NO_HINTS, sender=stranger)
+    assert active.delegator(delegator).delegate_address == receiver.address
+    assert active.delegator(receiver).delegated_amount == 1000 * LPT

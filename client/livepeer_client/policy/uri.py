@@ -1,0 +1,21 @@
+"""Where a peer's URIs lead. They are the peer's own words, and a gateway connects to wherever they say."""
+
+from urllib.parse import urlsplit
+
+
+def origin(uri: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of an HTTP URL, None if it has none or carries a user name."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return None
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80)
+
+
+def is_service_uri(uri: str) -> bool:
+    """Whether paths can be appended to `uri`: without a query or fragment, which would swallow them and make a
+    gateway's request one for whatever address a peer likes."""
+    return origin(uri) is not None and not {"?", "#"} & set(uri)

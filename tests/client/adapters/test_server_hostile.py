@@ -1,0 +1,171 @@
+"""Clients that hold connections, drip, and send what grows: none of them costs the port more than it has to give."""
+
+import asyncio
+import gzip
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aiohttp
+
+from livepeer_client.adapters.http_server import build_app
+from livepeer_client.adapters.rpc_server import orchestrator_rpc
+from livepeer_client.adapters.server import TlsServer
+from livepeer_client.adapters.tls import server_context
+from tests.client.adapters.test_server import DeskDouble, RpcDouble
+
+STATUS = b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@asynccontextmanager
+async def serving(folder: Path, desk: DeskDouble, **limits: int) -> AsyncIterator[TlsServer]:
+    rpc = RpcDouble()
+    desk.hold.set()
+    server = TlsServer(
+        host="127.0.0.1",
+        port=0,
+        context=server_context(folder / "tls.pem", "127.0.0.1", time.time()),
+        app=build_app(desk, max_segment_bytes=1_000_000, body_s=0.4, upload_s=0.6),
+        rpc=[orchestrator_rpc(rpc.get_orchestrator, rpc.ping, rpc.end_session)],
+        grace_s=0.2,
+        head_s=0.3,
+        **limits,
+    )
+    async with server:
+        yield server
+
+
+async def connect(server: TlsServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+
+
+async def leave(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def is_served(server: TlsServer) -> bool:
+    reader, writer = await connect(server)
+    try:
+        writer.write(STATUS)
+        return (await asyncio.wait_for(reader.read(12), 2)) == b"HTTP/1.1 200"
+    except ConnectionError:
+        return False
+    finally:
+        await leave(writer)
+
+
+async def closes(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(), 3) == b""
+    except ConnectionError:
+        return True
+
+
+async def test_server__says_nothing__is_dropped(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble()) as server:
+        reader, writer = await connect(server)
+        assert await closes(reader)
+        await leave(writer)
+
+
+async def test_server__headers_dripping__is_dropped(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble()) as server:
+        reader, writer = await connect(server)
+
+        async def drip() -> None:
+            for byte in b"GET /status HTTP/1.1\r\nX: " + b"x" * 1000:
+                writer.write(bytes((byte,)))
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        assert await closes(reader)
+        dripping.cancel()
+        await leave(writer)
+
+
+async def test_server__headers_in_two_pieces_within_the_time__are_served(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble()) as server:
+        reader, writer = await connect(server)
+        for piece in (STATUS[:-3], STATUS[-3:] + STATUS):
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        # Answered twice, and still open after the time for the first headers.
+        assert (await reader.read(4096)).count(b"HTTP/1.1 200") == 2
+        writer.write(STATUS)
+        assert (await asyncio.wait_for(reader.read(4096), 2)).startswith(b"HTTP/1.1 200")
+        await leave(writer)
+
+
+async def test_server__headers_without_end__are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble()) as server:
+        reader, writer = await connect(server)
+        writer.write(b"GET /status HTTP/1.1\r\nX: " + b"x" * 600_000)
+        assert (await asyncio.wait_for(reader.read(12), 3)) == b"HTTP/1.0 400"
+        await leave(writer)
+
+
+async def test_server__more_connections_than_allowed__are_refused_until_one_goes(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble(), max_connections=2) as server:
+        held = []
+        for _ in range(2):
+            reader, writer = await connect(server)
+            writer.write(STATUS)
+            await reader.read(12)
+            held.append(writer)
+        assert not await is_served(server)
+        await leave(held.pop())
+        await asyncio.sleep(0.1)
+        assert await is_served(server)
+        await leave(held.pop())
+
+
+async def test_server__more_connections_of_one_host_than_allowed__are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble(), max_connections_of_host=1) as server:
+        reader, writer = await connect(server)
+        writer.write(STATUS)
+        await reader.read(12)
+        assert not await is_served(server)
+        await leave(writer)
+        await asyncio.sleep(0.1)
+        assert await is_served(server)
+
+
+async def test_segment__packed_body__is_taken_as_it_is(tmp_path: Path) -> None:
+    desk = DeskDouble()
+    packed = gzip.compress(bytes(50_000_000))
+    async with serving(tmp_path, desk) as server, aiohttp.ClientSession() as http:
+        url = f"https://127.0.0.1:{server.port}/segment"
+        async with http.post(url, data=packed, headers={"Content-Encoding": "gzip"}, ssl=False) as response:
+            assert response.status == 200
+    assert desk.bodies == [packed]
+
+
+async def test_segment__body_dripping_within_the_time_for_a_piece__is_given_up_in_the_end(tmp_path: Path) -> None:
+    desk = DeskDouble()
+
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.1)
+
+    async with serving(tmp_path, desk) as server, aiohttp.ClientSession() as http:
+        url = f"https://127.0.0.1:{server.port}/segment"
+        async with http.post(url, data=drip(), ssl=False) as response:
+            assert response.status == 500
+    assert (desk.bodies, desk.left) == ([], 1)
+
+
+async def test_segment__no_room__is_answered_without_its_body(tmp_path: Path) -> None:
+    desk = DeskDouble(room=False)
+    async with serving(tmp_path, desk) as server, aiohttp.ClientSession() as http:
+        url = f"https://127.0.0.1:{server.port}/segment"
+        async with http.post(url, data=b"video", ssl=False) as response:
+            assert (response.status, await response.read()) == (200, b"")
+    assert (desk.bodies, desk.left) == ([b""], 1)

@@ -1,0 +1,86 @@
+"""Work for senders that ask for more than they may: places, memory and time."""
+
+import asyncio
+from dataclasses import replace
+
+from livepeer_client.adapters.fakes import FakeTranscoder
+from livepeer_client.codec import wire
+from livepeer_client.codec.messages import SegmentCredentials, TranscodeResult
+from livepeer_client.facts import Rendition
+from livepeer_client.services.renditions import KEPT_DIRECTORIES, RenditionStore
+from livepeer_client.services.work import QUEUE_LENGTH, SegmentExchange
+from tests.support.shop import PROFILES, SEGMENT, SERVICE_URI, Session, Shop
+
+
+def exchange(session: Session, seq: int) -> SegmentExchange:
+    return session.shop.work.exchange(*session.headers(seq))
+
+
+async def answer(open_exchange: SegmentExchange) -> TranscodeResult:
+    return wire.decode_transcode_result(await open_exchange.work(SEGMENT))
+
+
+async def test_admit__more_exchanges_than_places__want_no_body() -> None:
+    session = await Shop().session()
+    exchanges = [exchange(session, seq) for seq in range(QUEUE_LENGTH + 2)]
+
+    assert [await each.admit() for each in exchanges] == [None] * len(exchanges)
+
+    assert [each.wants_body for each in exchanges] == [True] * (QUEUE_LENGTH + 1) + [False]
+    assert (await answer(exchanges[-1])).error == "OrchestratorBusy"
+
+
+async def test_admit__sessions_that_upload__count_before_their_bodies_are_there() -> None:
+    shop = Shop(max_sessions=1)
+    first, second = exchange(await shop.session(), 0), exchange(await shop.session(), 0)
+
+    with first:
+        assert await first.admit() is None
+        refusal = await second.admit()
+
+    assert refusal is not None
+    assert refusal.reason == "OrchestratorCapped"
+
+
+async def test_exchange__left_before_its_body_came__gives_its_place_back() -> None:
+    session = await Shop().session()
+    for seq in range(3 * QUEUE_LENGTH):
+        with exchange(session, seq) as one:
+            assert await one.admit() is None
+            assert one.wants_body
+
+
+class EndlessTranscoder(FakeTranscoder):
+    """Works until it is stopped."""
+
+    stopped = False
+
+    async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped = True
+        return []
+
+
+async def test_work__takes_longer_than_anybody_waits__is_stopped_and_not_charged() -> None:
+    transcoder = EndlessTranscoder()
+    shop = Shop(transcoder=transcoder, min_work_s=0.05)
+    session = await shop.session()
+    payment = wire.payment_header(session.payment(2))
+    credentials = wire.segment_header(session.credentials(duration_ms=1))
+    with shop.work.exchange(payment, credentials) as one:
+        assert await one.admit() is None
+        result = await answer(one)
+
+    assert (result.error, transcoder.stopped, shop.store.debits) == ("TranscoderStopped", True, [])
+
+
+def test_put__ever_new_profile_names__keeps_the_last_of_them() -> None:
+    store = RenditionStore(SERVICE_URI)
+    names = [f"profile {number}" for number in range(3 * KEPT_DIRECTORIES)]
+    for seq, name in enumerate(names):
+        store.put("session", replace(PROFILES[0], name=name), seq, b"data")
+
+    kept = [name for seq, name in enumerate(names) if store.get("session", name, f"{seq}.ts") is not None]
+    assert kept == names[-KEPT_DIRECTORIES:]
