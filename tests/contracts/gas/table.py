@@ -113,7 +113,7 @@ def summary(ours: Table, mode: Mode = "proxy") -> Summary:
 
 
 def markdown(ours: Table) -> str:
-    """The headlines in the wiring of production, and what one ticket costs in a batch."""
+    """The headlines, in the wiring of production."""
     theirs = reference()
     lines = ["| scenario | Solidity reference | here | ratio |", "|---|---:|---:|---:|"]
     for name in HEADLINES:
