@@ -1,4 +1,4 @@
-"""What each vector about senders, balances and prices claims, asserted against the library."""
+"""What each vector about senders and balances claims, asserted against the library."""
 
 import re
 from dataclasses import replace
@@ -6,11 +6,9 @@ from fractions import Fraction
 
 import pytest
 
-from livepeer_client.codec.messages import PriceInfo, VideoProfile
 from livepeer_client.codec.ticket import ExpirationParams, TicketParams, expected_value
 from livepeer_client.errors import (
     InsufficientBalance,
-    InvalidInput,
     ParamsRejected,
 )
 from livepeer_client.policy import price as prices
@@ -50,7 +48,7 @@ from tests.support.payments import (
     make_params,
     make_sender_info,
 )
-from tests.support.vectors import Check, Entry
+from tests.support.vectors import Check, Entry, Excluded, Pending
 
 
 def _params_worth(ev: Fraction) -> TicketParams:
@@ -212,69 +210,6 @@ def check_sufficient_balance(entry: Entry) -> None:
             require_balance(account, required)
 
 
-# --- prices ---------------------------------------------------------------------------------------
-
-
-def check_estimate_fee(entry: Entry) -> None:
-    if entry.get("error"):
-        with pytest.raises(InvalidInput):
-            VideoProfile("invalid resolution", 0, 0, 0)
-        return
-    profiles = [
-        VideoProfile(f"{width}x{height}", width, height, 0, fps, fps_den or 1)
-        for width, height, fps, fps_den in entry["profiles_w_h_fps_fpsden"]
-    ]
-    duration = Fraction(str(entry["durationSeconds"]))
-    assert prices.estimate_pixels(profiles, duration) == entry["outPixels"]
-    if "fee" in entry:
-        price = Fraction(entry["price"])
-        fee = entry["outPixels"] * Fraction(entry["multiplierExact"]) * price
-        assert prices.estimate_fee(profiles, duration, price) == fee
-
-
-def _price_info(text: str | None) -> PriceInfo | None:
-    if text is None:
-        return None
-    numerator, _, denominator = text.partition("/")
-    return PriceInfo(int(numerator), int(denominator or 1))
-
-
-def check_validate_price(entry: Entry) -> None:
-    offered = _price_info(entry["orchPrice"])
-    initial = Fraction(entry["initialPrice"]) if entry["initialPrice"] else None
-    if entry["error"] is None:
-        assert prices.check_price(offered, initial) == Fraction(entry["orchPrice"])
-        return
-    with pytest.raises(ParamsRejected) as rejection:
-        prices.check_price(offered, initial)
-    assert entry["error"].removeprefix("Orchestrator ").partition(",")[0] in rejection.value.reason
-
-
-def check_price_info_auto_adjust(entry: Entry) -> None:
-    base = Fraction(entry["basePrice"])
-    price = prices.with_overhead(base, Fraction(entry["txCostMultiplier"])) if entry.get("autoAdjust", True) else base
-    assert prices.price_to_info(price) == PriceInfo(_int_of(entry, "pricePerUnit"), _int_of(entry, "pixelsPerUnit"))
-    if "unrounded" in entry:
-        multiplier = Fraction(int(entry["faceValue"]), int(entry["txCost"]))
-        assert multiplier == Fraction(entry["txCostMultiplier"])
-        assert base * (1 + 1 / multiplier) == Fraction(entry["unrounded"])
-
-
-def _int_of(entry: Entry, key: str) -> int:
-    return int(entry[key])
-
-
-def check_rat_price_info(entry: Entry) -> None:
-    info = _price_info(entry["priceInfo"])
-    if entry.get("error"):
-        with pytest.raises(InvalidInput) as refusal:
-            prices.info_to_price(info)
-        assert str(refusal.value) == entry["error"]
-    else:
-        expected = None if entry["rat"] is None else Fraction(entry["rat"])
-        assert prices.info_to_price(info) == expected
-
-
 CHECKS: dict[str, Check] = {
     "sender_validate": check_sender_validate,
     "sender_account_check": check_sender_account_check,
@@ -286,8 +221,17 @@ CHECKS: dict[str, Check] = {
     "remote_signer_billing": check_remote_signer_billing,
     "debit_fees": check_debit_fees,
     "sufficient_balance": check_sufficient_balance,
-    "estimate_fee": check_estimate_fee,
-    "validate_price": check_validate_price,
-    "price_info_auto_adjust": check_price_info_auto_adjust,
-    "rat_price_info": check_rat_price_info,
 }
+
+EXCLUDED: Excluded = {
+    ("sender_session", "session id"): "a session is a value here, not an entry of a table",
+    ("sender_session", "unknown session"): "a session is a value here, not an entry of a table",
+    (
+        "balances",
+        "entry untouched for longer than ttl is dropped; touched entry survives",
+    ): "expiry belongs to a service",
+    ("balances", "fixed price is per manifest id and starts nil"): "an account is opened with its price",
+    ("sufficient_balance", "#3"): "off chain no account is asked",
+}
+
+PENDING: Pending = {}
