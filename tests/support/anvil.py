@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +21,8 @@ from livepeer_client.codec.signature import public_key_to_address, sign_personal
 from livepeer_client.codec.ticket import Ticket, WinningTicket, is_winning, recipient_rand_hash
 from livepeer_client.errors import ChainUnavailable
 from livepeer_client.types import MAX_WIN_PROB, Address, BlockNumber, Round, Wei
+from tests.support.artifacts import PROXIED, ROOT, SUITE, compile_all
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-PROXIED = ("TicketBroker", "BondingManager", "BondingVotes", "RoundsManager", "ServiceRegistry")
-PLAIN = ("Controller", "Minter", "LivepeerToken", "L2LPTDataCache", "ManagerProxy")
 ROUND_LENGTH = 20
 ETH = 10**18
 LPT = 10**18
@@ -42,21 +37,7 @@ def free_port() -> int:
 
 def compile_suite(cache: Path) -> dict[str, str]:
     """Creation bytecode by contract, as hex. Compiled once per state of the sources."""
-    sources = sorted((ROOT / "contracts").rglob("*.vy*"))
-    state = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
-    kept = cache / f"suite-{state[:16]}.json"
-    if kept.is_file():
-        found: dict[str, str] = json.loads(kept.read_text())
-        return found
-    names = [*PLAIN, *PROXIED]
-    compiler = Path(sys.executable).parent / "vyper"
-    files = [f"contracts/{name}.vy" for name in names]
-    run = subprocess.run(
-        [str(compiler), "-p", str(ROOT), "-f", "bytecode", *files], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    result = dict(zip(names, run.stdout.split(), strict=True))
-    kept.write_text(json.dumps(result))
-    return result
+    return {name: "0x" + artifact.bytecode.hex() for name, artifact in compile_all(SUITE, cache).items()}
 
 
 @contextlib.contextmanager
