@@ -6,6 +6,7 @@
 @notice Runs the code registered in the Controller under `targetContractId` on this contract's own storage and balance.
 @dev Storage: slots 0 and 1 are those of the manager module, which the target shares; the rest is the target's (spec 4).
      `controller`, `targetContractId` and `setController` are answered here and never reach the target.
+     The id never changes, so calls read it from the code; slot 1 holds it too, for whoever looks there.
 @custom:kill The Controller owner registers other code under `targetContractId`, or none: then every call fails. The
              pause stops what the target guards with it.
 """
@@ -16,8 +17,13 @@ initializes: manager
 exports: (manager.controller, manager.setController, manager.targetContractId)
 
 
-# Answers must be shorter than this. The longest of today's targets is a service URI (1088 bytes).
-ANSWER_BOUND: constant(uint256) = 4096
+# Answers must be shorter than this. The longest of all targets is a service URI: two words around 1024 bytes. Every
+# call pays for memory of this size, so it is no larger than that; a test compares it with what the targets answer.
+ANSWER_BOUND: constant(uint256) = 1120
+
+
+# Id under which the Controller knows the code: saves the read of slot 1 in every call.
+TARGET_CONTRACT_ID: immutable(bytes32)
 
 
 # Part of every manager's published ABI, though this contract has no parameter to change.
@@ -33,6 +39,7 @@ def __init__(_controller: address, _targetContractId: bytes32):
     """
     manager.__init__(_controller)
     manager.targetContractId = _targetContractId
+    TARGET_CONTRACT_ID = _targetContractId
 
 
 @external
@@ -44,7 +51,7 @@ def __default__() -> Bytes[ANSWER_BOUND]:
     @dev Without code behind it a delegate call succeeds and does nothing, which would swallow ETH (spec 18, K14). An
          answer that fills the bound may have been cut, so it is refused rather than passed on.
     """
-    target: address = manager._resolve(manager.targetContractId)
+    target: address = manager._resolve(TARGET_CONTRACT_ID)
     assert target != empty(address), "target contract must be registered"
     assert target.is_contract, "target contract has no code"
     answer: Bytes[ANSWER_BOUND] = raw_call(target, msg.data, max_outsize=ANSWER_BOUND, is_delegate_call=True)
