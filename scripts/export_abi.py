@@ -89,13 +89,13 @@ def without_internal_types(value: Any) -> Any:
     return value
 
 
-def compiled_abis() -> dict[str, list[Entry]]:
-    """Name -> ABI of every contract that is not a mock."""
+def compiled_abis(*mocks: str) -> dict[str, list[Entry]]:
+    """Name -> ABI of every contract that is not a mock, and of the mocks that are named."""
     ensure_fresh(project)
     return {
         name: [entry.model_dump(mode="json", by_alias=True, exclude_none=True) for entry in contract.abi]
         for name, contract in sorted(project.load_contracts().items())
-        if not (contract.source_id or "").startswith(MOCKS)
+        if name in mocks or not (contract.source_id or "").startswith(MOCKS)
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.gas.scenarios import STARTS, Table, measure
-from tests.contracts.gas.table import CREATION, EXEMPT, LEFT_OUT, REGENERATE, committed, load, reference, summary
+from tests.contracts.gas.table import CREATION, LEFT_OUT, REGENERATE, committed, load, reference, summary
 from tests.contracts.gas.table import TABLE as TABLE_FILE
 from tests.contracts.gas.wiring import MODES, Mode
 from tests.support.anvil import ROOT, compile_suite
@@ -59,27 +59,14 @@ def test_gas_table__scenarios_of_the_reference__are_measured_or_left_out_for_a_r
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_gas__all_scenarios__cost_three_fifths_of_the_reference_on_average(mode: Mode) -> None:
-    assert summary(committed(), mode).geometric_mean < 0.60
+def test_gas__all_scenarios__cost_55_percent_of_the_reference_on_average(mode: Mode) -> None:
+    assert summary(committed(), mode).geometric_mean < 0.555
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_gas__every_scenario_but_service_addresses__costs_less_than_the_reference(mode: Mode) -> None:
-    dearer = [name for name, _ in summary(committed(), mode).dearer if not name.startswith("setServiceURI.")]
-
-    assert dearer == []
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_gas__service_address_of_more_than_one_slot__costs_as_much_as_in_the_reference(mode: Mode) -> None:
-    table, theirs = committed(), reference()
-    ratios = {
-        name: table[name][mode] / theirs[name][mode]
-        for name in table
-        if name.startswith("setServiceURI.") and name not in EXEMPT
-    }
-
-    assert max(ratios.values()) < 1.005
+def test_gas__every_scenario__costs_no_more_than_in_the_reference(mode: Mode) -> None:
+    """But for creation, and for the short service addresses that Solidity packs into one slot."""
+    assert summary(committed(), mode).dearer == []
 
 
 @pytest.mark.parametrize("pool", ["pool1", "pool100"])

@@ -20,7 +20,7 @@ REGENERATE = "make gas"
 
 # What the reference has and this suite does not; such a scenario counts as a ratio of 1.
 LEFT_OUT = {
-    "deploy.AdjustableRoundsManager": "a contract for tests of the reference; here tests mine blocks",
+    "deploy.AdjustableRoundsManager": "for tests only, here as there: a mock, which no script deploys",
     "deploy.SortedDoublyLL": "no external library: the pool is a module inside of BondingManager, and in its figure",
 }
 # Solidity stores up to 31 bytes together with their length in one slot; Vyper always uses a slot for the length.

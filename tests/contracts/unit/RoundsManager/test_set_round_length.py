@@ -60,3 +60,19 @@ def test_set_round_length__of_zero__reverts(rounds, owner):
 def test_set_round_length__by_stranger__reverts(rounds, stranger):
     with ape.reverts("caller must be Controller owner"):
         rounds.setRoundLength(5, sender=stranger)
+
+
+def test_set_round_length__beyond_56_bits__reverts(rounds, owner):
+    with ape.reverts("round length exceeds 56 bits"):
+        rounds.setRoundLength(2**56, sender=owner)
+
+
+def test_set_round_length__of_56_bits__leaves_every_other_figure_as_it_is(rounds, minter, owner):
+    rounds.initializeRound(sender=owner)
+    figures = ("currentRound", "currentRoundStartBlock", "lastInitializedRound", "roundLockAmount")
+    before = [getattr(rounds, figure)() for figure in figures]
+
+    rounds.setRoundLength(2**56 - 1, sender=owner)
+
+    assert rounds.roundLength() == 2**56 - 1
+    assert [getattr(rounds, figure)() for figure in figures] == before
