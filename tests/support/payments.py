@@ -10,13 +10,8 @@ from livepeer_client.codec.messages import NonceAndSig, Payment, PriceInfo
 from livepeer_client.codec.signature import public_key_to_address, sign_personal
 from livepeer_client.codec.ticket import ExpirationParams, Ticket, TicketParams, is_winning
 from livepeer_client.facts import SenderInfo
-from livepeer_client.policy.recipient import (
-    PaymentVerdict,
-    RecipientConfig,
-    derive_recipient_rand,
-    judge_payment,
-    quote,
-)
+from livepeer_client.policy.receiving import PaymentVerdict, judge_payment
+from livepeer_client.policy.recipient import RecipientConfig, derive_recipient_rand, quote
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei, WinProb
 
 GATEWAY_KEY = PrivateKey(b"\x11" * 32)

@@ -13,6 +13,7 @@ from livepeer_client.errors import InvalidInput
 from livepeer_client.types import HASH_BYTES, SIGNATURE_BYTES, Address, Hash32, Signature
 
 _PREFIX: Final = b"\x19Ethereum Signed Message:\n32"
+_RECOVERY_IDS: Final = {27: b"\0", 28: b"\1"}
 _HALF_ORDER: Final = bytes.fromhex("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")
 
 
@@ -41,11 +42,11 @@ def recover_personal(sig: bytes, digest: bytes) -> Address | None:
 
     Canonical: 65 bytes, v in {27, 28}, 0 < s <= n/2 (offchain-payments 1.3, onchain 11.1).
     """
-    if len(sig) != SIGNATURE_BYTES or sig[64] not in (27, 28) or sig[32:64] > _HALF_ORDER:
+    if len(sig) != SIGNATURE_BYTES or sig[64] not in _RECOVERY_IDS or sig[32:64] > _HALF_ORDER:
         return None
     try:
         public_key = coincurve.PublicKey.from_signature_and_message(
-            sig[:64] + bytes((sig[64] - 27,)), personal_hash(digest), hasher=None
+            sig[:64] + _RECOVERY_IDS[sig[64]], personal_hash(digest), hasher=None
         )
     except ValueError:
         # r or s out of range, or no such point: not a signature of anybody.

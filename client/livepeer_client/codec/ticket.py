@@ -14,8 +14,10 @@ Layout of the hashed message (onchain 11.1, offchain-payments 1.2), 232 bytes, o
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.codec.keccak import keccak256
+from livepeer_client.codec.widths import UINT256_BYTES
 from livepeer_client.errors import InvalidInput
 from livepeer_client.types import (
     ADDRESS_BYTES,
@@ -33,6 +35,8 @@ from livepeer_client.types import (
     Wei,
     WinProb,
 )
+
+_NONCE_AT: Final = 104
 
 
 def _check_uint(name: str, value: int, limit: int = MAX_UINT256) -> None:
@@ -160,6 +164,43 @@ def ticket_message(ticket: Ticket) -> bytes:
     )
 
 
+class TicketSeries:
+    """All tickets of one quote by one sender: they differ in their nonce alone, so the rest is packed once.
+
+    The hot path of both sides; `hash(n)` equals `ticket(n).hash`.
+    """
+
+    __slots__ = ("_after", "_before", "expiration", "params", "sender")
+
+    def __init__(self, params: TicketParams, sender: Address, expiration: ExpirationParams) -> None:
+        """:raises InvalidInput: a sender that is not 20 bytes."""
+        _check_bytes("sender", sender, ADDRESS_BYTES)
+        self.params = params
+        self.sender = sender
+        self.expiration = expiration
+        message = ticket_message(self.ticket(0))
+        self._before = message[:_NONCE_AT]
+        self._after = message[_NONCE_AT + UINT256_BYTES :]
+
+    def hash(self, sender_nonce: int) -> Hash32:
+        """The hash of the ticket with this uint32 nonce."""
+        return keccak256(b"%b%b%b" % (self._before, sender_nonce.to_bytes(UINT256_BYTES, "big"), self._after))
+
+    def ticket(self, sender_nonce: int) -> Ticket:
+        """:raises InvalidInput: no uint32."""
+        params = self.params
+        return Ticket(
+            recipient=params.recipient,
+            sender=self.sender,
+            face_value=params.face_value,
+            win_prob=params.win_prob,
+            sender_nonce=sender_nonce,
+            recipient_rand_hash=params.recipient_rand_hash,
+            creation_round=self.expiration.creation_round,
+            creation_round_block_hash=self.expiration.creation_round_block_hash,
+        )
+
+
 def ticket_hash(ticket: Ticket) -> Hash32:
     """keccak-256 of the packed ticket: what is signed, and the key of `usedTickets` on chain."""
     return keccak256(ticket_message(ticket))
@@ -186,13 +227,4 @@ def is_winning(sig: bytes, recipient_rand: int, win_prob: int) -> bool:
 
 def ticket_from_params(params: TicketParams, sender: Address, sender_nonce: int) -> Ticket:
     """The ticket that a quote describes for one nonce."""
-    return Ticket(
-        recipient=params.recipient,
-        sender=sender,
-        face_value=params.face_value,
-        win_prob=params.win_prob,
-        sender_nonce=sender_nonce,
-        recipient_rand_hash=params.recipient_rand_hash,
-        creation_round=params.expiration.creation_round,
-        creation_round_block_hash=params.expiration.creation_round_block_hash,
-    )
+    return TicketSeries(params, sender, params.expiration).ticket(sender_nonce)

@@ -1,36 +1,23 @@
-"""An orchestrator as ticket recipient: what it quotes, and how it judges a payment.
+"""An orchestrator as ticket recipient: what it trusts a sender for, and what it quotes.
 
-Rules: offchain-payments 2 (randomness), 3 (quotes), 5 and 6 (tickets, payments), 11.1 (float).
+Rules: offchain-payments 2 (randomness), 3 (quotes), 11.1 (float); `policy/receiving.py` judges what comes back.
 Quoting keeps no state: the randomness behind a quote is an HMAC over all of the quote and comes back with it.
 """
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from livepeer_client.codec.address import checksum_address
-from livepeer_client.codec.messages import Payment
-from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.codec.ticket import (
     ExpirationParams,
-    Ticket,
     TicketParams,
-    WinningTicket,
-    expected_value,
-    is_winning,
     recipient_rand_hash,
 )
 from livepeer_client.errors import (
     InvalidInput,
-    LivepeerError,
-    MalformedMessage,
-    PaymentRefused,
     QuoteRefused,
-    TicketReason,
-    TicketRejected,
 )
 from livepeer_client.facts import SenderInfo
 from livepeer_client.types import (
@@ -41,8 +28,6 @@ from livepeer_client.types import (
     ZERO_HASH,
     Address,
     BlockNumber,
-    Hash32,
-    Round,
     Wei,
     WinProb,
 )
@@ -52,8 +37,6 @@ EV_MULTIPLIER: Final = 100
 """Face value in expected values where gas is too cheap to matter."""
 AVERAGE_GAS_PRICE: Final = Wei(3_000_000_000)
 """A face value that covers redemption at this price is accepted even when gas costs more right now."""
-MAX_NONCES: Final = 600
-"""Tickets credited per quote."""
 DEPOSIT_COVER: Final = 3
 """A deposit is trusted for a third of itself: every other recipient of the sender draws on it too."""
 _RAND_TAG: Final = b"livepeer_client recipient_rand v1\0"
@@ -240,191 +223,4 @@ def quote(
         seed=seed,
         expiration_block=expiration_block,
         expiration=expiration,
-    )
-
-
-# --- payments -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentVerdict:
-    """What a payment is worth. Apply `nonces` before the next await, then store, then answer.
-
-    `received` tickets came; `credited` is the exact expected value, wei, of those before the first that failed;
-    `winners` are valid, won, and to be stored even when `rejection` is set; `nonces` were new for this quote.
-    `rejection` is the error to answer with (HTTP 400), None if all tickets were good. `price` is the price the
-    sender returned, authenticated by the quote's commitment; None without tickets.
-    """
-
-    received: int
-    credited: Fraction
-    winners: tuple[WinningTicket, ...]
-    nonces: frozenset[int]
-    rejection: LivepeerError | None
-    price: Fraction | None = None
-
-
-def _refused(payment: Payment, error: LivepeerError) -> PaymentVerdict:
-    return PaymentVerdict(len(payment.tickets), Fraction(0), (), frozenset(), error)
-
-
-def _fatal(reason: TicketReason, payment: Payment, **figures: object) -> TicketRejected:
-    named = {"sender": checksum_address(payment.sender), **figures}
-    return TicketRejected(reason, fatal=True, figures=named)
-
-
-def _acceptable(reason: TicketReason, ticket: Ticket, **figures: object) -> TicketRejected:
-    named = {"sender": checksum_address(ticket.sender), "nonce": ticket.sender_nonce, **figures}
-    return TicketRejected(reason, fatal=False, figures=named)
-
-
-def _unlocks_soon(info: SenderInfo, last_initialized_round: Round) -> bool:
-    return info.withdraw_round != 0 and info.withdraw_round <= last_initialized_round + 1
-
-
-def _expected_price(payment: Payment) -> Fraction:
-    if payment.expected_price is None:
-        raise MalformedMessage("payment", 'invalid expected price sent with payment err="expected price is nil"')
-    if payment.expected_price.pixels_per_unit == 0:
-        raise MalformedMessage("payment", 'invalid expected price sent with payment err="pixels per unit is 0"')
-    return payment.expected_price.wei_per_pixel
-
-
-def judge_payment(
-    config: RecipientConfig,
-    payment: Payment,
-    *,
-    secret: bytes,
-    sender_info: SenderInfo,
-    active: bool,
-    last_initialized_round: Round,
-    last_seen_l1_block: BlockNumber,
-    seen: Mapping[Hash32, Set[int]],
-) -> PaymentVerdict:
-    """Judge every ticket of a payment (offchain-payments 5 and 6, in that order).
-
-    `seen` maps a quote's recipientRandHash to the nonces already received on it. Errors come back in
-    `PaymentVerdict.rejection`, never raised:
-
-    * the payment as a whole: `MalformedMessage`, `PaymentRefused`, `TicketRejected` with `fatal`. Nothing is
-      credited, no nonce is used, no winner kept.
-    * single tickets: `TicketRejected` without `fatal`, the last one. From the first of them on nothing more is
-      credited, but later tickets are still drawn. A ticket with a bad signature never wins; of a nonce seen
-      before nothing is kept; one over the limit of nonces or on an expired quote still wins.
-    """
-    params = payment.ticket_params
-    if params is None:
-        return PaymentVerdict(0, Fraction(0), (), frozenset(), None)
-    if not payment.sender:
-        return _refused(payment, MalformedMessage("payment", "Could not find Sender for payment"))
-    if not active:
-        return _refused(
-            payment,
-            PaymentRefused(
-                f"orchestrator {checksum_address(config.address)} is inactive in round {last_initialized_round}, "
-                "cannot process payments"
-            ),
-        )
-    if payment.expiration is None:
-        return _refused(payment, MalformedMessage("payment", "expiration params are missing"))
-    try:
-        price = _expected_price(payment)
-    except MalformedMessage as error:
-        return _refused(payment, error)
-    if not payment.tickets:
-        return PaymentVerdict(0, Fraction(0), (), frozenset(), None)
-    if len(payment.tickets) > MAX_NONCES:
-        # No quote could credit them all, and each one costs the recovery of a signature.
-        return _refused(payment, MalformedMessage("payment", f"{len(payment.tickets)} tickets, at most {MAX_NONCES}"))
-
-    if _unlocks_soon(sender_info, last_initialized_round):
-        figures = {"withdraw_round": sender_info.withdraw_round, "last_initialized_round": last_initialized_round}
-        return _refused(payment, _fatal(TicketReason.SENDER_UNLOCKING, payment, **figures))
-    if params.recipient != config.address:
-        return _refused(payment, _fatal(TicketReason.WRONG_RECIPIENT, payment))
-    if payment.sender == ZERO_ADDRESS:
-        return _refused(payment, _fatal(TicketReason.NULL_SENDER, payment))
-    sender = Address(payment.sender)
-    rand = derive_recipient_rand(
-        secret,
-        seed=params.seed,
-        sender=sender,
-        face_value=params.face_value,
-        win_prob=params.win_prob,
-        expiration_block=params.expiration_block,
-        price=price,
-        expiration=payment.expiration,
-    )
-    if not hmac.compare_digest(recipient_rand_hash(rand), params.recipient_rand_hash):
-        return _refused(payment, _fatal(TicketReason.WRONG_RAND, payment))
-    return _judge_tickets(
-        payment,
-        params,
-        payment.expiration,
-        sender,
-        rand,
-        price,
-        last_seen_l1_block,
-        seen.get(params.recipient_rand_hash),
-    )
-
-
-def _judge_tickets(
-    payment: Payment,
-    params: TicketParams,
-    expiration: ExpirationParams,
-    sender: Address,
-    rand: int,
-    price: Fraction,
-    last_seen_l1_block: BlockNumber,
-    seen: Set[int] | None,
-) -> PaymentVerdict:
-    """Draw each ticket of a payment whose quote is ours."""
-    used = seen or frozenset()
-    fresh: set[int] = set()
-    drawn: set[int] = set()
-    winners: list[WinningTicket] = []
-    good = 0
-    rejection: TicketRejected | None = None
-    expired = params.expiration_block <= last_seen_l1_block
-    for entry in payment.tickets:
-        ticket = Ticket(
-            recipient=params.recipient,
-            sender=sender,
-            face_value=params.face_value,
-            win_prob=params.win_prob,
-            sender_nonce=entry.sender_nonce,
-            recipient_rand_hash=params.recipient_rand_hash,
-            creation_round=expiration.creation_round,
-            creation_round_block_hash=expiration.creation_round_block_hash,
-        )
-        if not is_signed_by(sender, entry.sig, ticket.hash):
-            rejection = _acceptable(TicketReason.BAD_SIGNATURE, ticket)
-            continue
-        if entry.sender_nonce in used or entry.sender_nonce in drawn:
-            rejection = _acceptable(TicketReason.NONCE_SEEN, ticket)
-            continue
-        drawn.add(entry.sender_nonce)
-        if is_winning(entry.sig, rand, ticket.win_prob):
-            winners.append(WinningTicket(ticket, entry.sig, rand, params.expiration_block))
-        if len(used) + len(fresh) >= MAX_NONCES:
-            rejection = _acceptable(TicketReason.TOO_MANY_NONCES, ticket, limit=MAX_NONCES)
-            continue
-        fresh.add(entry.sender_nonce)
-        if expired:
-            rejection = _acceptable(
-                TicketReason.PARAMS_EXPIRED,
-                ticket,
-                expiration_block=params.expiration_block,
-                last_seen_l1_block=last_seen_l1_block,
-            )
-        elif rejection is None:
-            good += 1
-    return PaymentVerdict(
-        received=len(payment.tickets),
-        credited=good * expected_value(params.face_value, params.win_prob),
-        winners=tuple(winners),
-        nonces=frozenset(fresh),
-        rejection=rejection,
-        price=price,
     )

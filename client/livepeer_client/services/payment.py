@@ -20,17 +20,23 @@ from livepeer_client.errors import Bug, StoreError
 from livepeer_client.facts import Debit, ReceivedPayment, SenderInfo, TicketState
 from livepeer_client.policy.balance import Account, credited, debited, require_balance
 from livepeer_client.policy.price import price_to_info, with_overhead
+from livepeer_client.policy.receiving import (
+    PaymentVerdict,
+    SeenNonces,
+    judge_tickets,
+    open_payment,
+    without_expired,
+)
 from livepeer_client.policy.recipient import (
     SECRET_BYTES,
-    PaymentVerdict,
     RecipientConfig,
-    judge_payment,
     max_float,
     quote,
     tx_cost_multiplier,
 )
 from livepeer_client.ports import Clock, TicketStore
 from livepeer_client.services.chain_view import ChainView, Moment
+from livepeer_client.services.drawing import TicketDrawer
 from livepeer_client.services.tasks import completed
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
 
@@ -52,14 +58,6 @@ class _Seat:
     users: int = 0
 
 
-@dataclass(slots=True)
-class _Quote:
-    """Nonces received on one quote, kept until it has expired."""
-
-    expiration_block: BlockNumber
-    nonces: set[int] = field(default_factory=set)
-
-
 class PaymentService:
     """Receives payments for one recipient. `base_price` in wei per pixel, exact.
 
@@ -75,6 +73,7 @@ class PaymentService:
         store: TicketStore,
         view: ChainView,
         clock: Clock,
+        drawer: TicketDrawer | None = None,
     ) -> None:
         self._recipient = recipient
         self._base_price = base_price
@@ -84,7 +83,8 @@ class PaymentService:
         self._clock = clock
         self._secret = secrets.token_bytes(SECRET_BYTES)
         self._seats: dict[tuple[Address, str], _Seat] = {}
-        self._quotes: dict[Hash32, _Quote] = {}
+        self._drawer = drawer or TicketDrawer()
+        self._seen: dict[Hash32, SeenNonces] = {}
         self._winners: dict[Address, int] = {}
         self._winners_as_of: tuple[Hash32, int] | None = None
         self._winners_recorded = 0
@@ -163,40 +163,49 @@ class PaymentService:
                 if self._base_price == 0:
                     seat.account = credited(seat.account, Fraction(0), Fraction(0))
                 return Fraction(0)
-            info = (await self._view.sender(sender)).info if sender else _NOBODY
-            # The block comes last, with nothing awaited between it and the verdict: by an older one a quote could
-            # still be valid whose nonces are swept already.
-            verdict = self._judge(payment, await self._view.moment(), info)
+            verdict = await self._judge(payment, sender)
             if verdict.credited or verdict.winners:
                 await completed(self._book(seat, payment, session_id, verdict))
         if verdict.rejection is not None:
             raise verdict.rejection
         return verdict.credited
 
-    def _judge(self, payment: Payment, moment: Moment, info: SenderInfo) -> PaymentVerdict:
-        """Judge and use up the nonces in one step: nobody else can be credited for them from here on."""
-        verdict = judge_payment(
+    async def _judge(self, payment: Payment, sender: Address) -> PaymentVerdict:
+        info = (await self._view.sender(sender)).info if sender else _NOBODY
+        moment = await self._view.moment()
+        opened = open_payment(
             self._recipient,
             payment,
             secret=self._secret,
             sender_info=info,
             active=moment.orchestrator.active,
             last_initialized_round=moment.round.last_initialized,
-            last_seen_l1_block=moment.head.l1_block,
-            seen={key: known.nonces for key, known in self._quotes_of(payment)},
         )
-        params = payment.ticket_params
+        if isinstance(opened, PaymentVerdict):
+            return opened
+        draws = await self._drawer.draw(opened)
+        # The block comes last, with nothing awaited between it and the verdict: by an older one a quote could still
+        # be valid whose nonces are swept already. Judging and using up the nonces is one step as well: nobody else
+        # can be credited for them from here on.
+        head = (await self._view.moment()).head
+        quote_, expiration_block = self._quote_of(payment)
+        seen = self._nonces(quote_)
+        verdict = judge_tickets(opened, draws, seen=seen, last_seen_l1_block=head.l1_block)
         # On an expired quote nothing is credited any more, so there is nothing to remember.
-        if params is not None and verdict.nonces and params.expiration_block > moment.head.l1_block:
-            known = self._quotes.setdefault(params.recipient_rand_hash, _Quote(params.expiration_block))
-            known.nonces |= verdict.nonces
+        if verdict.nonces and expiration_block > head.l1_block:
+            self._seen[quote_] = SeenNonces(expiration_block, seen | verdict.nonces)
         return verdict
 
-    def _quotes_of(self, payment: Payment) -> list[tuple[Hash32, _Quote]]:
+    @staticmethod
+    def _quote_of(payment: Payment) -> tuple[Hash32, BlockNumber]:
         params = payment.ticket_params
-        if params is None or params.recipient_rand_hash not in self._quotes:
-            return []
-        return [(params.recipient_rand_hash, self._quotes[params.recipient_rand_hash])]
+        if params is None:
+            raise Bug("a payment without a quote was judged")
+        return params.recipient_rand_hash, params.expiration_block
+
+    def _nonces(self, quote_: Hash32) -> frozenset[int]:
+        known = self._seen.get(quote_)
+        return frozenset() if known is None else known.nonces
 
     async def _book(self, seat: _Seat, payment: Payment, session_id: str, verdict: PaymentVerdict) -> None:
         """Store what a payment brought, then credit it."""
@@ -211,8 +220,9 @@ class PaymentService:
             await self._store.record_payment(received)
         except StoreError:
             # Nothing was stored, so nothing was received: the same tickets may come again.
-            for _, known in self._quotes_of(payment):
-                known.nonces -= verdict.nonces
+            quote_, expiration_block = self._quote_of(payment)
+            if quote_ in self._seen:
+                self._seen[quote_] = SeenNonces(expiration_block, self._nonces(quote_) - verdict.nonces)
             raise
         self._winners_recorded += len(verdict.winners)
         if verdict.credited:
@@ -262,7 +272,7 @@ class PaymentService:
         :raises ChainError: the chain cannot be read.
         """
         head = (await self._view.moment()).head
-        self._quotes = {key: known for key, known in self._quotes.items() if known.expiration_block > head.l1_block}
+        self._seen = without_expired(self._seen, head.l1_block)
         now = self._clock.monotonic()
         for key, seat in list(self._seats.items()):
             if now - seat.used_at > ACCOUNT_IDLE_S and not seat.users:

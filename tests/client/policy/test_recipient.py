@@ -18,10 +18,7 @@ from livepeer_client.errors import (
     TicketReason,
     TicketRejected,
 )
-from livepeer_client.policy.recipient import (
-    MAX_NONCES,
-    PaymentVerdict,
-)
+from livepeer_client.policy.receiving import MAX_NONCES, PaymentVerdict
 from livepeer_client.types import Address, Round, Signature
 from tests.support.payments import (
     EXPIRATION,

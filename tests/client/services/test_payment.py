@@ -18,7 +18,7 @@ from livepeer_client.errors import (
     TicketRejected,
 )
 from livepeer_client.facts import Debit, OrchestratorState, ReceivedPayment, SenderInfo
-from livepeer_client.policy.recipient import MAX_NONCES
+from livepeer_client.policy.receiving import MAX_NONCES
 from livepeer_client.types import BlockNumber, Hash32, Round, Wei
 from tests.support.shop import EV, GATEWAY, POLL_S, STRANGER_KEY, Session, Shop
 

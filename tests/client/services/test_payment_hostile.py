@@ -10,7 +10,7 @@ from livepeer_client.adapters.fakes import FakeChain, MemoryTicketStore
 from livepeer_client.codec.messages import NonceAndSig
 from livepeer_client.errors import MalformedMessage, TicketReason, TicketRejected
 from livepeer_client.facts import Debit, ReceivedPayment, SenderInfo
-from livepeer_client.policy.recipient import MAX_NONCES
+from livepeer_client.policy.receiving import MAX_NONCES
 from livepeer_client.services.chain_view import READERS, ChainView
 from livepeer_client.types import Address, Signature
 from tests.support.shop import GATEWAY, POLL_S, Shop

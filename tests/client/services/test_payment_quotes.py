@@ -128,7 +128,7 @@ async def test_sweep__an_expired_quote__forgets_its_nonces_and_only_those() -> N
 
     await shop.payments.sweep()
 
-    assert list(shop.payments._quotes) == [new.params.recipient_rand_hash]
+    assert list(shop.payments._seen) == [new.params.recipient_rand_hash]
     assert (await refused(new, payment)).reason is TicketReason.NONCE_SEEN
 
 
