@@ -1,21 +1,24 @@
 """A gateway as ticket sender: which quotes it accepts, and which tickets it writes on them (offchain-payments 4)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from fractions import Fraction
-from typing import Final
+from typing import Final, overload
 
 from livepeer_client.codec.messages import NonceAndSig, Payment, PriceInfo
-from livepeer_client.codec.ticket import ExpirationParams, Ticket, TicketParams
+from livepeer_client.codec.ticket import ExpirationParams, Ticket, TicketParams, TicketSeries
 from livepeer_client.errors import InvalidInput, LocalProtocolError, ParamsRejected
 from livepeer_client.facts import SenderInfo
 from livepeer_client.policy.balance import Balance, StagedCredit, stage
-from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Signature, Wei
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Signature, Wei
 
 MAX_NONCES: Final = 600
 """Tickets a recipient credits on one quote."""
 REFRESH_NONCE: Final = 500
 """From this nonce on a session wants a fresh quote, well before the last one."""
+L1_BLOCK_S: Final = 12
+"""Seconds between L1 blocks; an empty slot makes it more, never less."""
 EXPIRY_MARGIN_BLOCKS: Final = 1
 """A quote with this many blocks left, or fewer, counts as expired."""
 
@@ -111,6 +114,93 @@ def check_params(
         )
 
 
+class DrawnTickets(Sequence[Ticket]):
+    """Consecutive tickets of one quote, still unsigned. They are written out one by one, and hashed without it."""
+
+    __slots__ = ("nonces", "series")
+
+    def __init__(self, series: TicketSeries, nonces: range) -> None:
+        self.series = series
+        self.nonces = nonces
+
+    def hashes(self) -> Iterator[Hash32]:
+        """What is to be signed, in order."""
+        return map(self.series.hash, self.nonces)
+
+    def __len__(self) -> int:
+        return len(self.nonces)
+
+    @overload
+    def __getitem__(self, index: int) -> Ticket: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "DrawnTickets": ...
+
+    def __getitem__(self, index: int | slice) -> "Ticket | DrawnTickets":
+        if isinstance(index, slice):
+            return DrawnTickets(self.series, self.nonces[index])
+        return self.series.ticket(self.nonces[index])
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalMargins:
+    """How early a quote is renewed: L1 blocks left, seconds left (quote and auth token), tickets written."""
+
+    blocks: int = 5
+    quote_s: float = 30.0
+    token_s: float = 180.0
+    nonces: int = REFRESH_NONCE
+
+
+class RenewalReason(Enum):
+    """Which end of a quote is near."""
+
+    BLOCKS = "quote expires at block"
+    SECONDS = "quote expires by the clock"
+    TOKEN = "auth token expires"  # noqa: S105, the reason's text
+    NONCES = "tickets written on one quote"
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalDue:
+    """A quote is to be renewed: what is left (blocks, seconds) or, for nonces, what is used."""
+
+    reason: RenewalReason
+    figure: float
+
+    def __str__(self) -> str:
+        return f"{self.reason.value}: {self.figure:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteInUse:
+    """What decides when a quote ends. Times in seconds of one clock; `received_s` and `block_then` belong together."""
+
+    expiration_block: BlockNumber
+    received_s: float
+    block_then: BlockNumber
+    token_expires_s: float
+    last_nonce: int
+
+
+def renewal_due(quote: QuoteInUse, margins: RenewalMargins, *, block: BlockNumber, now_s: float) -> RenewalDue | None:
+    """Whether to ask for a new quote before the next payment, and why.
+
+    Blocks decide, and so does the clock: a node that lags would show a quote as good for ever. A quote is taken to
+    last `L1_BLOCK_S` per block that it had left when it came.
+    """
+    if quote.expiration_block - block <= margins.blocks:
+        return RenewalDue(RenewalReason.BLOCKS, quote.expiration_block - block)
+    ends_s = quote.received_s + (quote.expiration_block - quote.block_then) * L1_BLOCK_S
+    if ends_s - now_s <= margins.quote_s:
+        return RenewalDue(RenewalReason.SECONDS, ends_s - now_s)
+    if quote.token_expires_s - now_s <= margins.token_s:
+        return RenewalDue(RenewalReason.TOKEN, quote.token_expires_s - now_s)
+    if quote.last_nonce >= margins.nonces:
+        return RenewalDue(RenewalReason.NONCES, quote.last_nonce)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class SenderSession:
     """One quote in use. Nonces start at 1 and rise by one per ticket, never reused; `last_nonce` is the last drawn.
@@ -131,12 +221,7 @@ class SenderSession:
         usable = quoted.creation_round != 0 and quoted.creation_round_block_hash != ZERO_HASH
         return cls(sender, params, quoted if usable else own_expiration)
 
-    @property
-    def needs_refresh(self) -> bool:
-        """A fresh quote is due, though the session still works."""
-        return self.last_nonce >= REFRESH_NONCE
-
-    def draw(self, count: int) -> tuple["SenderSession", tuple[Ticket, ...]]:
+    def draw(self, count: int) -> tuple["SenderSession", DrawnTickets]:
         """The next `count` tickets, unsigned, and the session after them.
 
         :raises ParamsRejected: the recipient would not credit that many on this quote; refresh.
@@ -148,19 +233,7 @@ class SenderSession:
                 "session nonces exhausted", refresh=True, last_nonce=self.last_nonce, tickets=count, limit=MAX_NONCES
             )
         first = self.last_nonce + 1
-        tickets = tuple(
-            Ticket(
-                recipient=self.params.recipient,
-                sender=self.sender,
-                face_value=self.params.face_value,
-                win_prob=self.params.win_prob,
-                sender_nonce=nonce,
-                recipient_rand_hash=self.params.recipient_rand_hash,
-                creation_round=self.expiration.creation_round,
-                creation_round_block_hash=self.expiration.creation_round_block_hash,
-            )
-            for nonce in range(first, first + count)
-        )
+        tickets = DrawnTickets(TicketSeries(self.params, self.sender, self.expiration), range(first, first + count))
         return replace(self, last_nonce=self.last_nonce + count), tickets
 
 
@@ -174,7 +247,7 @@ class Staged:
     session: SenderSession
     balance: Balance
     credit: StagedCredit
-    tickets: tuple[Ticket, ...]
+    tickets: DrawnTickets
 
 
 def stage_payment(
@@ -219,6 +292,6 @@ def build_payment(staged: Staged, sigs: Sequence[Signature], expected_price: Pri
         ticket_params=replace(session.params, expiration=session.expiration),
         sender=session.sender,
         expiration=session.expiration,
-        tickets=tuple(NonceAndSig(ticket.sender_nonce, sig) for ticket, sig in zip(staged.tickets, sigs, strict=True)),
+        tickets=tuple(NonceAndSig(nonce, sig) for nonce, sig in zip(staged.tickets.nonces, sigs, strict=True)),
         expected_price=expected_price,
     )

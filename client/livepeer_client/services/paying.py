@@ -10,34 +10,35 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
-from livepeer_client.codec.credentials import AUTH_TOKEN_RENEWAL_S
 from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, Payment, VideoProfile
-from livepeer_client.codec.ticket import ExpirationParams
+from livepeer_client.codec.ticket import ExpirationParams, TicketParams
 from livepeer_client.errors import Bug, ParamsRejected
 from livepeer_client.facts import SentPayment
 from livepeer_client.policy.balance import ZERO, Balance, Outcome, StagedCredit, complete
 from livepeer_client.policy.discovery import Offer, Rejection, classify
 from livepeer_client.policy.price import check_price, estimate_fee, fee
 from livepeer_client.policy.sender import (
-    REFRESH_NONCE,
+    DrawnTickets,
+    QuoteInUse,
+    RenewalMargins,
     SenderAccount,
     SenderLimits,
     SenderSession,
     Staged,
     build_payment,
     check_account,
+    renewal_due,
     stage_payment,
 )
 from livepeer_client.ports import Chain, Clock, GatewayBooks, Signer
 from livepeer_client.services.discovery import DiscoveryService
-from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Signature, Wei
 
-EXPIRY_MARGIN_BLOCKS: Final = 5
-"""A quote with this many L1 blocks left, or fewer, is renewed before it is used."""
 REFRESH_TIMEOUT_S: Final = 2.5
 """offchain-network 0."""
 _PAYMENT_ID_BYTES: Final = 16
 _KEPT_BLOCKS: Final = 100
+_SIGNED_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class NonceLedger:
 
     def __init__(self) -> None:
         self._last: dict[Hash32, tuple[int, BlockNumber]] = {}
+        self._first_seen: dict[Hash32, tuple[float, BlockNumber, BlockNumber]] = {}
 
     def last(self, quote: Hash32) -> int:
         return self._last.get(quote, (0, BlockNumber(0)))[0]
@@ -66,9 +68,15 @@ class NonceLedger:
         params = session.params
         self._last[params.recipient_rand_hash] = (session.last_nonce, params.expiration_block)
 
+    def first_seen(self, params: TicketParams, now_s: float, block: BlockNumber) -> tuple[float, BlockNumber]:
+        """When a quote was first looked at: the time and the block then."""
+        entry = (now_s, block, params.expiration_block)
+        return self._first_seen.setdefault(params.recipient_rand_hash, entry)[:2]
+
     def forget_expired(self, block: BlockNumber) -> None:
         """Quotes so long expired that no reorganisation of the chain makes them acceptable again."""
         self._last = {quote: entry for quote, entry in self._last.items() if entry[1] + _KEPT_BLOCKS > block}
+        self._first_seen = {quote: e for quote, e in self._first_seen.items() if e[2] + _KEPT_BLOCKS > block}
 
 
 @dataclass(slots=True)
@@ -143,7 +151,7 @@ class Payer:
         limits: SenderLimits,
         *,
         account_ttl_s: float = 1.0,
-        expiry_margin_blocks: int = EXPIRY_MARGIN_BLOCKS,
+        margins: RenewalMargins | None = None,
         refresh_timeout_s: float = REFRESH_TIMEOUT_S,
         new_payment_id: Callable[[], str] = lambda: secrets.token_hex(_PAYMENT_ID_BYTES),
     ) -> None:
@@ -154,7 +162,7 @@ class Payer:
         self._discovery = discovery
         self._limits = limits
         self._account_ttl_s = account_ttl_s
-        self._expiry_margin_blocks = expiry_margin_blocks
+        self._margins = margins or RenewalMargins()
         self._refresh_timeout_s = refresh_timeout_s
         self._new_payment_id = new_payment_id
         self._nonces = NonceLedger()
@@ -212,16 +220,17 @@ class Payer:
         engagement.adopt(outcome)
 
     def _renewal_due(self, engagement: Engagement, block: BlockNumber) -> str | None:
-        params = engagement.offer.ticket_params
-        if params.expiration_block - block <= self._expiry_margin_blocks:
-            return f"quote expires at block {params.expiration_block}, now {block}"
-        left_s = engagement.token.expiration - self._clock.time()
-        if left_s <= AUTH_TOKEN_RENEWAL_S:
-            return f"auth token expires in {left_s:.0f} s"
-        nonce = self._nonces.last(params.recipient_rand_hash)
-        if nonce >= REFRESH_NONCE:
-            return f"{nonce} tickets written on one quote"
-        return None
+        params, now_s = engagement.offer.ticket_params, self._clock.time()
+        first_s, first_block = self._nonces.first_seen(params, now_s, block)
+        quote = QuoteInUse(
+            expiration_block=params.expiration_block,
+            received_s=first_s,
+            block_then=first_block,
+            token_expires_s=engagement.token.expiration,
+            last_nonce=self._nonces.last(params.recipient_rand_hash),
+        )
+        due = renewal_due(quote, self._margins, block=block, now_s=now_s)
+        return None if due is None else str(due)
 
     async def prepare(
         self, engagement: Engagement, seq: int, profiles: Sequence[VideoProfile], duration_s: Fraction
@@ -251,7 +260,7 @@ class Payer:
         self._nonces.drawn(staged.session)
         entered = False
         try:
-            sigs = [await self._signer.sign(ticket.hash) for ticket in staged.tickets]
+            sigs = await self._sign(staged.tickets)
             payment = build_payment(staged, sigs, offer.price_info)
             prepared = PreparedPayment(self._new_payment_id(), token, payment, staged.credit, price)
             await self._books.record_sent(_entry(prepared, staged, seq))
@@ -260,6 +269,15 @@ class Payer:
             if not entered:
                 _complete(engagement, token, staged.credit, Outcome.NOT_SENT)
         return prepared
+
+    async def _sign(self, tickets: DrawnTickets) -> list[Signature]:
+        sigs = []
+        for number, hash_ in enumerate(tickets.hashes(), 1):
+            sigs.append(await self._signer.sign(hash_))
+            if number % _SIGNED_AT_ONCE == 0:
+                # A local signer awaits nothing, so hundreds of tickets would hold up everybody else.
+                await asyncio.sleep(0)
+        return sigs
 
     async def settle(self, engagement: Engagement, prepared: PreparedPayment, pixels: int) -> Fraction:
         """The work came back and was checked: charge it, first in the books, then to the balance.
@@ -303,5 +321,5 @@ def _entry(prepared: PreparedPayment, staged: Staged, seq: int) -> SentPayment:
         expected_value=staged.credit.new,
         face_value=params.face_value if tickets else Wei(0),
         recipient_rand_hash=params.recipient_rand_hash if tickets else b"",
-        first_nonce=tickets[0].sender_nonce if tickets else 0,
+        first_nonce=tickets.nonces[0] if tickets else 0,
     )

@@ -13,12 +13,16 @@ from livepeer_client.policy.balance import Balance
 from livepeer_client.policy.sender import (
     MAX_NONCES,
     REFRESH_NONCE,
+    QuoteInUse,
+    RenewalMargins,
+    RenewalReason,
     SenderAccount,
     SenderLimits,
     SenderSession,
     Staged,
     build_payment,
     check_params,
+    renewal_due,
     stage_payment,
 )
 from livepeer_client.types import MAX_WIN_PROB, BlockNumber, Round
@@ -146,10 +150,44 @@ def test_draw__negative_count__is_refused() -> None:
         SenderSession.start(GATEWAY, GOOD, EXPIRATION).draw(-1)
 
 
-@pytest.mark.parametrize(("last_nonce", "due"), [(REFRESH_NONCE - 1, False), (REFRESH_NONCE, True)])
-def test_needs_refresh__near_the_500th_nonce__turns_true(last_nonce: int, due: bool) -> None:
-    session = replace(SenderSession.start(GATEWAY, GOOD, EXPIRATION), last_nonce=last_nonce)
-    assert session.needs_refresh is due
+# --- renewal --------------------------------------------------------------------------------------
+
+FRESH = QuoteInUse(BlockNumber(1_040), 0.0, BlockNumber(1_000), 1_800.0, 0)
+
+
+def _due(quote: QuoteInUse = FRESH, *, block: int = 1_001, now_s: float = 12.0) -> RenewalReason | None:
+    due = renewal_due(quote, RenewalMargins(), block=BlockNumber(block), now_s=now_s)
+    return None if due is None else due.reason
+
+
+def test_renewal_due__fresh_quote__is_not() -> None:
+    assert _due() is None
+
+
+@pytest.mark.parametrize(("last_nonce", "due"), [(REFRESH_NONCE - 1, None), (REFRESH_NONCE, RenewalReason.NONCES)])
+def test_renewal_due__near_the_500th_nonce__turns_true(last_nonce: int, due: RenewalReason | None) -> None:
+    assert _due(replace(FRESH, last_nonce=last_nonce)) is due
+
+
+@pytest.mark.parametrize(("block", "due"), [(1_034, None), (1_035, RenewalReason.BLOCKS)])
+def test_renewal_due__five_blocks_left__turns_true(block: int, due: RenewalReason | None) -> None:
+    assert _due(block=block) is due
+
+
+@pytest.mark.parametrize(("now_s", "due"), [(449.0, None), (450.0, RenewalReason.SECONDS)])
+def test_renewal_due__head_that_stands_still__goes_by_the_clock(now_s: float, due: RenewalReason | None) -> None:
+    assert _due(now_s=now_s) is due
+
+
+@pytest.mark.parametrize(("now_s", "due"), [(1_619.0, None), (1_620.0, RenewalReason.TOKEN)])
+def test_renewal_due__last_tenth_of_the_auth_token__turns_true(now_s: float, due: RenewalReason | None) -> None:
+    assert _due(replace(FRESH, expiration_block=BlockNumber(2_000)), now_s=now_s) is due
+
+
+def test_drawn_tickets__any_run__hashes_as_its_tickets_do() -> None:
+    _, tickets = SenderSession.start(GATEWAY, GOOD, EXPIRATION).draw(5)
+    assert list(tickets.hashes()) == [ticket.hash for ticket in tickets]
+    assert [ticket.sender_nonce for ticket in tickets[1:3]] == [2, 3]
 
 
 # --- payments -------------------------------------------------------------------------------------
@@ -175,7 +213,7 @@ def test_stage_payment__credit_for_the_fee_but_below_one_ticket__buys_one() -> N
 
 def test_stage_payment__enough_credit__buys_none_and_the_payment_is_bare() -> None:
     staged = _stage(GOOD, Balance(Fraction(1_000)), fee=900)
-    assert staged.tickets == ()
+    assert len(staged.tickets) == 0
     payment = build_payment(staged, [], PRICE)
     assert (payment.ticket_params, payment.expiration, payment.tickets) == (None, None, ())
     assert (payment.sender, payment.expected_price) == (GATEWAY, PRICE)
