@@ -25,16 +25,16 @@ from livepeer_client.facts import (
 from livepeer_client.policy.redemption import (
     BROKER,
     Action,
+    BatchPlan,
     Decision,
+    Plan,
     RedemptionFacts,
     RedemptionPolicy,
     Refusal,
     SimulationFailure,
     batch_arguments,
-    batch_gas_limit,
     classify,
     failed_simulation,
-    gas_bound,
     outcomes_of,
     plan,
     redeem_arguments,
@@ -78,7 +78,7 @@ class RedemptionService:
         self._transactor = transactor
         self._store = store
         self._clock = clock
-        self._policy = policy or RedemptionPolicy()
+        self._policy = replace(policy or RedemptionPolicy(), max_open=1)
         self._poll_interval_s = poll_interval_s
         self._settle_timeout_s = settle_timeout_s
         self._done_block: Hash32 | None = None
@@ -117,10 +117,11 @@ class RedemptionService:
         decisions: list[Decision] = []
         if held:
             facts = await self._read_facts(head, held)
-            decisions = plan(held, facts, self._policy) if busy else await self._plan(held, facts, outcomes)
+            planned = plan(held, facts, self._policy) if busy else await self._plan(held, facts, outcomes)
+            decisions = list(planned.decisions)
             outcomes += await self._expire(decisions)
             # One batch at a time: another one would queue behind a transaction that is not mined.
-            batch = None if busy else await self._prepare(held, decisions)
+            batch = None if busy else await self._prepare(held, planned)
             if batch is not None:
                 sent = batch.transaction.tx_hash
                 outcomes += await self._submit(batch)
@@ -158,9 +159,7 @@ class RedemptionService:
 
     # --- planning
 
-    async def _plan(
-        self, held: list[StoredTicket], facts: RedemptionFacts, outcomes: list[TicketOutcome]
-    ) -> list[Decision]:
+    async def _plan(self, held: list[StoredTicket], facts: RedemptionFacts, outcomes: list[TicketOutcome]) -> Plan:
         """Plan, simulate what is to be redeemed, and plan again without what failed, until all of it is proven.
 
         So a bad ticket takes no funds and no place from a good one.
@@ -169,14 +168,14 @@ class RedemptionService:
         proven: set[Hash32] = set()
         while True:
             known = replace(facts, gas=self._gas, failures=self._failures)
-            decisions = plan(list(tickets.values()), known, self._policy)
+            planned = plan(list(tickets.values()), known, self._policy)
             unproven = [
                 tickets[decision.hash]
-                for decision in decisions
+                for decision in planned.decisions
                 if decision.action is Action.REDEEM and decision.hash not in proven
             ]
             if not unproven:
-                return decisions
+                return planned
             results = await together(*(self._simulate(ticket.winner) for ticket in unproven))
             for ticket, result in zip(unproven, results, strict=True):
                 if isinstance(result, int):
@@ -202,22 +201,20 @@ class RedemptionService:
 
     # --- sending
 
-    async def _prepare(self, held: Sequence[StoredTicket], decisions: Sequence[Decision]) -> RedemptionBatch | None:
-        """Sign and store the batch that the decisions describe, if any. From here on it is found after a crash."""
-        chosen = [decision for decision in decisions if decision.action is Action.REDEEM]
-        if not chosen:
+    async def _prepare(self, held: Sequence[StoredTicket], planned: Plan) -> RedemptionBatch | None:
+        """Sign and store the planned batch, if any. From here on it is found after a crash."""
+        if not planned.batches:
             return None
+        chosen = planned.batches[0]
         winners = {ticket.hash: ticket.winner for ticket in held}
-        gas_limit = batch_gas_limit([gas_bound(self._gas[decision.hash]) for decision in chosen], self._policy)
-        transaction = await self._sign([winners[decision.hash] for decision in chosen], chosen, gas_limit)
-        batch = RedemptionBatch(transaction, tuple(decision.hash for decision in chosen))
+        transaction = await self._sign([winners[hash_] for hash_ in chosen.tickets], chosen)
+        batch = RedemptionBatch(transaction, chosen.tickets)
         await self._store.begin_batch(batch)
         return batch
 
-    async def _sign(
-        self, winners: Sequence[WinningTicket], chosen: Sequence[Decision], gas_limit: int
-    ) -> SignedTransaction:
-        if len(winners) == 1 and chosen[0].figures["urgent"]:
+    async def _sign(self, winners: Sequence[WinningTicket], chosen: BatchPlan) -> SignedTransaction:
+        gas_limit = chosen.gas_limit
+        if len(winners) == 1 and chosen.urgent:
             # Alone and late: the single call is cheaper and says aloud what is wrong.
             arguments: Sequence[object] = redeem_arguments(winners[0])
             return await self._transactor.prepare(BROKER, "redeemWinningTicket", arguments, gas_limit=gas_limit)

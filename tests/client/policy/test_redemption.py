@@ -1,6 +1,7 @@
 """Which winners are redeemed, when, in which order, and how outcomes are read (offchain-payments 16)."""
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -52,7 +53,7 @@ POLICY = RedemptionPolicy()
 
 
 def decide(ticket: Any = None, policy: RedemptionPolicy = POLICY, **facts: Any) -> Decision:
-    (decision,) = plan([ticket or make_stored()], make_facts(**facts), policy)
+    (decision,) = plan([ticket or make_stored()], make_facts(**facts), policy).decisions
     return decision
 
 
@@ -136,7 +137,7 @@ def test_plan__tickets_of_several_ages__orders_by_deadline_then_face_value() -> 
         make_stored(3, face_value=10**15, creation_round=ROUND - 1),
         make_stored(4, face_value=2 * 10**16),
     ]
-    decisions = plan(tickets, make_facts(), POLICY)
+    decisions = plan(tickets, make_facts(), POLICY).decisions
     order = [tickets[i].hash for i in (2, 1, 3, 0)]
     assert [decision.hash for decision in decisions] == order
 
@@ -157,14 +158,14 @@ def test_plan__a_face_value_above_all_there_is__defers_with_the_figures() -> Non
 
 def test_plan__funds_for_one_of_two__redeems_the_larger() -> None:
     small, large = make_stored(1, face_value=6), make_stored(2, face_value=7)
-    first, second = plan([small, large], make_facts(deposit=10), POLICY)
+    first, second = plan([small, large], make_facts(deposit=10), POLICY).decisions
     assert (first.hash, first.action) == (large.hash, Action.REDEEM)
     assert (second.hash, second.reason) == (small.hash, Reason.FUNDS_SHORT)
 
 
 def test_plan__a_deposit_shared_by_two_recipients__is_spent_once() -> None:
     tickets = [make_stored(1, face_value=7), make_stored(2, face_value=7, recipient=OTHER_RECIPIENT)]
-    decisions = plan(tickets, make_facts(deposit=7, claimable=6), POLICY)
+    decisions = plan(tickets, make_facts(deposit=7, claimable=6), POLICY).decisions
     assert sorted(decision.action.value for decision in decisions) == ["defer", "redeem"]
 
 
@@ -172,7 +173,7 @@ def test_plan__another_senders_shortage__does_not_matter() -> None:
     poor, rich = make_stored(1), make_stored(2, sender=OTHER_SENDER)
     facts = make_facts()
     facts = replace(facts, senders={**facts.senders, SENDER: replace(facts.senders[SENDER], deposit=Wei(0))})
-    first, second = plan([poor, rich], facts, POLICY)
+    first, second = plan([poor, rich], facts, POLICY).decisions
     assert (first.hash, first.action) == (rich.hash, Action.REDEEM)
     assert (second.hash, second.action) == (poor.hash, Action.DEFER)
 
@@ -205,7 +206,7 @@ def test_plan__partial_funds_at_the_deadline_unwanted__defers() -> None:
 
 def test_plan__a_ticket_worth_more_than_its_cost__redeems() -> None:
     ticket = make_stored()
-    cost = (POLICY.overhead_gas + 125_000) * GAS_PRICE
+    cost = (POLICY.overhead_gas + 100_000) * GAS_PRICE
     ticket = make_stored(face_value=cost + 1)
     decision = decide(ticket, gas={ticket.hash: 100_000})
     assert decision.action is Action.REDEEM
@@ -213,14 +214,14 @@ def test_plan__a_ticket_worth_more_than_its_cost__redeems() -> None:
 
 
 def test_plan__a_ticket_worth_its_cost__defers() -> None:
-    ticket = make_stored(face_value=(POLICY.overhead_gas + 125_000) * GAS_PRICE)
+    ticket = make_stored(face_value=(POLICY.overhead_gas + 100_000) * GAS_PRICE)
     assert decide(ticket, gas={ticket.hash: 100_000}).reason is Reason.NOT_WORTH_GAS
 
 
 def test_plan__two_tickets__share_the_overhead() -> None:
-    worth = (POLICY.overhead_gas // 2 + 125_000) * GAS_PRICE + 1
+    worth = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 1
     tickets = [make_stored(nonce, face_value=worth) for nonce in (1, 2)]
-    decisions = plan(tickets, make_facts(gas={ticket.hash: 100_000 for ticket in tickets}), POLICY)
+    decisions = plan(tickets, make_facts(gas={ticket.hash: 100_000 for ticket in tickets}), POLICY).decisions
     assert [decision.action for decision in decisions] == [Action.REDEEM, Action.REDEEM]
 
 
@@ -253,22 +254,24 @@ def test_batch_gas_limit__leaves_each_call_its_bound(bounds: list[int]) -> None:
 
 def test_plan__more_than_fit_into_a_batch__wait_for_the_next() -> None:
     tickets = [make_stored(nonce) for nonce in range(5)]
-    decisions = plan(tickets, make_facts(), RedemptionPolicy(batch_max=3))
+    decisions = plan(tickets, make_facts(), RedemptionPolicy(batch_max=3, max_open=1)).decisions
     assert [decision.action for decision in decisions] == [Action.REDEEM] * 3 + [Action.WAIT] * 2
     assert {decision.reason for decision in decisions[3:]} == {Reason.BATCH_FULL}
 
 
 def test_plan__more_gas_than_the_budget__waits_for_the_next() -> None:
     tickets = [make_stored(nonce) for nonce in range(3)]
-    policy = RedemptionPolicy(gas_budget=2_600_000)
-    assert [decision.action for decision in plan(tickets, make_facts(), policy)].count(Action.REDEEM) == 2
+    policy = RedemptionPolicy(gas_budget=2_600_000, max_open=1)
+    planned = plan(tickets, make_facts(), policy)
+    assert [decision.action for decision in planned.decisions].count(Action.REDEEM) == 2
+    assert [len(batch.tickets) for batch in planned.batches] == [2]
 
 
 def test_plan__fewer_than_wanted__wait_unless_urgent() -> None:
     policy = RedemptionPolicy(batch_min=2)
     assert decide(policy=policy).reason is Reason.BATCH_SMALL
     assert decide(policy=policy, block=START + 90).action is Action.REDEEM
-    both = plan([make_stored(1), make_stored(2)], make_facts(), policy)
+    both = plan([make_stored(1), make_stored(2)], make_facts(), policy).decisions
     assert [decision.action for decision in both] == [Action.REDEEM] * 2
 
 
@@ -282,7 +285,7 @@ def test_plan__a_failed_simulation__defers_until_its_block() -> None:
 def test_plan__a_simulation_that_failed_for_good__defers_for_ever() -> None:
     ticket = make_stored()
     failures = {ticket.hash: SimulationFailure("ticket did not win", True, 1, BlockNumber(START))}
-    assert decide(ticket, failures=failures, block=START + 90).reason is Reason.SIMULATION
+    assert decide(ticket, failures=failures, block=START + 90).reason is Reason.INVALID
 
 
 amounts = st.integers(1, 40)
@@ -304,10 +307,12 @@ def test_plan__any_tickets__never_overdraws_and_decides_each_once(
         for nonce, (value, sender, recipient) in enumerate(terms)
     ]
     facts = make_facts(deposit=deposit, claimable=claimable, gas_price=0)
-    decisions = plan(tickets, facts, RedemptionPolicy(batch_max=batch_max))
+    planned = plan(tickets, facts, RedemptionPolicy(batch_max=batch_max))
+    decisions = planned.decisions
     assert sorted(decision.hash for decision in decisions) == sorted(ticket.hash for ticket in tickets)
     chosen = {decision.hash for decision in decisions if decision.action is Action.REDEEM}
-    assert len(chosen) <= batch_max
+    assert all(len(batch.tickets) <= batch_max for batch in planned.batches)
+    assert sorted(hash_ for batch in planned.batches for hash_ in batch.tickets) == sorted(chosen)
     for sender in (SENDER, OTHER_SENDER):
         drawn = dict.fromkeys((RECIPIENT, OTHER_RECIPIENT), 0)
         for ticket in tickets:
@@ -325,9 +330,12 @@ def test_plan__any_tickets__never_overdraws_and_decides_each_once(
         {"batch_min": 21},
         {"safety_blocks": -1},
         {"gas_budget": 1_000_000},
+        {"max_open": 0},
+        {"patience": Fraction(0)},
+        {"alarm_shares": (Fraction(1),)},
     ],
 )
-def test_redemption_policy__that_could_not_work__is_refused(settings: dict[str, int]) -> None:
+def test_redemption_policy__that_could_not_work__is_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         RedemptionPolicy(**settings)  # type: ignore[arg-type]
 

@@ -211,7 +211,7 @@ async def test_step__a_ticket_that_fails_in_simulation__does_not_delay_others(wo
         **dict.fromkeys(good, (TicketState.PAID, FACE_VALUE)),
     }
     (decision,) = [decision for decision in report.decisions if decision.hash == bad]
-    assert (decision.action, decision.reason) == (Action.DEFER, Reason.SIMULATION)
+    assert (decision.action, decision.reason) == (Action.DEFER, Reason.INVALID)
     assert decision.figures["permanent"]
 
 

@@ -1,0 +1,75 @@
+"""Which winners to redeem now, in which order, and what became of them (offchain-payments 16).
+
+Everything here is a value computed from values: the service reads the chain, asks, and acts. A decision exists for
+every ticket it was asked about, with its reason and the figures behind it.
+"""
+
+from livepeer_client.policy.redemption.alarms import Alarm, Alert, alarms_of, window_alarms
+from livepeer_client.policy.redemption.calls import BROKER, batch_arguments, redeem_arguments
+from livepeer_client.policy.redemption.deadlines import (
+    Window,
+    deadline_block,
+    end_block,
+    is_urgent,
+    last_usable_round,
+    window,
+)
+from livepeer_client.policy.redemption.gas import (
+    DayOfPrices,
+    accepted_share,
+    batch_gas_limit,
+    gas_bound,
+    ticket_cost,
+)
+from livepeer_client.policy.redemption.grouping import plan
+from livepeer_client.policy.redemption.outcome import Redeemed, outcomes_of, ran_out_of_gas, redeemed_in
+from livepeer_client.policy.redemption.refusals import REFUSALS, Refusal, classify, failed_simulation
+from livepeer_client.policy.redemption.settings import CONTRACT_BATCH_MAX, RedemptionPolicy
+from livepeer_client.policy.redemption.situation import (
+    Action,
+    BatchPlan,
+    Decision,
+    Plan,
+    Reason,
+    RedemptionFacts,
+    SimulationFailure,
+)
+
+__all__ = [
+    "BROKER",
+    "CONTRACT_BATCH_MAX",
+    "REFUSALS",
+    "Action",
+    "Alarm",
+    "Alert",
+    "BatchPlan",
+    "DayOfPrices",
+    "Decision",
+    "Plan",
+    "Reason",
+    "Redeemed",
+    "RedemptionFacts",
+    "RedemptionPolicy",
+    "Refusal",
+    "SimulationFailure",
+    "Window",
+    "accepted_share",
+    "alarms_of",
+    "batch_arguments",
+    "batch_gas_limit",
+    "classify",
+    "deadline_block",
+    "end_block",
+    "failed_simulation",
+    "gas_bound",
+    "is_urgent",
+    "last_usable_round",
+    "outcomes_of",
+    "plan",
+    "ran_out_of_gas",
+    "redeem_arguments",
+    "redeemed_in",
+    "ticket_cost",
+    "window",
+    "window_alarms",
+]

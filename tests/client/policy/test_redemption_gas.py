@@ -1,0 +1,199 @@
+"""When gas is cheap enough for whom (offchain-payments 16, Gas favourability)."""
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livepeer_client.policy.redemption import (
+    Action,
+    DayOfPrices,
+    Decision,
+    Reason,
+    RedemptionPolicy,
+    accepted_share,
+    plan,
+)
+from livepeer_client.types import Wei
+from tests.support.redemption import FACE_VALUE, GAS_PRICE, ROUND, ROUND_LENGTH, SENDER, START, make_facts, make_stored
+
+POLICY = RedemptionPolicy()
+# A day in which nine of ten prices were lower than the present one.
+DEAR = tuple(Wei(GAS_PRICE * tenths // 10) for tenths in range(2, 11))
+# Two of ten were.
+CHEAP = tuple(Wei(GAS_PRICE * tenths // 10) for tenths in range(9, 19))
+
+
+def decide(*, policy: RedemptionPolicy = POLICY, ticket: Any = None, **facts: Any) -> Decision:
+    (decision,) = plan([ticket or make_stored()], make_facts(**facts), policy).decisions
+    return decision
+
+
+# --- the day's prices -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "price"), [(Fraction(1, 10), 1), (Fraction(1, 5), 2), (Fraction(1, 2), 5), (Fraction(1), 10)]
+)
+def test_quantile__of_ten_prices__is_the_lowest_that_so_many_do_not_exceed(share: Fraction, price: int) -> None:
+    assert DayOfPrices([Wei(price) for price in (7, 3, 10, 1, 5, 9, 2, 8, 4, 6)]).quantile(share) == price
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=50), st.fractions(Fraction(1, 100), 1))
+def test_quantile__of_any_day__is_not_exceeded_by_that_share(prices: list[int], share: Fraction) -> None:
+    found = DayOfPrices([Wei(price) for price in prices]).quantile(share)
+    assert found is not None
+    assert sum(price <= found for price in prices) >= share * len(prices)
+    assert sum(price < found for price in prices) < share * len(prices)
+
+
+def test_within__without_prices__is_true() -> None:
+    assert DayOfPrices([]).within(10**30, Fraction(1, 5))
+
+
+@pytest.mark.parametrize(("slack", "share"), [(1, Fraction(1, 5)), (Fraction(1, 2), Fraction(3, 5)), (0, 1)])
+def test_accepted_share__over_the_window__rises_from_patience_to_any_price(slack: Fraction, share: Fraction) -> None:
+    assert accepted_share(Fraction(slack), POLICY) == share
+
+
+# --- waiting --------------------------------------------------------------------------------------
+
+
+def test_plan__gas_dearer_than_most_of_the_day_with_time_left__waits_with_the_figures() -> None:
+    decision = decide(prices=DEAR)
+    assert (decision.action, decision.reason) == (Action.WAIT, Reason.GAS_UNFAVOURABLE)
+    assert decision.figures["gas_price"] == GAS_PRICE
+    assert isinstance(decision.figures["wanted"], int)
+    assert decision.figures["wanted"] < GAS_PRICE
+
+
+def test_plan__gas_as_cheap_as_the_lowest_fifth__redeems() -> None:
+    assert decide(prices=CHEAP).action is Action.REDEEM
+
+
+def test_plan__without_a_day_of_prices__does_not_wait() -> None:
+    assert decide(prices=()).action is Action.REDEEM
+
+
+def test_plan__gas_dear_and_the_slack_spent__redeems() -> None:
+    assert decide(prices=DEAR, block=START + 2 * ROUND_LENGTH - 12).action is Action.REDEEM
+
+
+def test_plan__as_the_deadline_nears__accepts_ever_dearer_gas() -> None:
+    price_of_day = [Wei(GAS_PRICE * tenths // 10) for tenths in range(2, 22)]
+    accepted = [decide(prices=price_of_day, block=START + block).action is Action.REDEEM for block in range(3, 88)]
+    assert accepted == sorted(accepted)
+    assert not accepted[0]
+    assert accepted[-1]
+
+
+def test_plan__gas_dear_and_the_sender_unlocking__redeems() -> None:
+    assert decide(prices=DEAR, withdraw_round=ROUND + 1).action is Action.REDEEM
+
+
+def test_plan__gas_dear_and_funds_short_of_the_senders_open_tickets__does_not_wait() -> None:
+    tickets = [make_stored(nonce) for nonce in (1, 2)]
+    enough = plan(tickets, make_facts(prices=DEAR, deposit=2 * FACE_VALUE), POLICY).decisions
+    assert {decision.reason for decision in enough} == {Reason.GAS_UNFAVOURABLE}
+    short = plan(tickets, make_facts(prices=DEAR, deposit=2 * FACE_VALUE - 1), POLICY).decisions
+    assert [decision.reason for decision in short] == [Reason.FUNDED, Reason.FUNDS_SHORT]
+
+
+def test_plan__a_full_batch_at_the_median__goes_at_once() -> None:
+    tickets = [make_stored(nonce) for nonce in range(3)]
+    median = (GAS_PRICE - 2, GAS_PRICE - 1, GAS_PRICE, GAS_PRICE + 1, GAS_PRICE + 2)
+    policy = RedemptionPolicy(batch_max=3)
+    planned = plan(tickets, make_facts(prices=median), policy)
+    assert [decision.action for decision in planned.decisions] == [Action.REDEEM] * 3
+    one_short = plan(tickets[:2], make_facts(prices=median), policy).decisions
+    assert {decision.reason for decision in one_short} == {Reason.GAS_UNFAVOURABLE}
+    dearer = plan(tickets, make_facts(prices=median, gas_price=GAS_PRICE + 1), policy).decisions
+    assert {decision.reason for decision in dearer} == {Reason.GAS_UNFAVOURABLE}
+
+
+def test_plan__more_at_risk_than_the_limit__does_not_wait() -> None:
+    tickets = [make_stored(nonce) for nonce in range(3)]
+    for limit, action in ((3 * FACE_VALUE, Action.WAIT), (3 * FACE_VALUE - 1, Action.REDEEM)):
+        planned = plan(tickets, make_facts(prices=DEAR), RedemptionPolicy(value_at_risk_limit=Wei(limit)))
+        assert {decision.action for decision in planned.decisions} == {action}
+
+
+def test_plan__one_urgent_ticket_among_patient_ones__goes_alone() -> None:
+    urgent = make_stored(1, creation_round=ROUND - 1)
+    patient = make_stored(2)
+    planned = plan([patient, urgent], make_facts(prices=DEAR, block=START + 40), POLICY)
+    assert [batch.tickets for batch in planned.batches] == [(urgent.hash,)]
+    assert planned.batches[0].urgent
+
+
+def test_plan__the_operator_wants_it_now__does_not_wait_for_gas_or_company() -> None:
+    ticket = make_stored()
+    facts, policy = make_facts(prices=DEAR), RedemptionPolicy(batch_min=5)
+    (decision,) = plan([ticket], facts, policy, now={ticket.hash}).decisions
+    assert decision.action is Action.REDEEM
+
+
+def test_plan__the_operator_wants_it_now_above_the_ceiling__defers_all_the_same() -> None:
+    ticket = make_stored()
+    policy = RedemptionPolicy(max_gas_price=Wei(GAS_PRICE - 1))
+    (decision,) = plan([ticket], make_facts(), policy, now={ticket.hash}).decisions
+    assert decision.reason is Reason.GAS_PRICE
+
+
+# --- cost -----------------------------------------------------------------------------------------
+
+
+def test_plan__a_data_fee_beside_the_gas__counts_as_cost() -> None:
+    gas_cost = (POLICY.overhead_gas + 100_000) * GAS_PRICE
+    ticket = make_stored(face_value=gas_cost + 10)
+    facts = {"gas": {ticket.hash: 100_000}}
+    assert decide(ticket=ticket, **facts, data_fees={ticket.hash: Wei(9)}).action is Action.REDEEM
+    decision = decide(ticket=ticket, **facts, data_fees={ticket.hash: Wei(10)})
+    assert decision.reason is Reason.NOT_WORTH_GAS
+    assert decision.figures["cost"] == gas_cost + 10
+
+
+def test_plan__a_ticket_worth_it_only_in_company_that_stays_behind__defers() -> None:
+    worth = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 1
+    first, second = make_stored(1, face_value=worth), make_stored(2, face_value=worth)
+    gas = {first.hash: 100_000, second.hash: 10**6}
+    planned = plan([first, second], make_facts(gas=gas), POLICY)
+    assert {decision.reason for decision in planned.decisions} == {Reason.NOT_WORTH_GAS}
+    assert planned.batches == ()
+
+
+values = st.integers(0, 10**15)
+
+
+@given(st.lists(st.tuples(values, st.integers(20_000, 10**6)), max_size=12), st.integers(0, 2 * 10**9))
+def test_plan__any_batch__every_ticket_pays_for_itself_in_it(terms: list[tuple[int, int]], gas_price: int) -> None:
+    tickets = [make_stored(nonce, face_value=value) for nonce, (value, _) in enumerate(terms)]
+    gas = {ticket.hash: estimate for ticket, (_, estimate) in zip(tickets, terms, strict=True)}
+    planned = plan(tickets, make_facts(gas=gas, gas_price=gas_price), RedemptionPolicy(batch_max=4))
+    by_hash = {ticket.hash: ticket.winner.ticket.face_value for ticket in tickets}
+    for batch in planned.batches:
+        for hash_ in batch.tickets:
+            share = -(-POLICY.overhead_gas // len(batch.tickets))
+            assert by_hash[hash_] > (share + gas[hash_]) * gas_price
+
+
+def test_plan__urgent_and_other_tickets__never_offer_more_than_the_others_ceiling() -> None:
+    policy = RedemptionPolicy(max_gas_price=GAS_PRICE, urgent_max_gas_price=Wei(5 * GAS_PRICE))
+    old, young = make_stored(1, creation_round=ROUND - 1), make_stored(2)
+    (both,) = plan([old, young], make_facts(block=START + 40), policy).batches
+    assert (len(both.tickets), both.max_gas_price) == (2, GAS_PRICE)
+    (alone,) = plan([old], make_facts(block=START + 40), policy).batches
+    assert alone.max_gas_price == 5 * GAS_PRICE
+
+
+def test_plan__senders_with_recent_failures__go_in_batches_of_their_own() -> None:
+    from tests.support.redemption import OTHER_SENDER
+
+    tickets = [make_stored(1), make_stored(2, sender=OTHER_SENDER), make_stored(3)]
+    planned = plan(tickets, make_facts(suspects=frozenset({SENDER})), POLICY)
+    assert [set(batch.tickets) for batch in planned.batches] == [
+        {tickets[1].hash},
+        {tickets[0].hash, tickets[2].hash},
+    ]
