@@ -18,6 +18,11 @@ LivepeerError                    .retryable: may the same call succeed later, un
 ├── ChainError
 │   ├── Reverted                 the contract said no (reason)
 │   ├── TransactionDropped       never mined within its time
+│   │   └── NonceConsumed        another transaction took its nonce: it can never be mined
+│   ├── GasPriceTooHigh          the base fee is over our limit (retryable)
+│   ├── ReplacementTooExpensive  raising the fees once more would exceed the ceiling
+│   ├── Underpriced              the network wants higher fees for this nonce
+│   ├── InsufficientFunds        the key cannot pay for value and gas
 │   └── ChainUnavailable         the node did not answer (retryable)
 ├── TransportError
 │   ├── PeerTimeout              (retryable)
@@ -203,6 +208,67 @@ class TransactionDropped(ChainError):
         self.tx_hash = tx_hash
         self.waited_s = waited_s
         super().__init__(f"transaction 0x{tx_hash.hex()} not mined after {waited_s:.0f} s")
+
+
+class NonceConsumed(TransactionDropped):
+    """Another transaction with the same nonce is mined, so this one never will be. `mined`: nonces consumed."""
+
+    def __init__(self, tx_hash: bytes, nonce: int, mined: int) -> None:
+        super().__init__(tx_hash, 0.0)
+        self.nonce = nonce
+        self.mined = mined
+        self.args = (f"transaction 0x{tx_hash.hex()}: nonce {nonce} is consumed, the next is {mined}",)
+
+
+class GasPriceTooHigh(ChainError):
+    """The base fee exceeds what we are prepared to pay. Wei per gas."""
+
+    retryable = True
+
+    def __init__(self, base_fee: int, limit: int) -> None:
+        self.base_fee = base_fee
+        self.limit = limit
+        super().__init__(f"base fee {base_fee} wei exceeds the limit of {limit} wei")
+
+
+class ReplacementTooExpensive(ChainError):
+    """A replacement must offer `required` (fee cap, wei per gas), more than the `ceiling` allows."""
+
+    def __init__(self, *, current: int, required: int, ceiling: int) -> None:
+        self.current = current
+        self.required = required
+        self.ceiling = ceiling
+        super().__init__(
+            f"replacing a fee cap of {current} wei takes {required} wei, over the ceiling of {ceiling} wei"
+        )
+
+
+class Underpriced(ChainError):
+    """Nodes do not take a transaction at `cap` and `tip` wei per gas.
+
+    Its cap is under the present `base_fee`, or (`occupied`) another transaction waits at its nonce: `replace` that one.
+    """
+
+    def __init__(self, tx_hash: bytes, *, cap: int, tip: int, base_fee: int, occupied: bool) -> None:
+        self.tx_hash = tx_hash
+        self.cap = cap
+        self.tip = tip
+        self.base_fee = base_fee
+        self.occupied = occupied
+        why = "another transaction waits at its nonce" if occupied else f"the base fee is {base_fee} wei"
+        super().__init__(f"transaction 0x{tx_hash.hex()} at {cap} wei (tip {tip}): {why}")
+
+
+class InsufficientFunds(ChainError):
+    """The sending key holds `balance` wei where value and gas may take `required`."""
+
+    def __init__(self, address: bytes, *, balance: int, required: int) -> None:
+        self.address = address
+        self.balance = balance
+        self.required = required
+        super().__init__(
+            f"0x{address.hex()} holds {balance} wei, {required} are needed: add at least {required - balance} wei"
+        )
 
 
 class ChainUnavailable(ChainError):

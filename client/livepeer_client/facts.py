@@ -7,17 +7,44 @@ from fractions import Fraction
 
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The chain's tip. `l1_block` is the number the contracts see."""
+    """The chain's tip. `l1_block` is the number the contracts see, `number` the chain's own height, which logs and
+    receipts count in; the two differ on a rollup. `gas_price` is what the node suggests, `base_fee` what the block
+    charged, wei per gas."""
 
     l1_block: BlockNumber
     block_hash: Hash32
     timestamp: int
     gas_price: Wei
+    number: BlockNumber
+    base_fee: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of the chain, by its own height. `l1_block` is the number the contracts saw in it."""
+
+    number: BlockNumber
+    hash: Hash32
+    parent_hash: Hash32
+    timestamp: int
+    l1_block: BlockNumber
+
+
+@dataclass(frozen=True, slots=True)
+class Finality:
+    """How far the chain is settled: blocks at or below `safe` are unlikely to go, those at or below `finalized` do not.
+
+    `by_depth` says that the node knows neither and both were counted back from the head.
+    """
+
+    safe: Block
+    finalized: Block
+    by_depth: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +86,10 @@ class OrchestratorState:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One event, decoded: `name` is the event's name, `args` by the ABI's names (addresses and hashes as bytes)."""
+    """One event, decoded: `name` is the event's name, `args` by the ABI's names (addresses and hashes as bytes).
+
+    `block` is the chain's own height; `block_hash` says which of the blocks that ever had it.
+    """
 
     contract: str
     name: str
@@ -67,16 +97,20 @@ class Log:
     block: BlockNumber
     tx_hash: Hash32
     index: int
+    block_hash: Hash32 = ZERO_HASH
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
+    """A mined transaction. It is settled once `block` is final and still has `block_hash`."""
+
     tx_hash: Hash32
     succeeded: bool
     block: BlockNumber
     gas_used: int
     effective_gas_price: Wei
     logs: tuple[Log, ...]
+    block_hash: Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +120,45 @@ class SignedTransaction:
     raw: bytes
     tx_hash: Hash32
     nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a transaction offers, wei per gas: at most `cap` in all, of which `tip` to the block's producer."""
+
+    cap: Wei
+    tip: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedTransaction:
+    """A call or transfer of EIP-1559 before it is signed."""
+
+    chain_id: int
+    nonce: int
+    to: Address
+    value: Wei
+    data: bytes
+    gas_limit: int
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class NonceState:
+    """One key's transactions as a node sees them: `mined` are in blocks, `pending` counts those that wait as well.
+
+    The next unused nonce is `pending`; nonces below `mined` are consumed for good, short of a reorg.
+    """
+
+    mined: int
+    pending: int
+
+
+class Broadcast(Enum):
+    """What became of a transaction handed to the network."""
+
+    ACCEPTED = "taken by the node"
+    KNOWN = "the node has it already, waiting or mined"
 
 
 class TicketState(Enum):

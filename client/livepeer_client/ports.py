@@ -13,11 +13,16 @@ from livepeer_client.codec.messages import (
 )
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import (
+    Block,
+    Broadcast,
     Debit,
+    Fees,
+    Finality,
     GatewayTotals,
     Head,
     Log,
     MediaInfo,
+    NonceState,
     OrchestratorState,
     OrchestratorTotals,
     Receipt,
@@ -31,6 +36,7 @@ from livepeer_client.facts import (
     StoredTicket,
     TicketOutcome,
     TicketState,
+    UnsignedTransaction,
 )
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Signature, Wei
 
@@ -61,6 +67,13 @@ class Signer(Protocol):
         """
 
 
+class TransactionSigner(Signer, Protocol):
+    """Holds one key that also signs transactions."""
+
+    async def sign_transaction(self, transaction: UnsignedTransaction) -> SignedTransaction:
+        """:raises TransportError: a remote signer did not answer."""
+
+
 # --- chain ----------------------------------------------------------------------------------------
 
 
@@ -70,7 +83,20 @@ class Chain(Protocol):
     Every method raises `ChainUnavailable` if no node answers and `Reverted` if a contract refuses.
     """
 
+    def at(self, block: Hash32) -> "Chain":
+        """The same reads, all of the state after one block of the chain, `head` being that block.
+
+        They raise `ChainUnavailable` once the block has left the chain or the node has dropped its state: look for a
+        new head then.
+        """
+
     async def head(self) -> Head: ...
+
+    async def block_at(self, number: BlockNumber) -> Block | None:
+        """The block at that height of the chain's own count, None if there is none yet."""
+
+    async def finality(self) -> Finality:
+        """The safe and the finalized block, counted back from the head where the node does not know them."""
 
     async def round_state(self) -> RoundState: ...
 
@@ -117,10 +143,35 @@ class Transactor(Protocol):
         `args` are ABI values: addresses and hashes as bytes, tuples for structs.
 
         :raises Reverted: the simulation says so.
+        :raises GasPriceTooHigh: the base fee is over the limit now.
+        :raises InsufficientFunds: value and gas may take more than the key has.
         """
 
-    async def broadcast(self, transaction: SignedTransaction) -> None:
-        """Hand a signed transaction to the network; sending the same one twice is harmless."""
+    async def replace(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
+        """Sign the same call again, with the same nonce and gas limit, at fees that nodes accept in its place.
+
+        Fee cap and tip rise by at least 11 % (offchain-payments 13), and to what the market takes now. Either of the
+        two may be mined, so keep both hashes.
+
+        :param max_fee_per_gas: ceiling of the new fee cap, instead of the transactor's own.
+        :raises NonceConsumed: it, or another one with its nonce, is mined; look for the receipts.
+        :raises ReplacementTooExpensive: with the figures.
+        """
+
+    async def fees(self, transaction: SignedTransaction) -> Fees:
+        """What a transaction of this port offers."""
+
+    async def nonces(self) -> NonceState:
+        """What the node knows of this key's transactions."""
+
+    async def broadcast(self, transaction: SignedTransaction) -> Broadcast:
+        """Hand a signed transaction to the network; sending the same one twice is harmless.
+
+        :raises NonceConsumed: it can never be mined.
+        :raises Underpriced: its fees do not do any more.
+        :raises InsufficientFunds: the key no longer has what it may take.
+        :raises ChainUnavailable: not taken, for a reason of the node's own.
+        """
 
     async def receipt(self, tx_hash: Hash32) -> Receipt | None:
         """The receipt, or None while there is none."""

@@ -166,6 +166,14 @@ class Stage:
     async def mine(self, blocks: int = 1) -> None:
         await self.rpc.call("anvil_mine", [hex(blocks)])
 
+    async def reorg(self, depth: int, *, blocks: int | None = None) -> None:
+        """Replace the newest `depth` blocks by as many, or by `blocks`, others that are empty."""
+        await self.rpc.call("anvil_rollback", [depth])
+        block = await self.rpc.call("eth_getBlockByNumber", ["latest", False])
+        # A block of the same time and content would be the same block.
+        await self.rpc.call("evm_setNextBlockTimestamp", [quantity(block["timestamp"]) + 1000])
+        await self.mine(depth if blocks is None else blocks)
+
     async def next_round(self, *, initialize: bool = True) -> None:
         """Go to the first block of the next round."""
         state = await self.suite.round_state()

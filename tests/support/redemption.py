@@ -99,7 +99,14 @@ def make_facts(
     """Facts in which a ticket of `make_stored` can be redeemed."""
     info = make_info(deposit, withdraw_round=withdraw_round)
     facts = RedemptionFacts(
-        head=Head(BlockNumber(block), keccak256(b"%d" % block), 1_700_000_000, Wei(gas_price)),
+        head=Head(
+            BlockNumber(block),
+            keccak256(b"%d" % block),
+            1_700_000_000,
+            Wei(gas_price),
+            BlockNumber(block),
+            base_fee=Wei(gas_price),
+        ),
         round=round_state or make_round(block // ROUND_LENGTH),
         validity_rounds=2,
         senders={SENDER: info, OTHER_SENDER: info},

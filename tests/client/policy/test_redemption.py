@@ -388,7 +388,7 @@ def test_redeem_arguments__follow_the_contracts_order() -> None:
 
 
 def receipt(*logs: Log) -> Receipt:
-    return Receipt(Hash32(b"\x61" * 32), True, BlockNumber(1), 1, GAS_PRICE, logs)
+    return Receipt(Hash32(b"\x61" * 32), True, BlockNumber(1), 1, GAS_PRICE, logs, Hash32(b"\x62" * 32))
 
 
 def test_outcomes_of__a_ticket_paid_in_full__is_paid() -> None:

@@ -7,16 +7,18 @@ starts again at the new head.
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from livepeer_client.adapters.chain.abi import contract_id, load_abi
-from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError, Rpc
+from livepeer_client.adapters.chain.json_values import block_of, data_bytes, member, quantity, to_hex
+from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, Rpc
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, ConfigError, InvalidInput, MalformedMessage, Reverted
-from livepeer_client.facts import Head, Log, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.facts import Block, Finality, Head, Log, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 T = TypeVar("T")
@@ -36,51 +38,15 @@ CONTRACTS: Final = (
 """Names under which the Controller knows what a node talks to, and whose events it reads."""
 
 LATEST: Final = "latest"
+Tag = str | Mapping[str, object]
+"""Which block a read is of, as nodes name it."""
+
+SAFE_DEPTH: Final = 12
+FINALIZED_DEPTH: Final = 64
+"""Blocks behind the head, for nodes that do not say what is safe or finalized."""
+
 _PIN_ATTEMPTS: Final = 5
 _LOG_BLOCKS: Final = 1000
-
-
-# --- JSON values of a node ------------------------------------------------------------------------
-
-
-def quantity(value: object) -> int:
-    """A hex quantity.
-
-    :raises BadAnswer: not one.
-    """
-    try:
-        return int(str(value), 16)
-    except ValueError as error:
-        raise BadAnswer(f"expected a hex quantity, got {value!r:.80}") from error
-
-
-def data_bytes(value: object, width: int | None = None) -> bytes:
-    """Hex data, of `width` bytes if given.
-
-    :raises BadAnswer: not that.
-    """
-    text = str(value)
-    try:
-        found = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError as error:
-        raise BadAnswer(f"expected hex data, got {text:.80}") from error
-    if not text.startswith("0x") or (width is not None and len(found) != width):
-        raise BadAnswer(f"expected {width or 'some'} bytes of hex data, got {text:.80}")
-    return found
-
-
-def to_hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
-def member(value: object, name: str) -> Any:
-    """One member of a JSON object.
-
-    :raises BadAnswer: `value` is no object, or lacks it.
-    """
-    if not isinstance(value, Mapping) or name not in value:
-        raise BadAnswer(f"expected an object with {name!r}")
-    return value[name]
 
 
 # --- where the suite is ---------------------------------------------------------------------------
@@ -132,6 +98,8 @@ class Suite:
         self._contracts: dict[str, Address] = {**addresses.contracts, "Controller": addresses.controller}
         self._asked: set[str] = set()
         self._pool: tuple[Address, ...] = ()
+        # The one block whose state is read, or None for the newest of each read.
+        self._pin: Hash32 | None = None
 
     @classmethod
     async def from_controller(cls, rpc: Rpc, controller: Address) -> "Suite":
@@ -143,6 +111,16 @@ class Suite:
     @property
     def rpc(self) -> Rpc:
         return self._rpc
+
+    def at(self, block: Hash32) -> "Suite":
+        """As in the port. Blocks are named by hash (EIP-1898), so state of another one at that height never passes."""
+        pinned = copy(self)
+        pinned._pin = block  # noqa: SLF001 - of the same class
+        return pinned
+
+    @property
+    def _tag(self) -> Tag:
+        return LATEST if self._pin is None else {"blockHash": to_hex(self._pin), "requireCanonical": True}
 
     # --- addresses
 
@@ -195,18 +173,18 @@ class Suite:
 
         :raises InvalidInput: no such function, or arguments that do not fit.
         """
-        values: tuple[Any, ...] = _value((await self._read([(contract, function, args)], LATEST))[0])
+        values: tuple[Any, ...] = _value((await self._read([(contract, function, args)], self._tag))[0])
         return values
 
     async def read(self, reads: Sequence[Read]) -> list[tuple[Any, ...]]:
         """Several views, all of one block; values as `call` gives them. Raises what the first failing one raised."""
 
-        async def at(block: str) -> list[tuple[Any, ...]]:
+        async def at(block: Tag) -> list[tuple[Any, ...]]:
             return [_value(result) for result in await self._read(reads, block)]
 
         return await self._pinned(at)
 
-    async def _read(self, reads: Sequence[Read], block: str) -> list[Any]:
+    async def _read(self, reads: Sequence[Read], block: Tag) -> list[Any]:
         """One batch: the return values of each view, or its error.
 
         :raises NodeError: the node does not have the block, or is otherwise in trouble.
@@ -232,8 +210,11 @@ class Suite:
                     results.append(BadAnswer(f"{contract}.{name}: {error}"))
         return results
 
-    async def _pinned(self, read: Callable[[str], Awaitable[T]]) -> T:
-        """Run `read` for the number of the newest block, again if the node has dropped that block's state."""
+    async def _pinned(self, read: Callable[[Tag], Awaitable[T]]) -> T:
+        """Run `read` for one block: the one of `at`, or else the number of the newest, which is looked up again if the
+        node has dropped that block's state."""
+        if self._pin is not None:
+            return await read(self._tag)
         for attempt in range(1, _PIN_ATTEMPTS + 1):
             block = quantity(await self._rpc.call("eth_blockNumber"))
             try:
@@ -246,16 +227,46 @@ class Suite:
     # --- ports.Chain
 
     async def head(self) -> Head:
-        answers = await self._rpc.batch([("eth_getBlockByNumber", [LATEST, False]), ("eth_gasPrice", [])])
-        block, gas_price = (_value(answer) for answer in answers)
-        # On Arbitrum the contracts see the L1 number that the L2 header carries (onchain 17).
-        l1_block = block.get("l1BlockNumber") if isinstance(block, Mapping) else None
+        calls = [self._block_call(LATEST if self._pin is None else self._pin), ("eth_gasPrice", [])]
+        answer, gas_price = (_value(answer) for answer in await self._rpc.batch(calls))
+        block = block_of(answer)
+        if block is None or (self._pin is not None and await self.block_at(block.number) != block):
+            raise ChainUnavailable("the block is not part of the chain")
         return Head(
-            l1_block=BlockNumber(quantity(l1_block if l1_block is not None else member(block, "number"))),
-            block_hash=Hash32(data_bytes(member(block, "hash"), HASH_BYTES)),
-            timestamp=quantity(member(block, "timestamp")),
+            l1_block=block.l1_block,
+            block_hash=block.hash,
+            timestamp=block.timestamp,
             gas_price=Wei(quantity(gas_price)),
+            number=block.number,
+            base_fee=Wei(quantity(member(answer, "baseFeePerGas"))),
         )
+
+    async def block_at(self, number: BlockNumber) -> Block | None:
+        (answer,) = await self._rpc.batch([self._block_call(hex(number))])
+        return block_of(_value(answer))
+
+    async def finality(self) -> Finality:
+        answers = await self._rpc.batch([self._block_call(tag) for tag in (LATEST, "safe", "finalized")])
+        head = block_of(_value(answers[0]))
+        if head is None:
+            raise ChainUnavailable("the node has no block")
+        # A node of a chain without these tags refuses them or answers null.
+        safe, finalized = (
+            None if isinstance(answer, NodeError) else block_of(_value(answer)) for answer in answers[1:]
+        )
+        if safe is not None and finalized is not None:
+            return Finality(safe, finalized, by_depth=False)
+        depths = [BlockNumber(max(0, head.number - depth)) for depth in (SAFE_DEPTH, FINALIZED_DEPTH)]
+        found = [block_of(_value(each)) for each in await self._rpc.batch([self._block_call(hex(at)) for at in depths])]
+        if found[0] is None or found[1] is None:
+            raise ChainUnavailable(f"the node lacks block {depths[0]} or {depths[1]}")
+        return Finality(found[0], found[1], by_depth=True)
+
+    @staticmethod
+    def _block_call(block: str | Hash32) -> Call:
+        if isinstance(block, str):
+            return "eth_getBlockByNumber", [block, False]
+        return "eth_getBlockByHash", [to_hex(block), False]
 
     async def height(self) -> BlockNumber:
         """The chain's own height, which `logs` counts in; on a rollup not the L1 number."""
@@ -264,7 +275,7 @@ class Suite:
     async def round_state(self) -> RoundState:
         (last,) = await self.call("RoundsManager", "lastInitializedRound")
 
-        async def at(block: str) -> RoundState:
+        async def at(block: Tag) -> RoundState:
             nonlocal last
             while True:
                 results = await self._read(
@@ -323,7 +334,7 @@ class Suite:
     async def orchestrators(self) -> list[RegisteredOrchestrator]:
         return await self._pinned(self._orchestrators_at)
 
-    async def _orchestrators_at(self, block: str) -> list[RegisteredOrchestrator]:
+    async def _orchestrators_at(self, block: Tag) -> list[RegisteredOrchestrator]:
         pool = await self._walk_pool(block)
         reads: list[Read] = []
         for address in pool:
@@ -340,7 +351,7 @@ class Suite:
                 found.append(RegisteredOrchestrator(address, service_uri=uri[0], stake=stake[0], active=active[0]))
         return found
 
-    async def _walk_pool(self, block: str) -> list[Address]:
+    async def _walk_pool(self, block: Tag) -> list[Address]:
         """The pool from head to tail. Members of the last walk are asked for their successors all at once."""
         results = await self._read(
             [("BondingManager", "getFirstTranscoderInPool", [])]
@@ -434,6 +445,7 @@ class Suite:
                     block=BlockNumber(quantity(member(entry, "blockNumber"))),
                     tx_hash=Hash32(data_bytes(member(entry, "transactionHash"), HASH_BYTES)),
                     index=quantity(member(entry, "logIndex")),
+                    block_hash=Hash32(data_bytes(member(entry, "blockHash"), HASH_BYTES)),
                 )
             )
         return found

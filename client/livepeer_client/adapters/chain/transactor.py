@@ -1,37 +1,37 @@
-"""Writes by one key: `ports.Transactor` over any `Rpc`. Transactions are EIP-1559, signed by eth-account."""
+"""Writes by one key: `ports.Transactor` over any `Rpc`. Transactions are EIP-1559."""
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
 from typing import Any, Final
 
-import coincurve
-
 from livepeer_client.adapters.chain.abi import load_abi
+from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError
-from livepeer_client.adapters.chain.suite import LATEST, Suite, data_bytes, member, quantity, to_hex
+from livepeer_client.adapters.chain.suite import LATEST, Suite
+from livepeer_client.adapters.chain.transaction import unsigned
+from livepeer_client.adapters.keys import LocalSigner
 from livepeer_client.codec.address import checksum_address
-from livepeer_client.codec.signature import public_key_to_address
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput, Reverted, TransactionDropped
-from livepeer_client.facts import Receipt, SignedTransaction
+from livepeer_client.errors import (
+    ChainError,
+    ChainUnavailable,
+    GasPriceTooHigh,
+    InsufficientFunds,
+    NonceConsumed,
+    Reverted,
+    TransactionDropped,
+    Underpriced,
+)
+from livepeer_client.facts import Broadcast, Fees, NonceState, Receipt, SignedTransaction, UnsignedTransaction
+from livepeer_client.policy.fees import FeeLimits, initial_fees, replacement_fees
 from livepeer_client.policy.redemption import redeem_arguments
+from livepeer_client.ports import TransactionSigner
 from livepeer_client.types import HASH_BYTES, Address, BlockNumber, Hash32, Wei
 
-_KEY_BYTES: Final = 32
+__all__ = ["GasPriceTooHigh", "Transactor"]
+
 _SEND_ATTEMPTS: Final = 3
-
-
-class GasPriceTooHigh(ChainError):
-    """The base fee exceeds what we are prepared to pay. Wei per gas."""
-
-    retryable = True
-
-    def __init__(self, base_fee: int, limit: int) -> None:
-        self.base_fee = base_fee
-        self.limit = limit
-        super().__init__(f"base fee {base_fee} wei exceeds the limit of {limit} wei")
 
 
 class Transactor:
@@ -41,39 +41,35 @@ class Transactor:
     `lease_s`, one that was broadcast but never mined after `sent_lease_s`. Then the nonce is used again, so that no
     gap holds up the account for ever.
 
-    :param key: 32 bytes; never logged or shown.
+    :param signer: of the account, or its 32-byte private key.
     :param max_fee_per_gas: hard ceiling of the fee cap in wei, none by default.
+    :param max_base_fee: above this base fee nothing new is signed; replacing goes on up to `max_fee_per_gas`.
     :param poll_s: between looks for a receipt.
     """
 
     def __init__(
         self,
         suite: Suite,
-        key: bytes,
+        signer: TransactionSigner | bytes,
         *,
         max_fee_per_gas: Wei | None = None,
+        max_base_fee: Wei | None = None,
         poll_s: float = 0.2,
         send_timeout_s: float = 120.0,
         lease_s: float = 60.0,
         sent_lease_s: float = 600.0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len(key) != _KEY_BYTES:
-            raise InvalidInput("a private key is 32 bytes")
-        try:
-            self._address = public_key_to_address(coincurve.PrivateKey(key).public_key)
-        except ValueError as error:
-            raise InvalidInput("the private key is not a number of the curve") from error
+        self._signer: TransactionSigner = LocalSigner(signer) if isinstance(signer, bytes) else signer
+        self._address = self._signer.address
         self._suite = suite
         self._rpc = suite.rpc
-        self._key = key
-        self._max_fee_per_gas = max_fee_per_gas
+        self._limits = FeeLimits(max_base_fee=max_base_fee, max_fee_per_gas=max_fee_per_gas)
         self._poll_s = poll_s
         self._send_timeout_s = send_timeout_s
         self._lease_s = lease_s
         self._sent_lease_s = sent_lease_s
         self._monotonic = monotonic
-        self._chain_id: int | None = None
         self._lock = asyncio.Lock()
         # Nonce -> when its lease ends.
         self._leases: dict[int, float] = {}
@@ -100,57 +96,131 @@ class Transactor:
         self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
     ) -> SignedTransaction:
         call = await self._transaction(contract, function, args, value)
+        name = f"{contract}.{function}"
         if gas_limit is None:
             (estimate,) = await self._rpc.batch([("eth_estimateGas", [call, LATEST])])
-            _raise_error(estimate, f"{contract}.{function}")
+            _raise_error(estimate, name)
             # State may move before the transaction is mined, so a quarter more than it takes now.
             gas_limit = -(-quantity(estimate) * 5 // 4)
-        # eth-account takes a quarter of a second to import; that must not stop the event loop.
-        account = (await asyncio.to_thread(import_module, "eth_account")).Account
         async with self._lock:
-            pending, block, tip, chain_id = await self._rpc.batch(
+            pending, block, tip, chain_id, balance = await self._rpc.batch(
                 [
                     ("eth_getTransactionCount", [to_hex(self._address), "pending"]),
                     ("eth_getBlockByNumber", [LATEST, False]),
                     ("eth_maxPriorityFeePerGas", []),
                     ("eth_chainId", []),
+                    ("eth_getBalance", [to_hex(self._address), LATEST]),
                 ]
             )
-            for answer in (pending, block, chain_id):
-                _raise_error(answer, f"{contract}.{function}")
-            # Some nodes do not suggest a tip; zero is accepted wherever blocks are not full.
-            tip_wei = 0 if isinstance(tip, ChainError) else quantity(tip)
-            cap, tip_wei = self._fees(quantity(member(block, "baseFeePerGas")), tip_wei)
+            for answer in (pending, block, chain_id, balance):
+                _raise_error(answer, name)
+            fees = initial_fees(quantity(member(block, "baseFeePerGas")), _tip(tip), self._limits)
+            self._afford(quantity(balance), value + gas_limit * fees.cap)
             nonce = self._lease(quantity(pending))
-            self._chain_id = quantity(chain_id)
-        signed = account.sign_transaction(
-            {
-                "type": 2,
-                "chainId": self._chain_id,
-                "nonce": nonce,
-                "to": checksum_address(await self._suite.address(contract)),
-                "value": int(value),
-                "data": call["data"],
-                "gas": gas_limit,
-                "maxFeePerGas": cap,
-                "maxPriorityFeePerGas": tip_wei,
-            },
-            self._key,
+        return await self._signer.sign_transaction(
+            UnsignedTransaction(
+                chain_id=quantity(chain_id),
+                nonce=nonce,
+                to=await self._suite.address(contract),
+                value=value,
+                data=bytes.fromhex(call["data"].removeprefix("0x")),
+                gas_limit=gas_limit,
+                fees=fees,
+            )
         )
-        return SignedTransaction(raw=bytes(signed.raw_transaction), tx_hash=Hash32(bytes(signed.hash)), nonce=nonce)
 
-    async def broadcast(self, transaction: SignedTransaction) -> None:
-        """As in the port. Also raises `TransactionDropped` if another transaction has taken its nonce."""
+    async def replace(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
+        """As in the port. Also raises `InsufficientFunds`."""
+        before = await unsigned(transaction.raw)
+        mined, block, tip, balance = await self._rpc.batch(
+            [
+                ("eth_getTransactionCount", [to_hex(self._address), LATEST]),
+                ("eth_getBlockByNumber", [LATEST, False]),
+                ("eth_maxPriorityFeePerGas", []),
+                ("eth_getBalance", [to_hex(self._address), LATEST]),
+            ]
+        )
+        for answer in (mined, block, balance):
+            _raise_error(answer, "replace")
+        if quantity(mined) > transaction.nonce:
+            raise NonceConsumed(transaction.tx_hash, transaction.nonce, quantity(mined))
+        base_fee, tip_wei = quantity(member(block, "baseFeePerGas")), _tip(tip)
+        market = initial_fees(base_fee, tip_wei, FeeLimits())
+        ceiling = self._limits.max_fee_per_gas if max_fee_per_gas is None else max_fee_per_gas
+        fees = replacement_fees(before.fees, market, ceiling)
+        self._afford(quantity(balance), before.value + before.gas_limit * fees.cap)
+        # Whoever stored the old one may do so again before this goes out, so its nonce stays taken.
+        self._leases[transaction.nonce] = self._monotonic() + self._sent_lease_s
+        return await self._signer.sign_transaction(
+            UnsignedTransaction(
+                chain_id=before.chain_id,
+                nonce=before.nonce,
+                to=before.to,
+                value=before.value,
+                data=before.data,
+                gas_limit=before.gas_limit,
+                fees=fees,
+            )
+        )
+
+    async def fees(self, transaction: SignedTransaction) -> Fees:
+        return (await unsigned(transaction.raw)).fees
+
+    async def nonces(self) -> NonceState:
+        address = to_hex(self._address)
+        mined, pending = await self._rpc.batch(
+            [("eth_getTransactionCount", [address, tag]) for tag in (LATEST, "pending")]
+        )
+        for answer in (mined, pending):
+            _raise_error(answer, "eth_getTransactionCount")
+        return NonceState(mined=quantity(mined), pending=max(quantity(mined), quantity(pending)))
+
+    async def broadcast(self, transaction: SignedTransaction) -> Broadcast:
         try:
             await self._rpc.call("eth_sendRawTransaction", [to_hex(transaction.raw)])
-        except NodeError:
-            # Known already, mined already, or refused: ask for the facts, nodes word their refusals differently.
-            if not await self._is_known(transaction):
-                if await self._mined_nonces() > transaction.nonce:
-                    raise TransactionDropped(transaction.tx_hash, 0.0) from None
-                self._leases.pop(transaction.nonce, None)
-                raise
+            outcome = Broadcast.ACCEPTED
+        except NodeError as refusal:
+            # Nodes word their refusals differently, so ask for the facts.
+            error = await self._refusal(transaction, refusal)
+            if error is not None:
+                if not (isinstance(error, Underpriced) and error.occupied):
+                    self._leases.pop(transaction.nonce, None)
+                raise error from None
+            outcome = Broadcast.KNOWN
         self._leases[transaction.nonce] = self._monotonic() + self._sent_lease_s
+        return outcome
+
+    async def _refusal(self, transaction: SignedTransaction, refusal: NodeError) -> ChainError | None:
+        """Why a transaction was not taken; None if the node has it."""
+        address = to_hex(self._address)
+        known, mined, pending, block, balance = await self._rpc.batch(
+            [
+                ("eth_getTransactionByHash", [to_hex(transaction.tx_hash)]),
+                ("eth_getTransactionCount", [address, LATEST]),
+                ("eth_getTransactionCount", [address, "pending"]),
+                ("eth_getBlockByNumber", [LATEST, False]),
+                ("eth_getBalance", [address, LATEST]),
+            ]
+        )
+        for answer in (mined, pending, block, balance):
+            _raise_error(answer, "eth_sendRawTransaction")
+        if isinstance(known, ChainError):
+            raise known
+        if known is not None:
+            return None
+        if quantity(mined) > transaction.nonce:
+            return NonceConsumed(transaction.tx_hash, transaction.nonce, quantity(mined))
+        content, base_fee = await unsigned(transaction.raw), quantity(member(block, "baseFeePerGas"))
+        occupied = quantity(pending) > transaction.nonce
+        if occupied or content.fees.cap < base_fee:
+            cap, tip = content.fees.cap, content.fees.tip
+            return Underpriced(transaction.tx_hash, cap=cap, tip=tip, base_fee=base_fee, occupied=occupied)
+        required = content.value + content.gas_limit * content.fees.cap
+        if quantity(balance) < required:
+            return InsufficientFunds(self._address, balance=quantity(balance), required=required)
+        return refusal
+
+    # --- receipts
 
     async def receipt(self, tx_hash: Hash32) -> Receipt | None:
         answer = await self._rpc.call("eth_getTransactionReceipt", [to_hex(tx_hash)])
@@ -163,6 +233,7 @@ class Transactor:
             gas_used=quantity(member(answer, "gasUsed")),
             effective_gas_price=Wei(quantity(member(answer, "effectiveGasPrice"))),
             logs=tuple(await self._suite.decode_logs(member(answer, "logs"))),
+            block_hash=Hash32(data_bytes(member(answer, "blockHash"), HASH_BYTES)),
         )
 
     async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
@@ -188,7 +259,7 @@ class Transactor:
             try:
                 await self.broadcast(transaction)
                 break
-            except TransactionDropped:
+            except NonceConsumed:
                 # Somebody else used our key between the two steps; this one can never be mined, so a new one is safe.
                 if attempt == _SEND_ATTEMPTS:
                     raise
@@ -209,17 +280,10 @@ class Transactor:
             "value": hex(value),
         }
 
-    def _fees(self, base_fee: int, tip: int) -> tuple[int, int]:
-        """Fee cap and tip: room for the base fee to double, within the ceiling.
-
-        :raises GasPriceTooHigh: not even the present base fee is within it.
-        """
-        cap = 2 * base_fee + tip
-        if self._max_fee_per_gas is not None and cap > self._max_fee_per_gas:
-            if base_fee > self._max_fee_per_gas:
-                raise GasPriceTooHigh(base_fee, self._max_fee_per_gas)
-            cap = int(self._max_fee_per_gas)
-        return cap, min(tip, cap)
+    def _afford(self, balance: int, required: int) -> None:
+        """:raises InsufficientFunds: with both figures."""
+        if balance < required:
+            raise InsufficientFunds(self._address, balance=balance, required=required)
 
     def _lease(self, pending: int) -> int:
         """The lowest nonce from `pending` on that nobody holds."""
@@ -231,11 +295,10 @@ class Transactor:
         self._leases[nonce] = now + self._lease_s
         return nonce
 
-    async def _is_known(self, transaction: SignedTransaction) -> bool:
-        return await self._rpc.call("eth_getTransactionByHash", [to_hex(transaction.tx_hash)]) is not None
 
-    async def _mined_nonces(self) -> int:
-        return quantity(await self._rpc.call("eth_getTransactionCount", [to_hex(self._address), LATEST]))
+def _tip(answer: Any) -> int:
+    """Some nodes do not suggest a tip; zero is accepted wherever blocks are not full."""
+    return 0 if isinstance(answer, ChainError) else quantity(answer)
 
 
 def _raise_error(answer: Any, call: str) -> None:

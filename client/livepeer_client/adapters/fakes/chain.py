@@ -1,18 +1,17 @@
-"""A chain whose facts are attributes, and a transactor whose transactions do what a test says."""
+"""A chain whose facts are attributes. It remembers its blocks, so that it can be read at one and roll some back."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, Final
 
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import RegisteredOrchestrator
-from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ChainError, InvalidInput, Reverted, TransactionDropped
-from livepeer_client.facts import Head, Log, OrchestratorState, Receipt, RoundState, SenderInfo, SignedTransaction
+from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput
+from livepeer_client.facts import Block, Finality, Head, Log, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
 
-
-def _block_hash(number: int) -> Hash32:
-    return keccak256(b"fake block %d" % number)
+SAFE_DEPTH: Final = 4
+FINALIZED_DEPTH: Final = 8
 
 
 class FakeChain:
@@ -20,16 +19,25 @@ class FakeChain:
 
     Starts in round 100, initialised, at that round's first block. `mine` moves blocks and rounds; a new round stays
     uninitialised until `initialize_round`. Accounts nobody set are empty. `failure`, if set, is raised by every read.
+    What is set belongs to the present block; `reorg` takes back that of the blocks it removes.
     """
+
+    _STATE = ("block_hashes", "senders", "claimable", "used", "pool", "states", "events")
 
     def __init__(self, *, round_length: int = 50, first_round: int = 100) -> None:
         self.round_length = round_length
         self.block = BlockNumber(first_round * round_length)
         self.timestamp = 1_700_000_000
+        # The node suggests no tip, so this is the base fee too.
         self.gas_price = Wei(10**9)
         self.locked_blocks = round_length // 10
         self.last_initialized = Round(first_round)
-        self.block_hashes: dict[Round, Hash32] = {Round(first_round): _block_hash(self.block)}
+        self._fork = 0
+        self._hashes: dict[int, Hash32] = {}
+        # Block -> the state and round at its end, of blocks that more were mined on.
+        self._history: dict[int, tuple[Round, dict[str, Any]]] = {}
+        self._origin: FakeChain | None = None
+        self.block_hashes: dict[Round, Hash32] = {Round(first_round): self.hash_of(self.block)}
         self.validity_period = 2
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
@@ -53,6 +61,7 @@ class FakeChain:
         """
         if blocks < 1:
             raise InvalidInput(f"cannot mine {blocks} blocks")
+        self._history[self.block] = (self.last_initialized, {name: copy(getattr(self, name)) for name in self._STATE})
         self.block = BlockNumber(self.block + blocks)
         self.timestamp += blocks * seconds_per_block
 
@@ -60,23 +69,60 @@ class FakeChain:
         """Go to the first block of the next round, which stays uninitialised."""
         self.mine((self.current_round + 1) * self.round_length - self.block)
 
+    def reorg(self, depth: int) -> None:
+        """Take back the newest `depth` blocks with all that was set in them. Blocks mined then are others.
+
+        :raises InvalidInput: there are not so many.
+        """
+        ancestor = self.block - depth
+        if depth < 1 or ancestor < min(self._history, default=self.block):
+            raise InvalidInput(f"cannot take back {depth} blocks")
+        self._restore(ancestor)
+        self._fork += 1
+        self._hashes = {number: hash_ for number, hash_ in self._hashes.items() if number <= ancestor}
+        self._history = {number: state for number, state in self._history.items() if number < ancestor}
+
+    def hash_of(self, number: int) -> Hash32:
+        return self._hashes.setdefault(number, keccak256(b"fake block %d of fork %d" % (number, self._fork)))
+
     def initialize_round(self) -> None:
         """What the contract's `initializeRound` records: the round and the hash of the block before."""
         self.last_initialized = self.current_round
-        self.block_hashes[self.current_round] = _block_hash(self.block - 1)
+        self.block_hashes[self.current_round] = self.hash_of(self.block - 1)
 
     def add_event(self, contract: str, name: str, tx_hash: Hash32 = ZERO_HASH, **args: object) -> Log:
         """Emit an event in the current block."""
         index = sum(log.block == self.block for log in self.events)
-        log = Log(contract, name, args, self.block, tx_hash, index)
+        log = Log(contract, name, args, self.block, tx_hash, index, self.hash_of(self.block))
         self.events.append(log)
         return log
 
     # --- ports.Chain ------------------------------------------------------------------------------
 
+    def at(self, block: Hash32) -> "FakeChain":
+        pinned = copy(self)
+        pinned._origin = self  # noqa: SLF001 - of the same class
+        number = next((number for number, hash_ in self._hashes.items() if hash_ == block), None)
+        if number is None:
+            pinned.failure = ChainUnavailable("the block is not part of the chain")
+        else:
+            pinned._restore(number)  # noqa: SLF001 - of the same class
+        return pinned
+
     async def head(self) -> Head:
         self._read("head")
-        return Head(self.block, _block_hash(self.block), self.timestamp, self.gas_price)
+        return Head(
+            self.block, self.hash_of(self.block), self.timestamp, self.gas_price, self.block, base_fee=self.gas_price
+        )
+
+    async def block_at(self, number: BlockNumber) -> Block | None:
+        self._read("block_at")
+        return self._block(number) if number <= self.block else None
+
+    async def finality(self) -> Finality:
+        self._read("finality")
+        safe, finalized = (self._block(max(0, self.block - depth)) for depth in (SAFE_DEPTH, FINALIZED_DEPTH))
+        return Finality(safe, finalized, by_depth=True)
 
     async def round_state(self) -> RoundState:
         self._read("round_state")
@@ -128,131 +174,34 @@ class FakeChain:
             if log.contract == contract and log.name == event and from_block <= log.block <= to_block
         ]
 
+    def _block(self, number: int) -> Block:
+        timestamp = self.timestamp - 12 * (self.block - number)
+        own = BlockNumber(number)
+        return Block(own, self.hash_of(number), self.hash_of(number - 1), timestamp, own)
+
+    def _restore(self, number: int) -> None:
+        """Back to the state after a block, which is that of the last one before it in which something was set."""
+        self.timestamp -= 12 * (self.block - number)
+        known = max((each for each in self._history if each <= number), default=None)
+        if number < self.block and known is not None:
+            self.last_initialized, state = self._history[known]
+            for name, value in state.items():
+                setattr(self, name, copy(value))
+        self.block = BlockNumber(number)
+
+    def look(self, name: str, block: Hash32) -> None:
+        """Count a read of the state after `block`.
+
+        :raises ChainUnavailable: a reorg has removed that block.
+        """
+        self._read(name)
+        if block not in self._hashes.values():
+            raise ChainUnavailable("the block is not part of the chain")
+
     def _read(self, name: str) -> None:
-        self.reads.append(name)
-        if self.failure is not None:
-            raise self.failure
-
-
-@dataclass(frozen=True, slots=True)
-class FakeCall:
-    """One call of the suite as it was prepared. `tx_hash` is what its receipt and events carry."""
-
-    contract: str
-    function: str
-    args: tuple[object, ...]
-    gas_limit: int | None
-    value: Wei
-    tx_hash: Hash32
-
-
-class FakeTransactor:
-    """`ports.Transactor` on a `FakeChain`.
-
-    A broadcast call is mined at once, or with `auto_mine` False when `mine_pending` is called. `effect` is run when a
-    call is mined: it changes the chain, returns the events, or raises `Reverted`, which makes the receipt a failure.
-    `refusals` maps (contract, function) to the reason that simulation gives; `redeem_refusals` a ticket hash to the
-    reason of `simulate_redeem`, on top of "ticket is used".
-    """
-
-    def __init__(
-        self, address: Address, chain: FakeChain, effect: Callable[[FakeCall], Sequence[Log]] | None = None
-    ) -> None:
-        self._address = address
-        self.chain = chain
-        self.effect = effect
-        self.auto_mine = True
-        self.gas_per_call = 100_000
-        self.redeem_gas = 350_000
-        self.refusals: dict[tuple[str, str], str] = {}
-        self.redeem_refusals: dict[Hash32, str] = {}
-        self.prepared: list[FakeCall] = []
-        self.broadcasts: list[SignedTransaction] = []
-        self.failure: ChainError | None = None
-        self._calls: dict[Hash32, FakeCall] = {}
-        self._pending: list[Hash32] = []
-        self._receipts: dict[Hash32, Receipt] = {}
-
-    @property
-    def address(self) -> Address:
-        return self._address
-
-    def mine_pending(self) -> None:
-        """Mine what was broadcast, in order, in one new block."""
-        if self._pending:
-            self.chain.mine()
-        for tx_hash in self._pending:
-            self._receipts[tx_hash] = self._mine(self._calls[tx_hash])
-        self._pending.clear()
-
-    async def simulate_redeem(self, ticket: WinningTicket) -> int:
-        self._check()
-        hash_ = ticket.ticket.hash
-        reason = "ticket is used" if hash_ in self.chain.used else self.redeem_refusals.get(hash_)
-        if reason is not None:
-            raise Reverted(reason, call="redeemWinningTicket")
-        return self.redeem_gas
-
-    async def prepare(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
-    ) -> SignedTransaction:
-        self._check()
-        if gas_limit is None and (contract, function) in self.refusals:
-            raise Reverted(self.refusals[contract, function], call=function)
-        nonce = len(self.prepared)
-        raw = f"fake transaction {self._address.hex()} {nonce}".encode()
-        call = FakeCall(contract, function, tuple(args), gas_limit, value, keccak256(raw))
-        self.prepared.append(call)
-        self._calls[call.tx_hash] = call
-        return SignedTransaction(raw, call.tx_hash, nonce)
-
-    async def broadcast(self, transaction: SignedTransaction) -> None:
-        self._check()
-        self.broadcasts.append(transaction)
-        tx_hash = transaction.tx_hash
-        if tx_hash not in self._calls:
-            raise InvalidInput(f"transaction 0x{tx_hash.hex()} was not prepared here")
-        if tx_hash not in self._receipts and tx_hash not in self._pending:
-            self._pending.append(tx_hash)
-        if self.auto_mine:
-            self.mine_pending()
-
-    async def receipt(self, tx_hash: Hash32) -> Receipt | None:
-        self._check()
-        return self._receipts.get(tx_hash)
-
-    async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
-        self._check()
-        receipt = self._receipts.get(tx_hash)
-        if receipt is None:
-            # Nothing mines while the test waits, so the timeout is certain.
-            raise TransactionDropped(tx_hash, timeout_s)
-        return receipt
-
-    async def send(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
-    ) -> Receipt:
-        transaction = await self.prepare(contract, function, args, gas_limit=gas_limit, value=value)
-        await self.broadcast(transaction)
-        receipt = await self.wait(transaction.tx_hash, 0)
-        if not receipt.succeeded:
-            raise Reverted("", call=function, tx_hash=transaction.tx_hash)
-        return receipt
-
-    def _mine(self, call: FakeCall) -> Receipt:
-        logs: Sequence[Log] = ()
-        succeeded = (call.contract, call.function) not in self.refusals
-        if succeeded and self.effect is not None:
-            try:
-                logs = self.effect(call)
-            except Reverted:
-                succeeded = False
-        stamped = tuple(
-            replace(log, block=self.chain.block, tx_hash=call.tx_hash, index=index) for index, log in enumerate(logs)
-        )
-        self.chain.events.extend(stamped)
-        return Receipt(call.tx_hash, succeeded, self.chain.block, self.gas_per_call, self.chain.gas_price, stamped)
-
-    def _check(self) -> None:
+        if self._origin is not None:
+            self._origin.look(name, self.hash_of(self.block))
+        else:
+            self.reads.append(name)
         if self.failure is not None:
             raise self.failure

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, Rpc
-from livepeer_client.adapters.chain.suite import CONTRACTS, Addresses, Suite, load_addresses, to_hex
+from livepeer_client.adapters.chain.suite import (
+    CONTRACTS,
+    FINALIZED_DEPTH,
+    SAFE_DEPTH,
+    Addresses,
+    Suite,
+    load_addresses,
+    to_hex,
+)
 from livepeer_client.adapters.chain.web3 import Web3Rpc
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.errors import ChainUnavailable, ConfigError, InvalidInput, Reverted
@@ -132,11 +140,73 @@ async def test_head__of_a_rollup__takes_the_l1_number() -> None:
             raise AssertionError(method)
 
         async def batch(self, calls: Sequence[Call]) -> list[Any]:
-            block = {"number": "0x99", "l1BlockNumber": "0x10", "hash": "0x" + "ab" * 32, "timestamp": "0x1"}
-            return [block, "0x5"]
+            block = {"number": "0x99", "l1BlockNumber": "0x10", "timestamp": "0x1", "baseFeePerGas": "0x4"}
+            return [{**block, "hash": "0x" + "ab" * 32, "parentHash": "0x" + "cd" * 32}, "0x5"]
 
     head = await Suite(Rollup(), Addresses(42161, ALICE.address)).head()
-    assert head.l1_block == 16
+    assert (head.l1_block, head.number, head.base_fee) == (16, 0x99, 4)
+
+
+async def test_block_at__of_the_chain__names_its_parent(stage: Stage, suite: Suite) -> None:
+    head = await suite.head()
+    block = await suite.block_at(head.number)
+    assert block is not None
+    assert (block.number, block.hash, block.timestamp) == (head.number, head.block_hash, head.timestamp)
+    parent = await suite.block_at(BlockNumber(head.number - 1))
+    assert parent is not None
+    assert block.parent_hash == parent.hash
+    assert await suite.block_at(BlockNumber(head.number + 1)) is None
+
+
+async def test_at__an_older_block__reads_what_was_then(stage: Stage, suite: Suite) -> None:
+    await stage.mine()
+    head = await suite.head()
+    winner = await stage.winner()
+    await stage.transactor(GATEWAY).send("TicketBroker", "fundDeposit", [], value=Wei(5))
+    await stage.next_round()
+    then, state = suite.at(head.block_hash), await suite.round_state()
+    assert (await then.sender_info(GATEWAY.address)).deposit == ETH
+    assert (await suite.sender_info(GATEWAY.address)).deposit == ETH + 5
+    assert (await then.round_state()).current == state.current - 1
+    assert (await then.head()).block_hash == head.block_hash
+    assert await then.used_tickets([winner.ticket.hash]) == [False]
+    assert [each.address for each in await then.orchestrators()] == [ALICE.address, BOB.address]
+
+
+async def test_at__a_block_that_a_reorg_removed__is_unavailable(stage: Stage, suite: Suite) -> None:
+    await stage.mine(3)
+    head = await suite.head()
+    await stage.reorg(2)
+    with pytest.raises(ChainUnavailable):
+        await suite.at(head.block_hash).sender_info(GATEWAY.address)
+    with pytest.raises(ChainUnavailable):
+        await suite.at(head.block_hash).head()
+
+
+async def test_finality__of_a_node_that_knows_it__is_the_nodes(stage: Stage, suite: Suite) -> None:
+    await stage.mine(100)
+    found, head = await suite.finality(), await suite.head()
+    assert not found.by_depth
+    assert found.finalized.number <= found.safe.number <= head.number
+    assert found.finalized.number > 0
+
+
+@pytest.mark.parametrize("answer", [None, NodeError("eth_getBlockByNumber", -32602, "unknown tag")])
+async def test_finality__of_a_node_that_does_not_know_it__is_counted_back(stage: Stage, answer: Any) -> None:
+    class Ignorant:
+        async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+            return await stage.rpc.call(method, params)
+
+        async def batch(self, calls: Sequence[Call]) -> list[Any]:
+            answers = await stage.rpc.batch(calls)
+            unknown = [bool({"safe", "finalized"} & set(map(str, params))) for _, params in calls]
+            return [answer if skip else found for skip, found in zip(unknown, answers, strict=True)]
+
+    await stage.mine(100)
+    found = await Suite(Ignorant(), stage.suite.addresses).finality()
+    head = await stage.suite.head()
+    assert found.by_depth
+    assert (head.number - found.safe.number, head.number - found.finalized.number) == (SAFE_DEPTH, FINALIZED_DEPTH)
 
 
 async def test_round_state__in_an_initialized_round__is_read_whole(stage: Stage, suite: Suite) -> None:

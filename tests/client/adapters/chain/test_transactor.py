@@ -2,14 +2,24 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from livepeer_client.adapters.chain.rpc import Call
 from livepeer_client.adapters.chain.suite import Suite
+from livepeer_client.adapters.chain.transaction import unsigned
 from livepeer_client.adapters.chain.transactor import GasPriceTooHigh, Transactor
-from livepeer_client.errors import ChainUnavailable, InvalidInput, Reverted, TransactionDropped
+from livepeer_client.errors import (
+    ChainUnavailable,
+    InsufficientFunds,
+    InvalidInput,
+    Reverted,
+    TransactionDropped,
+    Underpriced,
+)
+from livepeer_client.facts import Broadcast, NonceState
 from livepeer_client.types import Hash32, Wei
 from tests.support.anvil import ALICE, ETH, GATEWAY, STRANGER, Stage
 
@@ -95,10 +105,104 @@ async def test_broadcast__after_another_transaction_took_its_nonce__is_dropped(s
 
 async def test_broadcast__refused_by_the_node__frees_its_nonce(stage: Stage) -> None:
     wallet = stage.transactor(GATEWAY)
-    poor = await wallet.prepare(*FUND, value=Wei(10**30), gas_limit=200_000)
+    # Less than any call takes.
+    refused = await wallet.prepare(*FUND, value=Wei(1), gas_limit=1000)
     with pytest.raises(ChainUnavailable):
+        await wallet.broadcast(refused)
+    assert (await wallet.prepare(*FUND, value=Wei(1))).nonce == refused.nonce
+
+
+async def test_prepare__beyond_the_balance__is_refused_with_the_figures(stage: Stage) -> None:
+    with pytest.raises(InsufficientFunds) as refusal:
+        await stage.transactor(GATEWAY).prepare(*FUND, value=Wei(10**30), gas_limit=200_000)
+    assert refusal.value.required > 10**30 > refusal.value.balance > 0
+
+
+async def test_broadcast__after_the_money_went_elsewhere__is_refused_and_frees_its_nonce(stage: Stage) -> None:
+    wallet = stage.transactor(GATEWAY)
+    poor = await wallet.prepare(*FUND, value=Wei(ETH), gas_limit=200_000)
+    await stage.rpc.call("anvil_setBalance", ["0x" + GATEWAY.address.hex(), hex(ETH // 2)])
+    with pytest.raises(InsufficientFunds) as refusal:
         await wallet.broadcast(poor)
+    assert refusal.value.balance == ETH // 2
     assert (await wallet.prepare(*FUND, value=Wei(1))).nonce == poor.nonce
+
+
+async def test_prepare__above_the_base_fee_limit__is_refused_though_the_cap_would_do(stage: Stage) -> None:
+    wallet = stage.transactor(GATEWAY, max_base_fee=Wei(1), max_fee_per_gas=Wei(10**12))
+    with pytest.raises(GasPriceTooHigh) as refusal:
+        await wallet.prepare(*FUND, value=Wei(1))
+    assert refusal.value.base_fee > refusal.value.limit == 1
+
+
+async def test_broadcast__at_a_fee_the_chain_has_left_behind__is_underpriced(stage: Stage) -> None:
+    wallet = stage.transactor(GATEWAY)
+    transaction = await wallet.prepare(*FUND, value=Wei(1))
+    fees = await wallet.fees(transaction)
+    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(100 * fees.cap)])
+    await stage.mine()
+    with pytest.raises(Underpriced) as refusal:
+        await wallet.broadcast(transaction)
+    assert (refusal.value.cap, refusal.value.occupied) == (fees.cap, False)
+    assert refusal.value.base_fee > fees.cap
+    replacement = await wallet.replace(transaction)
+    assert await wallet.broadcast(replacement) is Broadcast.ACCEPTED
+    assert (await wallet.wait(replacement.tx_hash, 5)).succeeded
+    # Not part of what the end of a test undoes.
+    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**9)])
+
+
+async def test_broadcast__of_another_at_the_same_nonce_and_price__finds_it_occupied(stage: Stage) -> None:
+    await set_automine(stage, False)
+    first = await stage.transactor(GATEWAY).prepare(*FUND, value=Wei(1))
+    second = await stage.transactor(GATEWAY).prepare(*FUND, value=Wei(2))
+    assert first.nonce == second.nonce
+    wallet = stage.transactor(GATEWAY)
+    await wallet.broadcast(first)
+    with pytest.raises(Underpriced) as refusal:
+        await wallet.broadcast(second)
+    assert refusal.value.occupied
+
+
+async def test_replace__kept_raw_by_another_process__keeps_call_nonce_and_gas(stage: Stage) -> None:
+    await set_automine(stage, False)
+    stuck = await stage.transactor(GATEWAY).prepare(*FUND, value=Wei(7), gas_limit=150_000)
+    await stage.transactor(GATEWAY).broadcast(stuck)
+    replacement = await stage.transactor(GATEWAY).replace(stuck)
+    before, after = await unsigned(stuck.raw), await unsigned(replacement.raw)
+    assert replace(before, fees=after.fees) == after
+    assert after.fees.cap >= -(-before.fees.cap * 111 // 100)
+    assert after.fees.tip >= -(-before.fees.tip * 111 // 100)
+    assert after.fees.tip > before.fees.tip
+    assert await stage.transactor(GATEWAY).broadcast(replacement) is Broadcast.ACCEPTED
+    await stage.mine()
+    assert await stage.transactor(GATEWAY).receipt(stuck.tx_hash) is None
+    receipt = await stage.transactor(GATEWAY).receipt(replacement.tx_hash)
+    assert receipt is not None
+    block = await stage.suite.block_at(receipt.block)
+    assert block is not None
+    assert receipt.block_hash == block.hash
+    assert {log.block_hash for log in receipt.logs} == {block.hash}
+
+
+async def test_nonces__of_a_waiting_transaction__count_it_as_pending(stage: Stage) -> None:
+    wallet = stage.transactor(GATEWAY)
+    before = await wallet.nonces()
+    await set_automine(stage, False)
+    await wallet.broadcast(await wallet.prepare(*FUND, value=Wei(1)))
+    assert await wallet.nonces() == NonceState(before.mined, before.mined + 1)
+    await stage.mine()
+    assert await wallet.nonces() == NonceState(before.mined + 1, before.mined + 1)
+
+
+async def test_receipt__of_a_block_that_a_reorg_removed__is_gone(stage: Stage) -> None:
+    wallet = stage.transactor(GATEWAY)
+    receipt = await wallet.send(*FUND, value=Wei(1))
+    await stage.mine(2)
+    await stage.reorg(3)
+    assert await wallet.receipt(receipt.tx_hash) is None
+    head = await stage.suite.head()
+    assert head.number == receipt.block + 2
 
 
 async def test_send__with_its_nonce_taken_in_between__is_signed_again(stage: Stage) -> None:
