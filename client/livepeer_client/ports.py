@@ -128,19 +128,27 @@ class Transactor(Protocol):
     @property
     def address(self) -> Address: ...
 
-    async def simulate_redeem(self, ticket: WinningTicket) -> int:
-        """Dry-run a single redemption at the head.
+    async def simulate_redeem(self, ticket: WinningTicket, *, block: Hash32 | None = None) -> int:
+        """Dry-run a single redemption from this key, on the state after `block`, or at the head.
 
         :returns: estimated gas.
         :raises Reverted: with the contract's reason.
         """
 
     async def prepare(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+        self,
+        contract: str,
+        function: str,
+        args: Sequence[object],
+        *,
+        gas_limit: int | None = None,
+        value: Wei = Wei(0),
+        max_fee_per_gas: Wei | None = None,
     ) -> SignedTransaction:
         """Sign a call of the suite. Without `gas_limit` the call is simulated and estimated first.
 
-        `args` are ABI values: addresses and hashes as bytes, tuples for structs.
+        `args` are ABI values: addresses and hashes as bytes, tuples for structs. `max_fee_per_gas` is a ceiling of the
+        fee cap beside the transactor's own.
 
         :raises Reverted: the simulation says so.
         :raises GasPriceTooHigh: the base fee is over the limit now.

@@ -1,6 +1,6 @@
 """What a transaction offers for its gas (EIP-1559), at first and when it is replaced. Wei per gas throughout."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from livepeer_client.errors import GasPriceTooHigh, InvalidInput, ReplacementTooExpensive
@@ -18,6 +18,13 @@ class FeeLimits:
 
     max_base_fee: Wei | None = None
     max_fee_per_gas: Wei | None = None
+
+    def within(self, max_fee_per_gas: Wei | None) -> "FeeLimits":
+        """These limits and one more, if there is one."""
+        if max_fee_per_gas is None:
+            return self
+        known = self.max_fee_per_gas
+        return replace(self, max_fee_per_gas=max_fee_per_gas if known is None else min(known, max_fee_per_gas))
 
 
 def initial_fees(base_fee: int, tip: int, limits: FeeLimits) -> Fees:

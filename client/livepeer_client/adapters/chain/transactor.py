@@ -83,9 +83,10 @@ class Transactor:
 
     # --- simulation
 
-    async def simulate_redeem(self, ticket: WinningTicket) -> int:
+    async def simulate_redeem(self, ticket: WinningTicket, *, block: Hash32 | None = None) -> int:
         call = await self._transaction("TicketBroker", "redeemWinningTicket", redeem_arguments(ticket))
-        executed, estimate = await self._rpc.batch([("eth_call", [call, LATEST]), ("eth_estimateGas", [call, LATEST])])
+        tag = LATEST if block is None else {"blockHash": to_hex(block), "requireCanonical": True}
+        executed, estimate = await self._rpc.batch([("eth_call", [call, tag]), ("eth_estimateGas", [call, tag])])
         for answer in (executed, estimate):
             _raise_error(answer, "TicketBroker.redeemWinningTicket")
         return quantity(estimate)
@@ -93,8 +94,16 @@ class Transactor:
     # --- two steps
 
     async def prepare(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+        self,
+        contract: str,
+        function: str,
+        args: Sequence[object],
+        *,
+        gas_limit: int | None = None,
+        value: Wei = Wei(0),
+        max_fee_per_gas: Wei | None = None,
     ) -> SignedTransaction:
+        limits = self._limits.within(max_fee_per_gas)
         call = await self._transaction(contract, function, args, value)
         name = f"{contract}.{function}"
         if gas_limit is None:
@@ -114,7 +123,7 @@ class Transactor:
             )
             for answer in (pending, block, chain_id, balance):
                 _raise_error(answer, name)
-            fees = initial_fees(quantity(member(block, "baseFeePerGas")), _tip(tip), self._limits)
+            fees = initial_fees(quantity(member(block, "baseFeePerGas")), _tip(tip), limits)
             self._afford(quantity(balance), value + gas_limit * fees.cap)
             nonce = self._lease(quantity(pending))
         return await self._signer.sign_transaction(

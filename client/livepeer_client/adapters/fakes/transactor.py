@@ -83,8 +83,10 @@ class FakeTransactor:
             self._receipts[tx_hash] = self._mine(self._calls[tx_hash])
         self._pending = [tx for tx in self._pending if tx not in payable]
 
-    async def simulate_redeem(self, ticket: WinningTicket) -> int:
+    async def simulate_redeem(self, ticket: WinningTicket, *, block: Hash32 | None = None) -> int:
         self._check()
+        if block is not None:
+            self.chain.look("simulate_redeem", block)
         hash_ = ticket.ticket.hash
         reason = "ticket is used" if hash_ in self.chain.used else self.redeem_refusals.get(hash_)
         if reason is not None:
@@ -92,12 +94,19 @@ class FakeTransactor:
         return self.redeem_gas
 
     async def prepare(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+        self,
+        contract: str,
+        function: str,
+        args: Sequence[object],
+        *,
+        gas_limit: int | None = None,
+        value: Wei = Wei(0),
+        max_fee_per_gas: Wei | None = None,
     ) -> SignedTransaction:
         self._check()
         if gas_limit is None and (contract, function) in self.refusals:
             raise Reverted(self.refusals[contract, function], call=function)
-        fees = initial_fees(self.chain.gas_price, 0, self.limits)
+        fees = initial_fees(self.chain.gas_price, 0, self.limits.within(max_fee_per_gas))
         self._afford(gas_limit, value, fees)
         self._next_nonce += 1
         return self._sign(

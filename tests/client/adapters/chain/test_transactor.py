@@ -20,6 +20,7 @@ from livepeer_client.errors import (
     Underpriced,
 )
 from livepeer_client.facts import Broadcast, NonceState
+from livepeer_client.policy.redemption import redeem_arguments
 from livepeer_client.types import Hash32, Wei
 from tests.support.anvil import ALICE, ETH, GATEWAY, STRANGER, Stage
 
@@ -238,6 +239,17 @@ async def test_prepare__above_the_ceiling__is_refused(stage: Stage) -> None:
 async def test_simulate_redeem__a_good_winner__estimates_its_gas(stage: Stage) -> None:
     gas = await stage.transactor(ALICE).simulate_redeem(await stage.winner())
     assert 50_000 < gas < 500_000
+
+
+async def test_simulate_redeem__on_an_earlier_block__sees_that_state(stage: Stage) -> None:
+    winner = await stage.winner()
+    before = (await stage.suite.head()).block_hash
+    wallet = stage.transactor(ALICE)
+    await wallet.send("TicketBroker", "redeemWinningTicket", redeem_arguments(winner))
+    assert await wallet.simulate_redeem(winner, block=before) > 100_000
+    with pytest.raises(Reverted) as refusal:
+        await wallet.simulate_redeem(winner)
+    assert refusal.value.reason == "ticket is used"
 
 
 @pytest.mark.parametrize(

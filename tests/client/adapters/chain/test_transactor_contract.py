@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import pytest
 
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor
-from livepeer_client.errors import NonceConsumed, ReplacementTooExpensive, TransactionDropped, Underpriced
+from livepeer_client.errors import (
+    GasPriceTooHigh,
+    NonceConsumed,
+    ReplacementTooExpensive,
+    TransactionDropped,
+    Underpriced,
+)
 from livepeer_client.facts import Broadcast, SignedTransaction
 from livepeer_client.policy.fees import FeeLimits
 from livepeer_client.ports import Chain, Transactor
@@ -149,3 +155,12 @@ async def test_broadcast__after_its_replacement_was_mined__finds_its_nonce_consu
     await bench.mine()
     with pytest.raises(NonceConsumed):
         await bench.wallet.broadcast(transaction)
+
+
+async def test_prepare__with_a_ceiling_of_its_own__offers_no_more(bench: Bench) -> None:
+    base_fee = (await bench.chain.head()).base_fee
+    ceiling = Wei(base_fee + 1)
+    transaction = await bench.wallet.prepare("TicketBroker", "unlock", [], gas_limit=200_000, max_fee_per_gas=ceiling)
+    assert (await bench.wallet.fees(transaction)).cap == ceiling
+    with pytest.raises(GasPriceTooHigh):
+        await bench.wallet.prepare("TicketBroker", "unlock", [], gas_limit=200_000, max_fee_per_gas=Wei(base_fee - 1))
