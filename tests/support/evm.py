@@ -27,7 +27,7 @@ from typing import Any
 
 from eth_abi import encode
 from eth_utils.crypto import keccak
-from pyrevm import EVM, BlockEnv
+from pyrevm import EVM, AccountInfo, BlockEnv
 
 from tests.support.artifacts import Artifact
 from tests.support.evm_abi import EventAbi, Interface
@@ -39,6 +39,15 @@ _BANK = "0x" + "ba" * 20
 _OUTPUT = re.compile(r"^Revert \{ gas_used: \d+, output: 0x([0-9a-f]*) \}$")
 _HALT = re.compile(r"^Halt \{ reason: (.*), gas_used: \d+ \}$")
 _ERROR = keccak(text="Error(string)")[:4]
+_DRIVER = "0x" + "dd" * 20
+# Runs the code at `impl` for everybody, and a call of its own for the driver: target (20 bytes), value (32), data.
+_COMMANDED = (
+    "33 73{driver} 14 6047 57"  # from the driver: on at 0x47
+    "36 5f 5f 37 5f 5f 36 5f 73{impl} 5a f4"  # delegatecall(impl, calldata)
+    "3d 5f 5f 3e 6043 57 3d 5f fd 5b 3d 5f f3"  # pass on what came back
+    "5b 6034 36 03 80 6034 5f 37 5f 5f 82 5f 6014 35 5f 35 6060 1c 5a f1"  # call(target, value, data)
+    "3d 5f 5f 3e 6069 57 3d 5f fd 5b 3d 5f f3"
+)
 # Blocks of this EVM: beyond the first 256, so that the rules for old block hashes hold from the start.
 FIRST_BLOCK = 1000
 
@@ -120,6 +129,7 @@ class Evm:
         self.engine.set_balance(_BANK, 2**255)
         self.interfaces: dict[str, Interface] = {}
         self._marks: list[Snapshot] = []
+        self._commanded: set[str] = set()
         self.block = block
 
     # --- the chain ----------------------------------------------------------------------------------------------------
@@ -192,10 +202,27 @@ class Evm:
 
     def _message(self, sender: str, to: str, data: bytes, value: int, is_static: bool) -> bytes:
         self.engine.reset_transient_storage()
+        if sender in self._commanded:
+            data = bytes.fromhex(to[2:]) + value.to_bytes(32, "big") + data
+            sender, to, value = _DRIVER, sender, 0
         try:
             return bytes(self.engine.message_call(sender, to, data, value, is_static=is_static))
         except RuntimeError as error:
             raise _reverted(str(error)) from None
+
+    def let_call(self, contract: str) -> None:
+        """From now on this contract may be the sender of a transaction, paying from its own balance. To everybody else
+        it is as before: its code moves to another address, and is run from there on its own storage. Not undone by
+        `restore`."""
+        if contract in self._commanded:
+            return
+        code = self.engine.get_code(contract)
+        assert code, f"{contract} has no code"
+        moved = "0x" + keccak(b"code of " + bytes.fromhex(contract[2:]))[12:].hex()
+        wrapper = bytes.fromhex(_COMMANDED.format(driver=_DRIVER[2:], impl=moved[2:]).replace(" ", ""))
+        self.engine.insert_account_info(moved, AccountInfo(code=bytes(code)))
+        self.engine.insert_account_info(contract, AccountInfo(balance=self.balance(contract), code=wrapper))
+        self._commanded.add(contract)
 
     def logs(self) -> tuple[Log, ...]:
         """Of the last call, which succeeded."""
