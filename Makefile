@@ -95,4 +95,6 @@ lock: setup
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
 clean:
-	@rm -rf .build .ape .demo .pytest_cache .mypy_cache .ruff_cache build dist
+	@# Imported keys stay: Ape keeps them in its data folder.
+	@test ! -d .ape || find .ape -mindepth 1 -maxdepth 1 ! -name accounts -exec rm -rf {} +
+	@rm -rf .build .demo .pytest_cache .mypy_cache .ruff_cache build dist

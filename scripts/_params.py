@@ -1,12 +1,25 @@
-"""Parameters of a deployment, one frozen value per kind of network. Units are part of the names."""
+"""Parameters of a deployment, one file per kind of network in `scripts/_networks`. Units are part of the names."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Literal, get_args
 
 PPM = 1_000_000
 PPB = 1_000_000_000
 MAX_UINT64 = 2**64 - 1
+# The BondingManager packs the size of its pool into 16 bits.
+MAX_POOL_SIZE = 2**16 - 1
+
+FOLDER = Path(__file__).resolve().parent / "_networks"
+
+# How strict the verification is: on a development chain a test account may own everything, and on a production network
+# no single key may hold any right.
+Profile = Literal["development", "testnet", "production"]
+PROFILES: tuple[Profile, ...] = get_args(Profile)
 
 
 class InvalidParams(ValueError):
@@ -34,19 +47,31 @@ class Params:
 
     def __post_init__(self) -> None:
         for name, lowest, highest, rule in (
-            ("round_length_blocks", 1, None, "a round has at least one block"),
+            ("round_length_blocks", 1, MAX_UINT64, "K17: a round has at least one block, or the clock stands still"),
             ("round_lock_amount_ppm", 0, PPM, "a share is at most 100 %"),
             ("unbonding_period_rounds", 1, MAX_UINT64, "stake must stay slashable for a round"),
-            ("num_active_transcoders", 1, None, "a pool of size 0 accepts nobody"),
+            (
+                "num_active_transcoders",
+                1,
+                MAX_POOL_SIZE,
+                "a pool of size 0 accepts nobody, one above 2^16 - 1 is refused",
+            ),
             ("inflation_ppb", 0, PPB, "K23: inflation is at most 100 % per round"),
             ("inflation_change_ppb", 0, PPB, "a share is at most 100 %"),
             ("target_bonding_rate_ppb", 0, PPB, "a share is at most 100 %"),
-            ("unlock_period_rounds", 1, None, "K20: a sender must not claim, unlock and withdraw in one round"),
-            ("ticket_validity_period_rounds", 1, None, "a ticket must be valid in the round of its creation"),
+            ("unlock_period_rounds", 1, MAX_UINT64, "K20: a sender must not claim, unlock and withdraw in one round"),
+            ("ticket_validity_period_rounds", 1, MAX_UINT64, "a ticket must be valid in the round of its creation"),
         ):
             value = getattr(self, name)
-            if value < lowest or (highest is not None and value > highest):
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise InvalidParams(f"{name} = {value!r}: a whole number is needed")
+            if not lowest <= value <= highest:
                 raise InvalidParams(f"{name} = {value}: {rule}")
+        if self.round_length_blocks * self.round_lock_amount_ppm // PPM == self.round_length_blocks:
+            raise InvalidParams(
+                f"round_lock_amount_ppm = {self.round_lock_amount_ppm}: no block of a round is left in which a "
+                "transcoder may register"
+            )
 
     def override(self, **values: int | None) -> Params:
         """The same parameters with some replaced; None keeps the value.
@@ -56,27 +81,74 @@ class Params:
         """
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
 
-# Figures of Arbitrum One, where a public document states them; round length as of LIP-83.
-TESTNET = Params(
-    round_length_blocks=6377,
-    round_lock_amount_ppm=100_000,
-    unbonding_period_rounds=7,
-    num_active_transcoders=100,
-    inflation_ppb=220_500,
-    inflation_change_ppb=500,
-    target_bonding_rate_ppb=500_000_000,
-    unlock_period_rounds=2,
-    ticket_validity_period_rounds=2,
-)
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> Params:
+        """:raises InvalidParams: for an unsafe value, a name that is missing and one that is not a parameter."""
+        if missing := [name for name in NAMES if name not in values]:
+            raise InvalidParams(f"{missing[0]} is missing")
+        if unknown := [name for name in values if name not in NAMES]:
+            raise InvalidParams(f"{unknown[0]}: there is no such parameter")
+        return cls(**values)  # type: ignore[arg-type]
 
-# Rounds short enough for tests: the local chain mines slower the higher it grows.
-LOCAL = TESTNET.override(round_length_blocks=20, num_active_transcoders=10)
 
-# Rounds long enough to pay several times in one, on a chain that mines a block per second; nobody waits long for money.
-DEMO = TESTNET.override(
-    round_length_blocks=30, num_active_transcoders=10, unbonding_period_rounds=1, unlock_period_rounds=1
-)
-
-NETWORKS: dict[str, Params] = {"local": LOCAL, "demo": DEMO, "testnet": TESTNET}
 NAMES: tuple[str, ...] = tuple(field.name for field in fields(Params))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A kind of network that the protocol can be deployed on."""
+
+    name: str
+    profile: Profile
+    # None: any development chain.
+    chain_id: int | None
+    params: Params
+
+    def override(self, **values: int | None) -> Network:
+        """The same network with some parameters replaced, checked again."""
+        return checked(replace(self, params=self.params.override(**values)))
+
+
+def checked(network: Network) -> Network:
+    """:raises InvalidParams: for a value that is safe only on a chain of one's own."""
+    params = network.params
+    if network.profile != "development" and params.unlock_period_rounds < params.ticket_validity_period_rounds:
+        raise InvalidParams(
+            f"unlock_period_rounds = {params.unlock_period_rounds}: K20: a sender could withdraw while its tickets are "
+            f"valid, for ticket_validity_period_rounds = {params.ticket_validity_period_rounds}"
+        )
+    return network
+
+
+def load(path: Path) -> Network:
+    """Read a network's file.
+
+    :raises InvalidParams: with the file's name and what is wrong in it.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        if unknown := content.keys() - {"profile", "chain_id", "params"}:
+            raise InvalidParams(f"{min(unknown)}: there is no such setting")
+        profile, chain_id = content.get("profile"), content.get("chain_id")
+        if profile not in PROFILES:
+            raise InvalidParams(f"profile = {profile!r}: one of {', '.join(PROFILES)} is needed")
+        if chain_id is None and profile != "development":
+            raise InvalidParams("chain_id is missing: only a development profile fits any chain")
+        if chain_id is not None and (isinstance(chain_id, bool) or not isinstance(chain_id, int)):
+            raise InvalidParams(f"chain_id = {chain_id!r}: a whole number is needed")
+        params = content.get("params", {})
+        if not isinstance(params, dict):
+            raise InvalidParams("params: a table is needed")
+        return checked(Network(name=path.stem, profile=profile, chain_id=chain_id, params=Params.from_dict(params)))
+    except (tomllib.TOMLDecodeError, InvalidParams) as error:
+        raise InvalidParams(f"{path.name}: {error}") from error
+
+
+NETWORKS: dict[str, Network] = {path.stem: load(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+LOCAL = NETWORKS["local"].params
+DEMO = NETWORKS["demo"].params
+TESTNET = NETWORKS["arbitrum-sepolia"].params

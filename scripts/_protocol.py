@@ -1,13 +1,34 @@
-"""The one place that knows in which order the protocol is deployed and how its parts find each other (spec 16)."""
+"""The one place that knows what the protocol is made of, in which order it is deployed and how its parts find each
+other (spec 16): as a list of steps, which the deployment makes and the verification checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from eth_utils.crypto import keccak
-
+from scripts._deployment.journal import Header, Journal
+from scripts._deployment.run import Run
+from scripts._deployment.site import NO_COMMIT, Sender, Site
+from scripts._deployment.steps import (
+    CONTROLLER,
+    LPT,
+    PROXY,
+    ROLES,
+    ROUNDS,
+    At,
+    Configure,
+    Create,
+    FirstRound,
+    GrantRole,
+    Mint,
+    Register,
+    RenounceRole,
+    Step,
+    TransferOwnership,
+    Unpause,
+    contract_id,
+)
 from scripts._params import Params
 
 if TYPE_CHECKING:
@@ -15,17 +36,108 @@ if TYPE_CHECKING:
     from ape.contracts import ContractInstance
     from ape.managers.project import ProjectManager
 
-MINTER_ROLE = keccak(text="MINTER_ROLE")
+__all__ = ["JOBS_MANAGER", "MINTER_ROLE", "NO_COMMIT", "PROXIED", "Protocol", "contract_id", "deploy"]
+
+MINTER_ROLE = ROLES["MINTER_ROLE"]
 # Contracts that stand behind a ManagerProxy: their address is the proxy's, their type the target's.
 PROXIED = ("TicketBroker", "BondingManager", "BondingVotes", "RoundsManager", "ServiceRegistry")
 # Id under which the Minter knows the TicketBroker.
 JOBS_MANAGER = "JobsManager"
-NO_COMMIT = bytes(20)
 
 
-def contract_id(name: str) -> bytes:
-    """The key of a contract in the Controller's registry."""
-    return keccak(text=name)
+# --- the plan -------------------------------------------------------------------------------------
+
+
+def construction(params: Params) -> list[Step]:
+    """Deploy and wire everything. The deployer owns the Controller and the protocol is left paused."""
+    return [
+        Create(name=CONTROLLER, contract=CONTROLLER),
+        *_registered(
+            "Minter",
+            At(CONTROLLER),
+            params.inflation_ppb,
+            params.inflation_change_ppb,
+            params.target_bonding_rate_ppb,
+        ),
+        *_registered(LPT),
+        *(step for name in PROXIED for step in _proxied(name)),
+        Register(name=JOBS_MANAGER, entry="TicketBroker"),
+        *_registered("L2LPTDataCache"),
+        Configure(
+            contract="BondingManager",
+            setter="setUnbondingPeriod",
+            getter="unbondingPeriod",
+            value=params.unbonding_period_rounds,
+        ),
+        Configure(
+            contract="BondingManager",
+            setter="setNumActiveTranscoders",
+            getter="getTranscoderPoolMaxSize",
+            value=params.num_active_transcoders,
+        ),
+        Configure(contract=ROUNDS, setter="setRoundLength", getter="roundLength", value=params.round_length_blocks),
+        Configure(
+            contract=ROUNDS, setter="setRoundLockAmount", getter="roundLockAmount", value=params.round_lock_amount_ppm
+        ),
+        Configure(
+            contract="TicketBroker", setter="setUnlockPeriod", getter="unlockPeriod", value=params.unlock_period_rounds
+        ),
+        Configure(
+            contract="TicketBroker",
+            setter="setTicketValidityPeriod",
+            getter="ticketValidityPeriod",
+            value=params.ticket_validity_period_rounds,
+        ),
+        GrantRole(role="MINTER_ROLE", holder="Minter"),
+    ]
+
+
+def genesis(deployer: str, amounts: Mapping[str, int], journal: Journal) -> list[Step]:
+    """Give LPT (1e-18) to accounts, as the genesis of a network of one's own. The deployer holds the right to mint only
+    while there is something to mint."""
+    mints = [Mint(account=account, amount=amount) for account, amount in amounts.items()]
+    lent = GrantRole(role="MINTER_ROLE", holder=deployer, lasting_grant=False)
+    given_back = RenounceRole(role="MINTER_ROLE", holder=deployer, lasting_loss=False)
+    if all(journal.is_done(mint.key) for mint in mints):
+        return [*mints, given_back]
+    return [lent, *mints, given_back]
+
+
+def opening() -> list[Step]:
+    """Let the protocol run."""
+    return [Unpause(), FirstRound()]
+
+
+def hand_over(deployer: str, owner: str) -> list[Step]:
+    """Leave the deployer without any right."""
+    return [
+        GrantRole(role="DEFAULT_ADMIN_ROLE", holder=owner),
+        TransferOwnership(owner=owner),
+        RenounceRole(role="DEFAULT_ADMIN_ROLE", holder=deployer),
+    ]
+
+
+def _registered(name: str, *arguments: object) -> list[Step]:
+    return [Create(name=name, contract=name, arguments=arguments), Register(name=name)]
+
+
+def _proxied(name: str) -> list[Step]:
+    return [
+        *target(name),
+        Create(name=name, contract=PROXY, arguments=(At(CONTROLLER), contract_id(f"{name}Target")), interface=name),
+        Register(name=name),
+    ]
+
+
+def target(name: str) -> list[Step]:
+    """The code behind a proxy: what an upgrade makes anew."""
+    return [
+        Create(name=f"{name}Target", contract=name, arguments=(At(CONTROLLER),)),
+        Register(name=f"{name}Target"),
+    ]
+
+
+# --- handles --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,72 +167,51 @@ class Protocol:
         }
 
 
+def handles(site: Site, params: Params, block: int) -> Protocol:
+    """Of a protocol whose addresses the site knows."""
+    return Protocol(
+        controller=site.at(CONTROLLER),
+        minter=site.at("Minter"),
+        livepeer_token=site.at(LPT),
+        ticket_broker=site.at("TicketBroker"),
+        bonding_manager=site.at("BondingManager"),
+        bonding_votes=site.at("BondingVotes"),
+        rounds_manager=site.at(ROUNDS),
+        service_registry=site.at("ServiceRegistry"),
+        l2_lpt_data_cache=site.at("L2LPTDataCache"),
+        params=params,
+        block=block,
+    )
+
+
+# --- in one go, on a chain that is there for it ---------------------------------------------------
+
+
+def header_of(site: Site, deployer: str, params: Params, *, network: str = "local", owner: str | None = None) -> Header:
+    """What a deployment that begins now begins with."""
+    block = site.height
+    return Header(
+        network=network,
+        chain_id=site.provider.chain_id,
+        genesis=site.block_hash(0) or "",
+        block=block,
+        block_hash=site.block_hash(block) or "",
+        deployer=deployer,
+        owner=owner,
+        commit=site.commit.hex(),
+        params=params.as_dict(),
+    )
+
+
 def deploy(project: ProjectManager, deployer: AccountAPI, params: Params, *, commit: bytes = NO_COMMIT) -> Protocol:
     """Deploy and wire everything; the deployer owns the Controller and the protocol is left paused.
 
     :param commit: 20-byte git hash that the registry remembers for each entry.
     """
-    start_block = deployer.provider.get_block("latest").number or 0
-    controller = deployer.deploy(project.Controller)
-
-    def register(name: str, address: str) -> None:
-        controller.setContractInfo(contract_id(name), address, commit, sender=deployer)
-
-    def deploy_registered(name: str, *arguments: Any) -> ContractInstance:
-        instance = deployer.deploy(project.get_contract(name), *arguments)
-        register(name, instance.address)
-        return instance
-
-    def deploy_proxied(name: str) -> ContractInstance:
-        target_name = f"{name}Target"
-        target = deployer.deploy(project.get_contract(name), controller.address)
-        register(target_name, target.address)
-        proxy = deployer.deploy(project.ManagerProxy, controller.address, contract_id(target_name))
-        register(name, proxy.address)
-        # The type recorded for the address is the proxy's; from here on it answers as its target.
-        return proxy.chain_manager.contracts.instance_at(
-            proxy.address,
-            contract_type=target.contract_type,
-            fetch_from_explorer=False,
-            fetch_from_disk=False,
-            detect_proxy=False,
-            replace=True,
-        )
-
-    minter = deploy_registered(
-        "Minter",
-        controller.address,
-        params.inflation_ppb,
-        params.inflation_change_ppb,
-        params.target_bonding_rate_ppb,
-    )
-    token = deploy_registered("LivepeerToken")
-    proxied = {name: deploy_proxied(name) for name in PROXIED}
-    register(JOBS_MANAGER, proxied["TicketBroker"].address)
-    data_cache = deploy_registered("L2LPTDataCache")
-
-    bonding, rounds, broker = proxied["BondingManager"], proxied["RoundsManager"], proxied["TicketBroker"]
-    bonding.setUnbondingPeriod(params.unbonding_period_rounds, sender=deployer)
-    bonding.setNumActiveTranscoders(params.num_active_transcoders, sender=deployer)
-    rounds.setRoundLength(params.round_length_blocks, sender=deployer)
-    rounds.setRoundLockAmount(params.round_lock_amount_ppm, sender=deployer)
-    broker.setUnlockPeriod(params.unlock_period_rounds, sender=deployer)
-    broker.setTicketValidityPeriod(params.ticket_validity_period_rounds, sender=deployer)
-    token.grantRole(MINTER_ROLE, minter.address, sender=deployer)
-
-    return Protocol(
-        controller=controller,
-        minter=minter,
-        livepeer_token=token,
-        ticket_broker=broker,
-        bonding_manager=bonding,
-        bonding_votes=proxied["BondingVotes"],
-        rounds_manager=rounds,
-        service_registry=proxied["ServiceRegistry"],
-        l2_lpt_data_cache=data_cache,
-        params=params,
-        block=start_block,
-    )
+    site = Site(project, deployer.provider, commit=commit)
+    journal = Journal.begin(header_of(site, str(deployer.address), params))
+    Run(site=site, sender=Sender(deployer, site), journal=journal).run(construction(params))
+    return handles(site, params, journal.header.block)
 
 
 def mint_tokens(protocol: Protocol, deployer: AccountAPI, amounts: dict[str, int]) -> None:
@@ -150,7 +241,7 @@ def start(protocol: Protocol, deployer: AccountAPI, mine: Callable[[int], None])
     if protocol.controller.paused():
         protocol.controller.unpause(sender=deployer)
     if rounds.currentRound() == 0:
-        mine(blocks_to_next_round(protocol, deployer.provider.get_block("latest").number or 0))
+        mine(blocks_to_next_round(protocol, int(rounds.blockNum())))
     if not rounds.currentRoundInitialized():
         rounds.initializeRound(sender=deployer)
     return int(rounds.currentRound())

@@ -2,30 +2,55 @@
 
 In-process:           ape run deploy --output addresses.json
 On a running node:    ape run deploy --network http://127.0.0.1:8545 --params demo --output addresses.json
+On a test network:    ape run deploy --network arbitrum:sepolia:https://... --account deployer
+
+Run again after a failure it goes on where it stopped; run again after that it does nothing (docs/deploy.md).
 """
 
 from __future__ import annotations
 
 import json
-import re
-import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from ape import accounts, project
+from ape import project
 from ape.cli import ConnectedProviderCommand
-from ape.exceptions import AccountsError
 from eth_utils.address import is_address, to_checksum_address
 
 from scripts._build import ensure_fresh
-from scripts._params import NETWORKS, InvalidParams, Params
-from scripts._protocol import NO_COMMIT, Protocol, deploy, mint_tokens, start
+from scripts._deployment.command import (
+    Address,
+    checkout_commit,
+    consent,
+    find_account,
+    find_network,
+    is_development_chain,
+    journal_path,
+    mine,
+    overrides,
+    quieten_ape,
+    set_aside,
+)
+from scripts._deployment.errors import DeploymentError, DifferentPlan
+from scripts._deployment.journal import Header, Journal, Record
+from scripts._deployment.rehearsal import gas_by_step
+from scripts._deployment.run import Run, State
+from scripts._deployment.site import Sender, Site
+from scripts._deployment.steps import Step
+from scripts._environment import complete_path
+from scripts._params import InvalidParams, Params
+from scripts._protocol import Protocol, construction, genesis, hand_over, handles, header_of, opening
 
 if TYPE_CHECKING:
-    from ape.api import AccountAPI, ProviderAPI
+    from ape.api import ProviderAPI
+
+complete_path()
 
 LPT = 10**18
+GWEI = 10**9
 
 
 class Grant(click.ParamType):
@@ -44,31 +69,6 @@ class Grant(click.ParamType):
         return str(to_checksum_address(address)), int(amount) * LPT
 
 
-def is_development_chain(provider: ProviderAPI) -> bool:
-    """True for anvil, in-process or not: the only kind of chain on which blocks and LPT come on demand."""
-    return bool(re.match(r"anvil/", provider.make_request("web3_clientVersion", [])))
-
-
-def mine(provider: ProviderAPI, blocks: int) -> None:
-    if not is_development_chain(provider):
-        raise click.ClickException(f"round 0 cannot be initialised: wait {blocks} blocks, or deploy with --no-start")
-    provider.make_request("anvil_mine", [hex(blocks)])
-
-
-def find_deployer(alias: str | None, provider: ProviderAPI) -> AccountAPI:
-    if alias:
-        return accounts.load(alias)
-    if not is_development_chain(provider):
-        raise click.UsageError("name an Ape account with --account")
-    return accounts.test_accounts[0]
-
-
-def checkout_commit(root: Path) -> bytes:
-    """The git hash of the sources; zeros outside a git checkout."""
-    git = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return bytes.fromhex(git.stdout.strip()) if git.returncode == 0 else NO_COMMIT
-
-
 def address_file(protocol: Protocol, chain_id: int) -> dict[str, object]:
     addresses = protocol.addresses()
     return {
@@ -79,51 +79,168 @@ def address_file(protocol: Protocol, chain_id: int) -> dict[str, object]:
     }
 
 
+def open_journal(path: Path | None, begun: Header, asked: set[str], *, restart: bool) -> Journal:
+    """The journal to go on with, or a new one.
+
+    :param begun: what a deployment that begins now would begin with.
+    :param asked: parts of it that the command names, which must not differ from the journal's.
+    :raises DifferentPlan: if one differs.
+    """
+    if path is None or not path.is_file():
+        return Journal.begin(begun, path)
+    if restart:
+        click.echo(f"the former journal is kept as {set_aside(path)}", err=True)
+        return Journal.begin(begun, path)
+    journal = Journal.resume(path)
+    for part in ("deployer", *sorted(asked)):
+        if getattr(journal.header, part) != getattr(begun, part):
+            journal.close()
+            raise DifferentPlan(
+                f"{path}: the deployment began with {part} = {getattr(journal.header, part)}, now {part} = "
+                f"{getattr(begun, part)} is wanted. It can only go on as it began; parameters of a protocol that runs "
+                "are changed by the Controller's owner"
+            )
+    return journal
+
+
+def steps_of(header: Header, journal: Journal, amounts: dict[str, int], *, starts: bool) -> Sequence[Step]:
+    return [
+        *construction(Params.from_dict(header.params)),
+        *(genesis(header.deployer, amounts, journal) if amounts else []),
+        *(opening() if starts else []),
+        *(hand_over(header.deployer, header.owner) if header.owner else []),
+    ]
+
+
+def say(step: Step, state: State, record: Record | None) -> None:
+    if record and record.done:
+        click.echo(f"  {step.key:<60} {record.gas_used or 0:>10,} gas  {record.address or ''}", err=True)
+    else:
+        click.echo(f"  {step.key:<60} {state.value:>14}", err=True)
+
+
+def dry_run(run: Run, steps: Sequence[Step], gas: dict[str, int]) -> None:
+    """Print every step with its state; nothing is sent or written."""
+    run.settle(steps)
+    total = 0
+    for step in steps:
+        state = run.state(step)
+        cost = gas.get(step.key, 0) if state is State.TO_DO else 0
+        total += cost
+        click.echo(f"  {step.key:<60} {state.value:>6} " + (f"{cost:>12,} gas" if cost else ""))
+    price = run.site.provider.gas_price
+    click.echo(
+        f"gas: {total:,}; at {price / GWEI:.4f} gwei: {total * price / LPT:.6f} ETH (a rollup adds its data fee)"
+    )
+
+
 @click.command(cls=ConnectedProviderCommand)
-@click.option("--params", "kind", type=click.Choice(sorted(NETWORKS)), default="local", show_default=True)
-@click.option("--round-length-blocks", type=int, help="Instead of the figure of --params.")
-@click.option("--unlock-period-rounds", type=int, help="Instead of the figure of --params.")
-@click.option("--unbonding-period-rounds", type=int, help="Instead of the figure of --params.")
-@click.option("--num-active-transcoders", type=int, help="Instead of the figure of --params.")
-@click.option("--ticket-validity-period-rounds", type=int, help="Instead of the figure of --params.")
+@click.option("--params", "named", help="Name in scripts/_networks or a file; by default the one with the chain's id.")
+@overrides
 @click.option("--account", "alias", help="Alias of the Ape account that deploys; on anvil the first test account.")
+@click.option("--owner", type=Address(), help="Gets the Controller and the token's admin role in the end.")
 @click.option("--fund-lpt", "grants", type=Grant(), multiple=True, help="Mint whole LPT; on anvil only.")
 @click.option("--start/--no-start", "starts", default=True, help="Unpause and initialise the first round.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the addresses as JSON.")
+@click.option(
+    "--journal", "given", type=click.Path(dir_okay=False, path_type=Path), help="Instead of deployments/NETWORK.json."
+)
+@click.option("--restart", is_flag=True, help="Set the journal aside and begin another deployment.")
+@click.option("--dry-run", "dry", is_flag=True, help="Print the steps and their gas; send nothing.")
+@click.option("--allow-uncommitted", is_flag=True, help="Deploy sources that are in no commit, and register none.")
+@click.option("--confirm-each", is_flag=True, help="Confirm every transaction instead of unlocking the key once.")
+@click.option("--yes", is_flag=True, help="Do not ask before the first transaction.")
 def cli(
     provider: ProviderAPI,
-    kind: str,
+    named: str | None,
     alias: str | None,
+    owner: str | None,
     grants: tuple[tuple[str, int], ...],
     starts: bool,
     output: Path | None,
-    **overrides: int | None,
+    given: Path | None,
+    restart: bool,
+    dry: bool,
+    allow_uncommitted: bool,
+    confirm_each: bool,
+    yes: bool,
+    **changed: int | None,
 ) -> None:
     """Deploy the protocol and print or write its addresses."""
+    quieten_ape()
+    network = find_network(named, provider)
     try:
-        params: Params = NETWORKS[kind].override(**overrides)
+        network = network.override(**changed)
     except InvalidParams as error:
         raise click.UsageError(str(error)) from error
-    if grants and not is_development_chain(provider):
+    on_anvil = is_development_chain(provider)
+    if grants and not on_anvil:
         raise click.UsageError("--fund-lpt is for anvil only")
-    try:
-        deployer = find_deployer(alias, provider)
-    except AccountsError as error:
-        raise click.UsageError(str(error)) from error
+    if network.profile == "production" and owner is None:
+        raise click.UsageError("a production network needs --owner: no single key may own the protocol")
+    account = find_account(alias, provider)
+    amounts: dict[str, int] = {}
+    for address, amount in grants:
+        amounts[address] = amounts.get(address, 0) + amount
 
     ensure_fresh(project)
-    protocol = deploy(project, deployer, params, commit=checkout_commit(Path(project.path)))
-    if grants:
-        totals: dict[str, int] = {}
-        for account, amount in grants:
-            totals[account] = totals.get(account, 0) + amount
-        mint_tokens(protocol, deployer, totals)
-    if starts:
-        start(protocol, deployer, lambda blocks: mine(provider, blocks))
+    try:
+        site = Site(project, provider, commit=checkout_commit(network, allow_uncommitted=allow_uncommitted))
+        begun = header_of(site, str(account.address), network.params, network=network.name, owner=owner)
+        asked = {"owner"} if owner else set()
+        if named or any(value is not None for value in changed.values()):
+            asked.add("params")
+        path = journal_path(given, network, provider)
+        if dry and (restart or path is None or not path.is_file()):
+            path = None
+        journal = open_journal(path, begun, asked, restart=restart)
+        try:
+            journal.check_chain(site)
+            site.commit = bytes.fromhex(journal.header.commit)
+            steps = steps_of(journal.header, journal, amounts, starts=starts)
+            run = Run(
+                site=site,
+                sender=Sender(
+                    account,
+                    site,
+                    consent=consent(
+                        account,
+                        provider,
+                        f"deploy with the parameters of {journal.header.network}",
+                        asks=not (yes or on_anvil),
+                        each=confirm_each,
+                    ),
+                ),
+                journal=journal,
+                report=say,
+                mine=(lambda blocks: mine(provider, blocks)) if on_anvil else None,
+            )
+            if dry:
+                run.journal = replace(journal, path=None)
+                dry_run(run, steps, rehearse(provider, journal.header, amounts, starts=starts))
+                return
+            run.run(steps)
+        finally:
+            journal.close()
+    except DeploymentError as error:
+        raise click.ClickException(str(error)) from error
 
+    protocol = handles(site, Params.from_dict(journal.header.params), journal.header.block)
     text = json.dumps(address_file(protocol, provider.chain_id), indent=2) + "\n"
     if output is None:
         click.echo(text, nl=False)
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text)
+
+
+def rehearse(provider: ProviderAPI, header: Header, amounts: dict[str, int], *, starts: bool) -> dict[str, int]:
+    """Gas by step."""
+    params = Params.from_dict(header.params)
+
+    def begin(site: Site, deployer: str) -> Journal:
+        return Journal.begin(header_of(site, deployer, params, owner=header.owner))
+
+    return gas_by_step(
+        project, provider, begin, lambda _, journal: steps_of(journal.header, journal, amounts, starts=starts)
+    )

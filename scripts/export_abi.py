@@ -16,6 +16,9 @@ from ape import project
 from eth_utils.crypto import keccak
 
 from scripts._build import ensure_fresh
+from scripts._environment import complete_path
+
+complete_path()
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT.parent / "shared" / "abi"

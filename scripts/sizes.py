@@ -9,6 +9,9 @@ import click
 from ape import project
 
 from scripts._build import ensure_fresh
+from scripts._environment import complete_path
+
+complete_path()
 
 LIMIT = 24_576  # EIP-170
 DEFAULT_OPTIMIZER = "gas"

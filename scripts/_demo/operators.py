@@ -28,7 +28,7 @@ async def deploy(chain: LocalChain, addresses: Path, log: Path) -> None:
         *("run", "deploy", "--network", chain.url, "--params", "demo"),
         *("--round-length-blocks", str(cast.ROUND_LENGTH_BLOCKS)),
         *("--unlock-period-rounds", str(cast.UNLOCK_PERIOD_ROUNDS)),
-        *("--output", str(addresses)),
+        *("--output", str(addresses), "--journal", str(addresses.with_name("deployment.json"))),
         *grants,
     ]
     # ape finds the compiler and the chain's program by name, and keeps its own data wherever it is told.

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from ape import config
 from ape.api import AccountAPI
 from ape.contracts import ContractInstance
 from ape.managers.project import ProjectManager
 
+from scripts._build import ensure_fresh
+from scripts._environment import ROOT, complete_path
 from scripts._params import LOCAL, Params
 from scripts._protocol import Protocol, contract_id, deploy
 
-# ape compiles a file again only if the file itself changed, not if a module or an interface that it imports did.
-SOURCES_MARK = "contracts.sha256"
+complete_path()
+# Ape's records of a test run stay in the checkout, apart from the accounts and caches of whoever runs it.
+if "APE_DATA_FOLDER" not in os.environ:
+    config.DATA_FOLDER = ROOT / ".ape"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def fresh_build(project: ProjectManager) -> None:
     """Compile everything again if any source differs from the last build."""
-    root = Path(project.path)
-    digest = hashlib.sha256()
-    for source in sorted(root.glob("contracts/**/*.vy*")):
-        digest.update(source.relative_to(root).as_posix().encode() + source.read_bytes())
-    mark = root / ".build" / SOURCES_MARK
-    if mark.is_file() and mark.read_text() == digest.hexdigest():
-        return
-    project.load_contracts(use_cache=False)
-    mark.write_text(digest.hexdigest())
+    ensure_fresh(project)
 
 
 # --- roles ----------------------------------------------------------------------------------------

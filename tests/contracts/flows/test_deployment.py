@@ -81,7 +81,7 @@ def test_params__override__replaces_only_what_is_given() -> None:
 
     assert changed.round_length_blocks == 50
     assert changed.override(round_length_blocks=DEMO.round_length_blocks) == DEMO
-    assert set(NETWORKS) == {"local", "demo", "testnet"}
+    assert set(NETWORKS) == {"local", "demo", "arbitrum-sepolia"}
 
 
 def test_params__unknown_name__is_refused() -> None:

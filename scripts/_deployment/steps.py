@@ -1,0 +1,347 @@
+"""The kinds of change a deployment is made of. Each knows its transaction and how to see that it is made.
+
+The same facts decide whether a step is skipped and are what the verification prints, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from eth_utils.crypto import keccak
+
+from scripts._deployment.site import NULL_ADDRESS, Site, digest
+
+if TYPE_CHECKING:
+    from ape.api import TransactionAPI
+
+CONTROLLER = "Controller"
+LPT = "LivepeerToken"
+ROUNDS = "RoundsManager"
+PROXY = "ManagerProxy"
+
+ROLES: dict[str, bytes] = {
+    "DEFAULT_ADMIN_ROLE": bytes(32),
+    "MINTER_ROLE": keccak(text="MINTER_ROLE"),
+    "BURNER_ROLE": keccak(text="BURNER_ROLE"),
+}
+
+
+def contract_id(name: str) -> bytes:
+    """The key of a contract in the Controller's registry."""
+    return keccak(text=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One fact about the chain: what should be, and what is."""
+
+    subject: str
+    expected: Any
+    found: Any
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.expected == self.found)
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected {self.expected}, found {self.found}"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """In a list of arguments: the address of the contract that was created under this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(ABC):
+    """One change of the chain, made by one transaction of the deployer."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Says what happens; the journal's key. Unique in a plan."""
+
+    @property
+    @abstractmethod
+    def subject(self) -> str:
+        """The contract whose state the facts are about."""
+
+    @abstractmethod
+    def checks(self, site: Site) -> list[Check]:
+        """Facts that hold once the step is made."""
+
+    @abstractmethod
+    def transaction(self, site: Site) -> TransactionAPI: ...
+
+    @property
+    def lasting(self) -> bool:
+        """False for a change that a later step takes back."""
+        return True
+
+    def blocks_to_wait(self, site: Site) -> int:
+        """How many blocks the chain is too young for this step, as the contracts count blocks."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create(Step):
+    """A contract."""
+
+    name: str
+    contract: str
+    arguments: tuple[object, ...] = ()
+    # As what a proxy answers.
+    interface: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"create {self.name}"
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+    @property
+    def answers_as(self) -> str:
+        return self.interface or self.contract
+
+    @property
+    def obeys_controller(self) -> bool:
+        return bool(self.arguments) and self.arguments[0] == At(CONTROLLER)
+
+    def resolved(self, site: Site) -> tuple[object, ...]:
+        return tuple(site.addresses[a.name] if isinstance(a, At) else a for a in self.arguments)
+
+    def code_check(self, site: Site, address: str) -> Check:
+        found = site.code(address)
+        expected = site.expected_code(self.contract, self.resolved(site), found)
+        if expected == found:
+            return Check(f"{self.name} code", digest(found), digest(found))
+        return Check(f"{self.name} code", digest(expected), digest(found))
+
+    def checks(self, site: Site) -> list[Check]:
+        facts = [self.code_check(site, site.addresses[self.name])]
+        if self.obeys_controller:
+            facts.append(
+                Check(f"{self.name}.controller", site.addresses[CONTROLLER], str(site.read(self.name, "controller")))
+            )
+        if self.contract == PROXY:
+            facts.append(
+                Check(
+                    f"{self.name}.targetContractId",
+                    _hex(self.arguments[1]),
+                    _hex(site.read(self.name, "targetContractId")),
+                )
+            )
+        return facts
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.creation(self.contract, self.resolved(site))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register(Step):
+    """An entry of the Controller's registry."""
+
+    name: str
+    # The contract that is registered, if it was created under another name.
+    entry: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"register {self.name}"
+
+    @property
+    def subject(self) -> str:
+        return CONTROLLER
+
+    def checks(self, site: Site) -> list[Check]:
+        found = site.read(CONTROLLER, "getContract", contract_id(self.name))
+        return [Check(f"registered {self.name}", site.addresses[self.entry or self.name], str(found))]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        address = site.addresses[self.entry or self.name]
+        return site.call(CONTROLLER, "setContractInfo", contract_id(self.name), address, site.commit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure(Step):
+    """A parameter."""
+
+    contract: str
+    setter: str
+    getter: str
+    value: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.contract}.{self.setter}"
+
+    @property
+    def subject(self) -> str:
+        return self.contract
+
+    def checks(self, site: Site) -> list[Check]:
+        return [Check(f"{self.contract}.{self.getter}", self.value, int(site.read(self.contract, self.getter)))]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(self.contract, self.setter, self.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantRole(Step):
+    """A right on the token. The holder is a contract's name or an address."""
+
+    role: str
+    holder: str
+    lasting_grant: bool = True
+
+    @property
+    def key(self) -> str:
+        return f"grant {self.role} to {self.holder}"
+
+    @property
+    def subject(self) -> str:
+        return LPT
+
+    @property
+    def lasting(self) -> bool:
+        return self.lasting_grant
+
+    def checks(self, site: Site) -> list[Check]:
+        holds = bool(site.read(LPT, "hasRole", ROLES[self.role], self._address(site)))
+        return [Check(f"{self.holder} has {self.role}", True, holds)]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(LPT, "grantRole", ROLES[self.role], self._address(site))
+
+    def _address(self, site: Site) -> str:
+        return site.addresses.get(self.holder, self.holder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenounceRole(Step):
+    """The deployer gives up a right on the token."""
+
+    role: str
+    holder: str
+    lasting_loss: bool = True
+
+    @property
+    def key(self) -> str:
+        return f"renounce {self.role} of {self.holder}"
+
+    @property
+    def subject(self) -> str:
+        return LPT
+
+    @property
+    def lasting(self) -> bool:
+        return self.lasting_loss
+
+    def checks(self, site: Site) -> list[Check]:
+        holds = bool(site.read(LPT, "hasRole", ROLES[self.role], self.holder))
+        return [Check(f"{self.holder} has {self.role}", False, holds)]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(LPT, "renounceRole", ROLES[self.role], self.holder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mint(Step):
+    """LPT for an account. It may be spent at once, so nothing on chain shows that it was made: the journal does."""
+
+    account: str
+    amount: int
+
+    @property
+    def key(self) -> str:
+        return f"mint {self.amount} to {self.account}"
+
+    @property
+    def subject(self) -> str:
+        return LPT
+
+    def checks(self, site: Site) -> list[Check]:
+        return []
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(LPT, "mint", self.account, self.amount)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpause(Step):
+    """The protocol runs."""
+
+    @property
+    def key(self) -> str:
+        return "unpause"
+
+    @property
+    def subject(self) -> str:
+        return CONTROLLER
+
+    def checks(self, site: Site) -> list[Check]:
+        return [Check(f"{CONTROLLER}.paused", False, bool(site.read(CONTROLLER, "paused")))]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(CONTROLLER, "unpause")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstRound(Step):
+    """A round is initialised. Later ones are anybody's business."""
+
+    @property
+    def key(self) -> str:
+        return "initialize the first round"
+
+    @property
+    def subject(self) -> str:
+        return ROUNDS
+
+    def checks(self, site: Site) -> list[Check]:
+        started = int(site.read(ROUNDS, "lastInitializedRound")) > 0
+        return [Check("a round was initialized", True, started)]
+
+    def blocks_to_wait(self, site: Site) -> int:
+        if int(site.read(ROUNDS, "currentRound")) > 0:
+            return 0
+        start, length = (int(site.read(ROUNDS, getter)) for getter in ("currentRoundStartBlock", "roundLength"))
+        return start + length - int(site.read(ROUNDS, "blockNum"))
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(ROUNDS, "initializeRound")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferOwnership(Step):
+    """The Controller, and with it the protocol, gets another owner."""
+
+    owner: str
+
+    @property
+    def key(self) -> str:
+        return f"transfer the Controller to {self.owner}"
+
+    @property
+    def subject(self) -> str:
+        return CONTROLLER
+
+    def checks(self, site: Site) -> list[Check]:
+        return [Check(f"{CONTROLLER}.owner", self.owner, str(site.read(CONTROLLER, "owner")))]
+
+    def transaction(self, site: Site) -> TransactionAPI:
+        return site.call(CONTROLLER, "transferOwnership", self.owner)
+
+
+def _hex(value: object) -> str:
+    return "0x" + bytes(value).hex()  # type: ignore[call-overload, no-any-return]
+
+
+def is_null(address: str) -> bool:
+    return address == NULL_ADDRESS

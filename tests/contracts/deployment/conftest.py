@@ -1,0 +1,112 @@
+"""A chain on which deployments begin, die and go on, each time from the journal on disk alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts._deployment.journal import Journal
+from scripts._deployment.run import Run
+from scripts._deployment.site import Sender, Signed, Site
+from scripts._deployment.steps import Step
+from scripts._params import LOCAL
+from scripts._protocol import construction, genesis, handles, header_of, opening
+
+LPT = 10**18
+
+
+class Died(Exception):
+    """The process is gone. What it had in memory is lost."""
+
+
+@dataclass
+class Fault:
+    """Kills the deployer at one transaction: before it is signed and written down, before it is sent, or after."""
+
+    moment: str
+    # How many transactions go well before.
+    after: int = 0
+
+
+class MortalSender(Sender):
+    def __init__(self, account: Any, site: Site, fault: Fault | None) -> None:
+        super().__init__(account, site)
+        self._fault = fault
+        self.sent = 0
+
+    def sign(self, transaction: Any, nonce: int) -> Signed:
+        if self._strikes("before signing"):
+            raise Died
+        return super().sign(transaction, nonce)
+
+    def send(self, signed: Signed) -> Any:
+        if self._strikes("before sending"):
+            raise Died
+        receipt = super().send(signed)
+        if self._strikes("after sending"):
+            raise Died
+        self.sent += 1
+        return receipt
+
+    def _strikes(self, moment: str) -> bool:
+        return self._fault is not None and self._fault.moment == moment and self.sent == self._fault.after
+
+
+@dataclass
+class Deployer:
+    """Every call is a process of its own: it knows the chain and the journal's file and nothing else."""
+
+    project: Any
+    account: Any
+    chain: Any
+    path: Path
+    amounts: dict[str, int]
+    sites: list[Site] = field(default_factory=list)
+
+    def run(self, fault: Fault | None = None, **options: Any) -> int:
+        """The number of transactions sent. Raises Died where the fault strikes."""
+        site = Site(self.project, self.account.provider)
+        begun = header_of(site, str(self.account.address), LOCAL)
+        journal = Journal.resume(self.path) if self.path.is_file() else Journal.begin(begun, self.path)
+        try:
+            journal.check_chain(site)
+            sender = MortalSender(self.account, site, fault)
+            run = Run(site=site, sender=sender, journal=journal, mine=self.chain.mine, **options)
+            run.run(self.steps(journal))
+        finally:
+            journal.close()
+        self.sites.append(site)
+        return sender.sent
+
+    def steps(self, journal: Journal) -> list[Step]:
+        return [
+            *construction(LOCAL),
+            *genesis(str(self.account.address), self.amounts, journal),
+            *opening(),
+        ]
+
+    @property
+    def site(self) -> Site:
+        """As the last run that came to its end left it."""
+        return self.sites[-1]
+
+    def protocol(self) -> Any:
+        journal = Journal.resume(self.path)
+        journal.close()
+        return handles(self.site, LOCAL, journal.header.block)
+
+
+@pytest.fixture
+def deployer(project: Any, chain: Any, accounts: Any, tmp_path: Path) -> Deployer:
+    """Nothing is deployed yet; two accounts shall get LPT."""
+    amounts = {str(accounts[1].address): 5 * LPT, str(accounts[2].address): 7 * LPT}
+    return Deployer(project, accounts[10], chain, tmp_path / "journal.json", amounts)
+
+
+@pytest.fixture
+def deployed(deployer: Deployer) -> Deployer:
+    deployer.run()
+    return deployer

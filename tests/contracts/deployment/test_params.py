@@ -1,0 +1,98 @@
+"""Files of parameters: what is in them is checked, and what is wrong is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts._params import FOLDER, NAMES, NETWORKS, InvalidParams, load
+
+GOOD = (FOLDER / "arbitrum-sepolia.toml").read_text()
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def replaced(name: str, value: str) -> str:
+    """The good file with one line changed."""
+    lines = [f"{name} = {value}" if line.startswith(f"{name} =") else line for line in GOOD.splitlines()]
+    text = "\n".join(lines)
+    assert text != GOOD
+    return text
+
+
+def test_load__good_file__has_every_parameter(tmp_path: Path) -> None:
+    network = load(written(tmp_path, GOOD))
+
+    assert (network.name, network.profile, network.chain_id) == ("mine", "testnet", 421614)
+    assert network.params == NETWORKS["arbitrum-sepolia"].params
+    assert network.params.round_length_blocks == 6377
+
+
+def test_arbitrum_sepolia__says_of_every_parameter_what_it_means() -> None:
+    """The other files point to this one."""
+    blocks = GOOD.split("[params]")[1].strip().split("\n\n")
+
+    assert {block.splitlines()[-1].split(" = ")[0] for block in blocks} == set(NAMES)
+    assert [block for block in blocks if not block.startswith("# ")] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("round_length_blocks", "0", "K17"),
+        ("unlock_period_rounds", "0", "K20"),
+        ("inflation_ppb", "1_000_000_001", "K23"),
+        ("unlock_period_rounds", "1", "K20: a sender could withdraw while its tickets are valid"),
+        ("round_lock_amount_ppm", "1_000_000", "no block of a round is left"),
+        ("num_active_transcoders", "65_536", "2^16"),
+        ("unbonding_period_rounds", "7.0", "a whole number is needed"),
+        ("unbonding_period_rounds", "true", "a whole number is needed"),
+        ("unbonding_period_rounds", '"7"', "a whole number is needed"),
+        ("chain_id", '"arbitrum"', "a whole number is needed"),
+        ("profile", '"staging"', "one of development, testnet, production"),
+    ],
+)
+def test_load__bad_value__is_refused_by_name(tmp_path: Path, name: str, value: str, rule: str) -> None:
+    with pytest.raises(InvalidParams) as refusal:
+        load(written(tmp_path, replaced(name, value)))
+
+    assert str(refusal.value).startswith(f"mine.toml: {name} = ")
+    assert rule in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_load__parameter_missing__is_refused_by_name(tmp_path: Path, name: str) -> None:
+    text = "\n".join(line for line in GOOD.splitlines() if not line.startswith(f"{name} ="))
+
+    with pytest.raises(InvalidParams, match=f"mine.toml: {name} is missing"):
+        load(written(tmp_path, text))
+
+
+def test_load__unknown_parameter__is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="round_length_seconds: there is no such parameter"):
+        load(written(tmp_path, GOOD + "round_length_seconds = 1\n"))
+
+
+def test_load__unknown_setting__is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="private_key: there is no such setting"):
+        load(written(tmp_path, 'private_key = "0x"\n' + GOOD))
+
+
+def test_load__public_network_without_chain_id__is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="chain_id is missing"):
+        load(written(tmp_path, GOOD.replace("chain_id = 421614", "")))
+
+
+def test_load__not_toml__is_refused_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParams, match="mine.toml"):
+        load(written(tmp_path, "params = ["))
+
+
+def test_override__of_a_public_network__is_checked_against_its_other_values() -> None:
+    with pytest.raises(InvalidParams, match="unlock_period_rounds = 2"):
+        NETWORKS["arbitrum-sepolia"].override(ticket_validity_period_rounds=3)

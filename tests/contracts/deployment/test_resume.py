@@ -1,0 +1,226 @@
+"""A deployment that dies anywhere goes on as if it had not (spec 16)."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from scripts._deployment.errors import (
+    ChangedSince,
+    CodeMismatch,
+    JournalInUse,
+    StaleJournal,
+    StepFailed,
+    UnreadableJournal,
+    Unsettled,
+)
+from scripts._deployment.journal import Journal
+from scripts._deployment.steps import ROLES, contract_id
+from tests.contracts.deployment.conftest import LPT, Deployer, Died, Fault
+
+# Of a whole deployment that gives LPT to two accounts.
+TRANSACTIONS = 41
+
+
+def facts(deployer: Deployer) -> dict[str, Any]:
+    """What the chain looks like to those who use the protocol and to the deployer."""
+    protocol = deployer.protocol()
+    token, controller = protocol.livepeer_token, protocol.controller
+    ids = [*protocol.addresses(), "JobsManager", *(name for name in deployer.site.addresses if name.endswith("Target"))]
+    return {
+        "addresses": protocol.addresses(),
+        "registry": {name: controller.getContract(contract_id(name)) for name in ids},
+        "transactions": deployer.account.nonce,
+        "balances": {account: token.balanceOf(account) for account in deployer.amounts},
+        "supply": token.totalSupply(),
+        "minters": [
+            token.hasRole(ROLES["MINTER_ROLE"], account)
+            for account in (protocol.minter.address, deployer.account.address)
+        ],
+        "paused": controller.paused(),
+        "round": protocol.rounds_manager.currentRoundInitialized(),
+    }
+
+
+@pytest.mark.parametrize("moment", ["before sending", "after sending"])
+def test_run__every_transaction_killed__ends_as_if_undisturbed(deployer: Deployer, chain: Any, moment: str) -> None:
+    """No transaction is lost, none is made twice, no contract is left over: even the nonces are the same."""
+    before = chain.snapshot()
+    total = deployer.run()
+    undisturbed = facts(deployer)
+    chain.restore(before)
+    deployer.path.unlink()
+
+    killed, well = 0, 0
+    while True:
+        try:
+            deployer.run(Fault(moment, after=well))
+        except Died:
+            killed += 1
+            # What died before it was sent is sent by the next run, which then dies one later.
+            well = 0 if moment == "after sending" else 1
+        else:
+            break
+    assert killed == total == TRANSACTIONS
+    assert facts(deployer) == undisturbed
+
+
+def test_run__killed_before_anything_was_signed__begins_anew(deployer: Deployer) -> None:
+    nonce = deployer.account.nonce
+    with pytest.raises(Died):
+        deployer.run(Fault("before signing"))
+
+    assert deployer.run() == TRANSACTIONS
+    assert deployer.account.nonce == nonce + TRANSACTIONS
+
+
+def test_run__finished__sends_nothing(deployed: Deployer) -> None:
+    nonce = deployed.account.nonce
+
+    assert deployed.run() == 0
+    assert deployed.account.nonce == nonce
+
+
+def test_run__tokens_spent_since__are_not_minted_again(deployed: Deployer, accounts: Any) -> None:
+    token = deployed.protocol().livepeer_token
+    token.transfer(accounts[3], 5 * LPT, sender=accounts[1])
+
+    assert deployed.run() == 0
+    assert token.totalSupply() == 12 * LPT
+
+
+def test_run__killed_while_a_transaction_waits_to_be_mined__waits_for_it_and_uses_it(deployer: Deployer) -> None:
+    """Nobody knows yet whether it will be mined: a second one could create the contract twice."""
+    provider, nonce = deployer.account.provider, deployer.account.nonce
+    with pytest.raises(Died):
+        deployer.run(Fault("before sending", after=4))
+    provider.auto_mine = False
+    try:
+        with pytest.raises(Died):
+            deployer.run(Fault("after sending"))
+        with pytest.raises(Unsettled, match="1 transactions"):
+            deployer.run(settle_timeout_s=0.01)
+    finally:
+        provider.auto_mine = True
+    deployer.chain.mine(1)
+
+    records = json.loads(deployer.path.read_text())["steps"]
+    (waiting,) = [record for record in records.values() if not record.get("done")]
+    deployer.run()
+    assert deployer.site.addresses["LivepeerToken"] not in ("", records["create Minter"]["address"])
+    assert json.loads(deployer.path.read_text())["steps"]["register LivepeerToken"]["transaction"] in waiting["hashes"]
+    assert deployer.account.nonce - nonce == TRANSACTIONS
+
+
+# --- what is not gone on with ---------------------------------------------------------------------
+
+
+def test_run__chain_reset__is_refused(deployed: Deployer, chain: Any) -> None:
+    content = json.loads(deployed.path.read_text())
+    content["deployment"]["genesis"] = "0x" + "11" * 32
+    deployed.path.write_text(json.dumps(content))
+
+    with pytest.raises(StaleJournal, match="another block 0"):
+        deployed.run()
+
+
+def test_run__another_chain__is_refused(deployed: Deployer) -> None:
+    content = json.loads(deployed.path.read_text())
+    content["deployment"]["chain_id"] = 421614
+    deployed.path.write_text(json.dumps(content))
+
+    with pytest.raises(StaleJournal, match="of chain 421614, not 31337"):
+        deployed.run()
+
+
+def test_run__chain_set_back_behind_the_deployment__is_refused(deployer: Deployer, chain: Any) -> None:
+    before = chain.snapshot()
+    deployer.run()
+    chain.restore(before)
+
+    with pytest.raises(StaleJournal, match="Controller was created at"):
+        deployer.run()
+
+
+def test_run__chain_set_back_and_grown_again__is_refused(deployer: Deployer, chain: Any) -> None:
+    before = chain.snapshot()
+    chain.mine(3)
+    deployer.run()
+    chain.restore(before)
+    chain.mine(3, timestamp=int(time.time()) + 10_000)
+
+    with pytest.raises(StaleJournal, match="not the one the deployment began at"):
+        deployer.run()
+
+
+def test_run__other_code_at_a_recorded_address__is_refused(deployed: Deployer) -> None:
+    address = deployed.site.addresses["Minter"]
+    deployed.site.rpc("anvil_setCode", address, "0x00")
+
+    with pytest.raises(CodeMismatch, match=f"Minter: the code at {address}"):
+        deployed.run()
+
+
+def test_run__parameter_changed_since__is_refused_and_kept(deployed: Deployer) -> None:
+    broker = deployed.protocol().ticket_broker
+    broker.setUnlockPeriod(9, sender=deployed.account)
+
+    with pytest.raises(ChangedSince, match=r"TicketBroker\.unlockPeriod: expected 2, found 9"):
+        deployed.run()
+    assert broker.unlockPeriod() == 9
+
+
+def test_run__paused_since__is_refused_and_stays_paused(deployed: Deployer) -> None:
+    controller = deployed.protocol().controller
+    controller.pause(sender=deployed.account)
+
+    with pytest.raises(ChangedSince, match="unpause"):
+        deployed.run()
+    assert controller.paused()
+
+
+def test_run__transaction_fails__says_which_step(deployer: Deployer, accounts: Any) -> None:
+    with pytest.raises(Died):
+        deployer.run(Fault("before sending", after=2))
+    # Somebody who is not the owner goes on.
+    deployer.account = accounts[11]
+
+    with pytest.raises(StepFailed, match="register Minter"):
+        deployer.run()
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_journal__in_use__is_refused(deployer: Deployer) -> None:
+    with pytest.raises(Died):
+        deployer.run(Fault("before sending"))
+    held = Journal.resume(deployer.path)
+
+    with pytest.raises(JournalInUse):
+        deployer.run()
+    held.close()
+    deployer.run()
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "deployment": {}, "steps": {}}'])
+def test_journal__not_one__is_refused(deployer: Deployer, content: str) -> None:
+    deployer.path.write_text(content)
+
+    with pytest.raises(UnreadableJournal, match="is not a deployment journal"):
+        deployer.run()
+    assert deployer.path.read_text() == content
+
+
+def test_journal__of_another_version__is_refused(deployed: Deployer) -> None:
+    deployed.path.write_text(deployed.path.read_text().replace('"version": 1', '"version": 2'))
+
+    with pytest.raises(UnreadableJournal, match="version 2"):
+        deployed.run()
+
+
+def test_journal__holds_no_key(deployed: Deployer) -> None:
+    assert deployed.account.private_key.removeprefix("0x") not in deployed.path.read_text()
