@@ -89,7 +89,7 @@ def test_load__public_network_without_chain_id__is_refused(tmp_path: Path) -> No
 
 
 def test_load__not_toml__is_refused_with_the_file(tmp_path: Path) -> None:
-    with pytest.raises(InvalidParams, match="mine.toml"):
+    with pytest.raises(InvalidParams, match=r"mine\.toml"):
         load(written(tmp_path, "params = ["))
 
 
