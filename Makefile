@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance gas sizes lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance gas sizes bench lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -24,7 +24,8 @@ help:
 	  'make test                   every check and every test' \
 	  'make check                  formatting, lint, types, import layers, generated files' \
 	  'make setup                  only the set-up that the above do by themselves' \
-	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files'
+	  'make bench                 tickets signed and validated, against the usual stack and a C loop' \
+  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready
@@ -88,6 +89,9 @@ gas: setup
 
 sizes: setup
 	@$(BIN)/ape run sizes
+
+bench: setup
+	@$(BIN)/python tests/bench/tickets.py --save
 
 lock: setup
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt

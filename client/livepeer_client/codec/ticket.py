@@ -12,6 +12,7 @@ Layout of the hashed message (onchain 11.1, offchain-payments 1.2), 232 bytes, o
     168     64     auxData = creationRound (32, big-endian) || creationRoundBlockHash (32)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -164,6 +165,16 @@ def ticket_message(ticket: Ticket) -> bytes:
     )
 
 
+def winning_draw(recipient_rand: int, win_prob: int) -> Callable[[bytes], bool]:
+    """`is_winning` for all signatures of one quote, its numbers packed once."""
+    rand, threshold = recipient_rand.to_bytes(32, "big"), win_prob.to_bytes(32, "big")
+
+    def wins(sig: bytes) -> bool:
+        return keccak256(sig + rand) < threshold
+
+    return wins
+
+
 class TicketSeries:
     """All tickets of one quote by one sender: they differ in their nonce alone, so the rest is packed once.
 
@@ -184,7 +195,7 @@ class TicketSeries:
 
     def hash(self, sender_nonce: int) -> Hash32:
         """The hash of the ticket with this uint32 nonce."""
-        return keccak256(b"%b%b%b" % (self._before, sender_nonce.to_bytes(UINT256_BYTES, "big"), self._after))
+        return keccak256(b"".join((self._before, sender_nonce.to_bytes(UINT256_BYTES, "big"), self._after)))
 
     def ticket(self, sender_nonce: int) -> Ticket:
         """:raises InvalidInput: no uint32."""
@@ -222,7 +233,7 @@ def is_winning(sig: bytes, recipient_rand: int, win_prob: int) -> bool:
 
     `sig` is the whole 65-byte signature; neither the seed nor the block hash enters the draw.
     """
-    return keccak256(sig + recipient_rand.to_bytes(32, "big")) < win_prob.to_bytes(32, "big")
+    return winning_draw(recipient_rand, win_prob)(sig)
 
 
 def ticket_from_params(params: TicketParams, sender: Address, sender_nonce: int) -> Ticket:

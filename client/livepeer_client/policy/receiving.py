@@ -15,7 +15,7 @@ from typing import Final
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.messages import NonceAndSig, Payment
 from livepeer_client.codec.signature import recover_personal
-from livepeer_client.codec.ticket import TicketSeries, WinningTicket, is_winning, recipient_rand_hash
+from livepeer_client.codec.ticket import TicketSeries, WinningTicket, recipient_rand_hash, winning_draw
 from livepeer_client.errors import (
     LivepeerError,
     MalformedMessage,
@@ -156,16 +156,17 @@ def open_payment(
 
 def draw_tickets(opened: OpenedPayment, tickets: Sequence[NonceAndSig]) -> list[Draw]:
     """Hash, recover, compare and draw each of `tickets`, some or all of the payment's. About 35 us each."""
-    series, rand = opened.series, opened.rand
-    sender, win_prob = series.sender, series.params.win_prob
-    return [
-        Draw.UNSIGNED
-        if recover_personal(entry.sig, series.hash(entry.sender_nonce)) != sender
-        else Draw.WON
-        if is_winning(entry.sig, rand, win_prob)
-        else Draw.LOST
-        for entry in tickets
-    ]
+    hash_of, sender = opened.series.hash, opened.series.sender
+    wins = winning_draw(opened.rand, opened.series.params.win_prob)
+    unsigned, lost, won = Draw.UNSIGNED, Draw.LOST, Draw.WON
+    draws = []
+    for entry in tickets:
+        sig = entry.sig
+        if recover_personal(sig, hash_of(entry.sender_nonce)) != sender:
+            draws.append(unsigned)
+        else:
+            draws.append(won if wins(sig) else lost)
+    return draws
 
 
 def judge_tickets(
@@ -178,28 +179,29 @@ def judge_tickets(
     kept; one over the limit of nonces or on an expired quote still wins.
     """
     params, sender = opened.series.params, opened.series.sender
-    fresh: set[int] = set()
+    unsigned, won = Draw.UNSIGNED, Draw.WON
     drawn: set[int] = set()
+    beyond: set[int] = set()
     winners: list[WinningTicket] = []
     good = 0
     rejection: TicketRejected | None = None
     expired = params.expiration_block <= last_seen_l1_block
+    room = MAX_NONCES - len(seen)
     for entry, draw in zip(opened.tickets, draws, strict=True):
         nonce = entry.sender_nonce
-        if draw is Draw.UNSIGNED:
+        if draw is unsigned:
             rejection = _acceptable(TicketReason.BAD_SIGNATURE, sender, nonce)
             continue
         if nonce in seen or nonce in drawn:
             rejection = _acceptable(TicketReason.NONCE_SEEN, sender, nonce)
             continue
         drawn.add(nonce)
-        if draw is Draw.WON:
+        if draw is won:
             winners.append(WinningTicket(opened.series.ticket(nonce), entry.sig, opened.rand, params.expiration_block))
-        if len(seen) + len(fresh) >= MAX_NONCES:
+        if len(drawn) > room:
+            beyond.add(nonce)
             rejection = _acceptable(TicketReason.TOO_MANY_NONCES, sender, nonce, limit=MAX_NONCES)
-            continue
-        fresh.add(nonce)
-        if expired:
+        elif expired:
             rejection = _acceptable(
                 TicketReason.PARAMS_EXPIRED,
                 sender,
@@ -213,7 +215,7 @@ def judge_tickets(
         received=len(opened.tickets),
         credited=good * params.expected_value,
         winners=tuple(winners),
-        nonces=frozenset(fresh),
+        nonces=frozenset(drawn - beyond),
         rejection=rejection,
         price=opened.price,
     )
