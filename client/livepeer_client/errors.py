@@ -24,6 +24,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 │   ├── Underpriced              the network wants higher fees for this nonce
 │   ├── InsufficientFunds        the key cannot pay for value and gas
 │   └── ChainUnavailable         the node did not answer (retryable)
+│       └── TransactionRefused   it does not take a transaction, and does not have it
 ├── TransportError
 │   ├── PeerTimeout              (retryable)
 │   └── PeerUnreachable          (retryable)
@@ -275,6 +276,14 @@ class ChainUnavailable(ChainError):
     """The node did not answer, or answered with an error of its own."""
 
     retryable = True
+
+
+class TransactionRefused(ChainUnavailable):
+    """A node takes a transaction neither now nor had it before, for a reason of its own; its nonce is free."""
+
+    def __init__(self, tx_hash: bytes, detail: str) -> None:
+        self.tx_hash = tx_hash
+        super().__init__(f"transaction 0x{tx_hash.hex()} was refused: {detail}")
 
 
 class TransportError(LivepeerError):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, IntEnum
 from fractions import Fraction
 
 from livepeer_client.codec.messages import VideoProfile
@@ -152,6 +152,45 @@ class NonceState:
 
     mined: int
     pending: int
+
+
+class Lane(IntEnum):
+    """What a transaction is for; of two that share a key's nonces the lower number is the more urgent."""
+
+    REDEMPTION = 0
+    FUNDS = 1
+    REWARD = 2
+    ROUND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One nonce of one key and all that was ever signed for it, newest last; any of it may be mined.
+
+    `sent` once it may have reached a node. From the index `cancelled` on they are empty transfers that only free the
+    nonce. `signed_at`, of the newest, in Unix seconds.
+    """
+
+    key: Address
+    nonce: int
+    lane: Lane
+    transactions: tuple[SignedTransaction, ...]
+    signed_at: float
+    sent: bool = False
+    cancelled: int | None = None
+
+    @property
+    def newest(self) -> SignedTransaction:
+        return self.transactions[-1]
+
+    def has(self, tx_hash: Hash32) -> bool:
+        return any(each.tx_hash == tx_hash for each in self.transactions)
+
+    def cancelled_by(self, tx_hash: Hash32) -> bool:
+        """Whether that transaction, mined, means that the call was not made."""
+        return self.cancelled is not None and any(
+            each.tx_hash == tx_hash for each in self.transactions[self.cancelled :]
+        )
 
 
 class Broadcast(Enum):

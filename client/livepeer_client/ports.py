@@ -25,6 +25,7 @@ from livepeer_client.facts import (
     NonceState,
     OrchestratorState,
     OrchestratorTotals,
+    Outgoing,
     Receipt,
     ReceivedPayment,
     RedemptionBatch,
@@ -166,6 +167,16 @@ class Transactor(Protocol):
         :raises ReplacementTooExpensive: with the figures.
         """
 
+    async def cancel(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
+        """Sign an empty transfer to ourselves in place of `transaction`, at fees that nodes accept: the cheapest way to
+        free its nonce. Raises as `replace`."""
+
+    def reserve(self, nonce: int) -> None:
+        """Give this nonce to nobody else: something is signed for it already. Until released, or for some minutes."""
+
+    def release(self, nonce: int) -> None:
+        """What was signed for this nonce will not be sent: it may be used again."""
+
     async def fees(self, transaction: SignedTransaction) -> Fees:
         """What a transaction of this port offers."""
 
@@ -178,7 +189,7 @@ class Transactor(Protocol):
         :raises NonceConsumed: it can never be mined.
         :raises Underpriced: its fees do not do any more.
         :raises InsufficientFunds: the key no longer has what it may take.
-        :raises ChainUnavailable: not taken, for a reason of the node's own.
+        :raises TransactionRefused: not taken, for a reason of the node's own.
         """
 
     async def receipt(self, tx_hash: Hash32) -> Receipt | None:
@@ -194,6 +205,24 @@ class Transactor(Protocol):
 
         :raises Reverted: in simulation or when mined.
         """
+
+
+class TransactionJournal(Protocol):
+    """Transactions that are signed and not yet final, so that a crash neither forgets nor repeats one.
+
+    A method that returns has committed. Every method raises `StoreError`, or `StoreCorrupt`.
+    """
+
+    async def record(self, outgoing: Outgoing) -> None:
+        """Store an entry in place of the one of the same key and nonce."""
+
+    async def outgoing(self, key: Address) -> list[Outgoing]:
+        """All entries of a key, in order of nonce."""
+
+    async def forget(self, key: Address, nonce: int) -> None:
+        """The nonce is consumed for good, or nothing signed for it was sent. Harmless if unknown."""
+
+    async def close(self) -> None: ...
 
 
 # --- an orchestrator's store ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from livepeer_client.adapters.chain.abi import load_abi
@@ -21,6 +22,7 @@ from livepeer_client.errors import (
     NonceConsumed,
     Reverted,
     TransactionDropped,
+    TransactionRefused,
     Underpriced,
 )
 from livepeer_client.facts import Broadcast, Fees, NonceState, Receipt, SignedTransaction, UnsignedTransaction
@@ -140,6 +142,14 @@ class Transactor:
 
     async def replace(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
         """As in the port. Also raises `InsufficientFunds`."""
+        return await self._again(transaction, max_fee_per_gas, lambda before: before)
+
+    async def _again(
+        self,
+        transaction: SignedTransaction,
+        max_fee_per_gas: Wei | None,
+        change: Callable[[UnsignedTransaction], UnsignedTransaction],
+    ) -> SignedTransaction:
         before = await unsigned(transaction.raw)
         mined, block, tip, balance = await self._rpc.batch(
             [
@@ -153,24 +163,33 @@ class Transactor:
             _raise_error(answer, "replace")
         if quantity(mined) > transaction.nonce:
             raise NonceConsumed(transaction.tx_hash, transaction.nonce, quantity(mined))
-        base_fee, tip_wei = quantity(member(block, "baseFeePerGas")), _tip(tip)
-        market = initial_fees(base_fee, tip_wei, FeeLimits())
+        market = initial_fees(quantity(member(block, "baseFeePerGas")), _tip(tip), FeeLimits())
         ceiling = self._limits.max_fee_per_gas if max_fee_per_gas is None else max_fee_per_gas
-        fees = replacement_fees(before.fees, market, ceiling)
-        self._afford(quantity(balance), before.value + before.gas_limit * fees.cap)
+        after = replace(change(before), fees=replacement_fees(before.fees, market, ceiling))
+        self._afford(quantity(balance), after.value + after.gas_limit * after.fees.cap)
         # Whoever stored the old one may do so again before this goes out, so its nonce stays taken.
-        self._leases[transaction.nonce] = self._monotonic() + self._sent_lease_s
-        return await self._signer.sign_transaction(
-            UnsignedTransaction(
-                chain_id=before.chain_id,
-                nonce=before.nonce,
-                to=before.to,
-                value=before.value,
-                data=before.data,
-                gas_limit=before.gas_limit,
-                fees=fees,
-            )
+        self.reserve(transaction.nonce)
+        return await self._signer.sign_transaction(after)
+
+    async def cancel(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
+        """As in the port. Also raises `InsufficientFunds`."""
+        own = to_hex(self._address)
+        # On a rollup even an empty transfer takes more than 21,000, for its share of the layer below.
+        (gas,) = await self._rpc.batch([("eth_estimateGas", [{"from": own, "to": own}, LATEST])])
+        _raise_error(gas, "cancel")
+        return await self._again(
+            transaction,
+            max_fee_per_gas,
+            lambda before: replace(
+                before, to=self._address, value=Wei(0), data=b"", gas_limit=-(-quantity(gas) * 5 // 4)
+            ),
         )
+
+    def reserve(self, nonce: int) -> None:
+        self._leases[nonce] = self._monotonic() + self._sent_lease_s
+
+    def release(self, nonce: int) -> None:
+        self._leases.pop(nonce, None)
 
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return (await unsigned(transaction.raw)).fees
@@ -227,7 +246,7 @@ class Transactor:
         required = content.value + content.gas_limit * content.fees.cap
         if quantity(balance) < required:
             return InsufficientFunds(self._address, balance=quantity(balance), required=required)
-        return refusal
+        return TransactionRefused(transaction.tx_hash, str(refusal))
 
     # --- receipts
 

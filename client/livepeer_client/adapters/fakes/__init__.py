@@ -6,6 +6,7 @@ attributes to be set, failures are injected as exceptions, and nothing sleeps, l
 
 from livepeer_client.adapters.fakes.chain import FakeChain
 from livepeer_client.adapters.fakes.clock import ManualClock
+from livepeer_client.adapters.fakes.journal import MemoryTransactionJournal
 from livepeer_client.adapters.fakes.media import FakeProbe, FakeSegments, FakeTranscoder, fake_segment
 from livepeer_client.adapters.fakes.peers import FakeOrchestratorProbe, FakeSubmission, FakeTransport
 from livepeer_client.adapters.fakes.stores import MemoryGatewayBooks, MemoryTicketStore
@@ -24,5 +25,6 @@ __all__ = [
     "ManualClock",
     "MemoryGatewayBooks",
     "MemoryTicketStore",
+    "MemoryTransactionJournal",
     "fake_segment",
 ]

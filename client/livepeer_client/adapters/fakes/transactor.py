@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from livepeer_client.adapters.fakes.chain import FakeChain
 from livepeer_client.codec.keccak import keccak256
@@ -64,7 +65,8 @@ class FakeTransactor:
         self.prepared: list[FakeCall] = []
         self.broadcasts: list[SignedTransaction] = []
         self.failure: ChainError | None = None
-        self._next_nonce = 0
+        self.broadcast_failure: ChainError | None = None
+        self._reserved: set[int] = set()
         self._calls: dict[Hash32, FakeCall] = {}
         self._pending: list[Hash32] = []
         self._receipts: dict[Hash32, Receipt] = {}
@@ -73,10 +75,21 @@ class FakeTransactor:
     def address(self) -> Address:
         return self._address
 
+    @property
+    def mined(self) -> list[FakeCall]:
+        """Calls that are in blocks."""
+        self._settle_reorg()
+        return [self._calls[tx_hash] for tx_hash in self._receipts]
+
+    def forget_reserved(self) -> None:
+        """As a new process does: only the network's own count of nonces is left."""
+        self._reserved.clear()
+
     def mine_pending(self) -> None:
         """Mine what was broadcast and can be paid, in order, in one new block."""
         self._settle_reorg()
-        payable = [tx for tx in self._pending if self._calls[tx].fees.cap >= self.chain.gas_price]
+        # One that cannot be paid holds up those of later nonces.
+        payable = list(takewhile(lambda tx: self._calls[tx].fees.cap >= self.chain.gas_price, self._pending))
         if payable:
             self.chain.mine()
         for tx_hash in payable:
@@ -108,16 +121,31 @@ class FakeTransactor:
             raise Reverted(self.refusals[contract, function], call=function)
         fees = initial_fees(self.chain.gas_price, 0, self.limits.within(max_fee_per_gas))
         self._afford(gas_limit, value, fees)
-        self._next_nonce += 1
-        return self._sign(
-            FakeCall(contract, function, tuple(args), gas_limit, value, Hash32(b""), self._next_nonce - 1, fees)
-        )
+        nonce = self._mined_nonces() + len(self._pending)
+        while nonce in self._reserved:
+            nonce += 1
+        self._reserved.add(nonce)
+        return self._sign(FakeCall(contract, function, tuple(args), gas_limit, value, Hash32(b""), nonce, fees))
 
     async def replace(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
         self._check()
+        return self._again(self._known(transaction.tx_hash), max_fee_per_gas)
+
+    async def cancel(self, transaction: SignedTransaction, *, max_fee_per_gas: Wei | None = None) -> SignedTransaction:
+        self._check()
         call = self._known(transaction.tx_hash)
+        empty = replace(call, contract="", function="", args=(), gas_limit=21_000, value=Wei(0))
+        return self._again(empty, max_fee_per_gas)
+
+    def reserve(self, nonce: int) -> None:
+        self._reserved.add(nonce)
+
+    def release(self, nonce: int) -> None:
+        self._reserved.discard(nonce)
+
+    def _again(self, call: FakeCall, max_fee_per_gas: Wei | None) -> SignedTransaction:
         if self._mined_nonces() > call.nonce:
-            raise NonceConsumed(transaction.tx_hash, call.nonce, self._mined_nonces())
+            raise NonceConsumed(call.tx_hash, call.nonce, self._mined_nonces())
         market = initial_fees(self.chain.gas_price, 0, FeeLimits())
         ceiling = self.limits.max_fee_per_gas if max_fee_per_gas is None else max_fee_per_gas
         fees = replacement_fees(call.fees, market, ceiling)
@@ -139,6 +167,8 @@ class FakeTransactor:
         self.broadcasts.append(transaction)
         tx_hash = transaction.tx_hash
         call = self._known(tx_hash)
+        if self.broadcast_failure is not None:
+            raise self.broadcast_failure
         if tx_hash in self._receipts or tx_hash in self._pending:
             outcome = Broadcast.KNOWN
         else:
@@ -173,7 +203,7 @@ class FakeTransactor:
     # --- inside
 
     def _sign(self, call: FakeCall) -> SignedTransaction:
-        raw = f"fake transaction {self._address.hex()} {call.nonce} {call.fees.cap} {call.fees.tip}".encode()
+        raw = f"fake transaction {len(self.prepared)} of {self._address.hex()}, nonce {call.nonce}".encode()
         call = replace(call, tx_hash=keccak256(raw))
         self.prepared.append(call)
         self._calls[call.tx_hash] = call
@@ -203,6 +233,7 @@ class FakeTransactor:
             raise Underpriced(call.tx_hash, cap=fees.cap, tip=fees.tip, base_fee=price, occupied=not outbid)
         if rival is not None:
             self._pending.remove(rival)
+        self._reserved.add(call.nonce)
         self._pending.append(call.tx_hash)
         self._pending.sort(key=lambda tx: self._calls[tx].nonce)
 
