@@ -15,6 +15,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 ├── QuoteRefused                 a recipient cannot quote (reason, figures)
 ├── PaymentRefused               a recipient cannot take any payment now (reason, figures)
 ├── InsufficientBalance          credit below what the work needs (figures)
+├── PriceUnavailable             a price in another currency cannot be told now (reason, figures; retryable)
 ├── ChainError
 │   ├── Reverted                 the contract said no (reason)
 │   ├── TransactionDropped       never mined within its time
@@ -185,6 +186,17 @@ class InsufficientBalance(LivepeerError):
         self.balance = balance
         self.required = required
         super().__init__(f"Insufficient balance: have {_plain(balance)} wei, need {_plain(required)} wei")
+
+
+class PriceUnavailable(LivepeerError):
+    """A price in another currency cannot be turned into wei now: no feed, a stale one, or none that answers."""
+
+    retryable = True
+
+    def __init__(self, reason: str, **figures: object) -> None:
+        self.reason = reason
+        self.figures = figures
+        super().__init__(f"{reason} {_figures(figures)}".rstrip())
 
 
 class ChainError(LivepeerError):

@@ -334,3 +334,13 @@ class Rendition:
     profile: VideoProfile
     data: bytes
     pixels: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReading:
+    """The latest round of a price feed: `answer` in units of 10**-`decimals`, `updated_at` in Unix seconds."""
+
+    description: str
+    decimals: int
+    answer: int
+    updated_at: int

@@ -16,6 +16,7 @@ from livepeer_client.facts import (
     Block,
     Broadcast,
     Debit,
+    FeedReading,
     Fees,
     Finality,
     GatewayTotals,
@@ -223,6 +224,16 @@ class TransactionJournal(Protocol):
         """The nonce is consumed for good, or nothing signed for it was sent. Harmless if unknown."""
 
     async def close(self) -> None: ...
+
+
+class PriceFeed(Protocol):
+    """A source of exchange rates."""
+
+    async def read(self) -> FeedReading:
+        """The latest round, however old.
+
+        :raises ChainError: no node answers, or what answers is no feed.
+        """
 
 
 # --- an orchestrator's store ----------------------------------------------------------------------

@@ -38,16 +38,27 @@ def shown(amount: Fraction) -> str:
 
 
 def price_to_info(price: Fraction) -> PriceInfo:
-    """The int64 pair of a price in lowest terms, floored to whole wei if it does not fit.
+    """The int64 pair of a price: exact if it fits, else rounded down to as many decimals as do.
+
+    `pixelsPerUnit` is then the largest power of ten that leaves both in their width. A price above 0 never becomes 0:
+    one below 10**-18 wei is rounded up to that.
 
     :raises InvalidInput: even the whole wei exceed an int64.
     """
     if abs(price.numerator) <= _MAX_INT64 and price.denominator <= _MAX_INT64:
         return PriceInfo(price.numerator, price.denominator)
-    whole = floor(price)
-    if abs(whole) > _MAX_INT64:
-        raise InvalidInput(f"price cannot be converted to int64: {price}")
-    return PriceInfo(whole, 1)
+    scale = DECIMALS
+    while abs(floor(price * scale)) > _MAX_INT64:
+        scale //= 10
+        if not scale:
+            raise InvalidInput(f"price cannot be converted to int64: {price}")
+    scaled = Fraction(floor(price * scale) or (1 if price > 0 else 0), scale)
+    return PriceInfo(scaled.numerator, scaled.denominator)
+
+
+def thousandths(price: Fraction) -> int:
+    """A price in thousandths of a wei, rounded down: the precision of a price that covers redemption."""
+    return floor(price * _OVERHEAD_DECIMALS)
 
 
 def info_to_price(info: PriceInfo | None) -> Fraction | None:
@@ -67,7 +78,7 @@ def with_overhead(base: Fraction, tx_cost_multiplier: Fraction) -> Fraction:
     if base <= 0 or tx_cost_multiplier <= 0:
         return base
     raised = base * (1 + 1 / tx_cost_multiplier)
-    return max(base, Fraction(floor(raised * _OVERHEAD_DECIMALS), _OVERHEAD_DECIMALS))
+    return max(base, Fraction(thousandths(raised), _OVERHEAD_DECIMALS))
 
 
 def check_price(offered: PriceInfo | None, initial: Fraction | None) -> Fraction:

@@ -38,13 +38,26 @@ def test_price_to_info__price_that_fits__comes_back_exactly(price: Fraction) -> 
     [
         (Fraction(INT64), PriceInfo(INT64, 1)),
         (Fraction(1, INT64), PriceInfo(1, INT64)),
-        (Fraction(7, 2**64), PriceInfo(0, 1)),
+        (Fraction(7, 2**64), PriceInfo(1, 10**18)),
         (Fraction(5 * 2**64 + 1, 2**64), PriceInfo(5, 1)),
+        (Fraction(2**64, 3 * 2**63 + 1), PriceInfo(333_333_333_333_333_333, 5 * 10**17)),
+        (Fraction(10**15 * 2**64 + 1, 3 * 2**64), PriceInfo(3_333_333_333_333_333_333, 10**4)),
     ],
-    ids=["largest", "smallest", "denominator over", "both over"],
+    ids=["largest", "smallest", "denominator over", "both over", "scaled by 10**18", "scaled by less"],
 )
-def test_price_to_info__pair_over_int64__is_floored_to_whole_wei(price: Fraction, info: PriceInfo) -> None:
+def test_price_to_info__pair_over_int64__is_scaled(price: Fraction, info: PriceInfo) -> None:
     assert price_to_info(price) == info
+
+
+@given(st.fractions(min_value=Fraction(1, 10**40), max_value=INT64 - 1, max_denominator=10**60))
+def test_price_to_info__any_price__never_becomes_nothing_and_loses_less_than_one_part_in_10_17(
+    price: Fraction,
+) -> None:
+    found = info_to_price(price_to_info(price))
+    assert found is not None
+    assert found > 0
+    assert abs(found - price) <= max(price / 10**17, Fraction(1, 10**18))
+    assert found <= price or found == Fraction(1, 10**18)
 
 
 def test_price_to_info__whole_wei_over_int64__is_refused() -> None:

@@ -1,0 +1,96 @@
+"""What an orchestrator asks, by job and by customer, and what a gateway pays at most (offchain-payments 7)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from livepeer_client.codec.capability import Capability
+from livepeer_client.codec.messages import Capabilities, PriceInfo
+from livepeer_client.errors import InvalidInput
+from livepeer_client.policy.price import price_to_info
+from livepeer_client.types import Address
+
+Model = tuple[int, str]
+"""A capability's id and a model's name; for BYOC the name under which the capability is registered."""
+
+NO_PRICES: Final[Mapping[Address, Fraction]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """One price, wei per unit, exact, with exceptions for some senders. `default` None: only those are served."""
+
+    default: Fraction | None = None
+    senders: Mapping[Address, Fraction] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(price < 0 for price in (*self.senders.values(), self.default or 0)):
+            raise InvalidInput("a price is negative")
+
+    def for_sender(self, sender: Address) -> Fraction | None:
+        """The sender's own price, else the default."""
+        return self.senders.get(sender, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """All prices of an orchestrator: `base` for transcoding, wei per pixel, and one per (capability, model)."""
+
+    base: Tariff
+    models: Mapping[Model, Tariff] = field(default_factory=dict)
+
+    def price(self, sender: Address, job: Capabilities | None = None) -> Fraction:
+        """What a job costs per unit: the sum over the models it names, or the base price if that sums to nothing.
+
+        Ids count that are in both the job's capacities and its constraints (offchain-network 2.4).
+        """
+        total = Fraction(0)
+        for model in _named(job):
+            tariff = self.models.get(model)
+            total += (tariff.for_sender(sender) if tariff is not None else None) or 0
+        return total or self.base.for_sender(sender) or Fraction(0)
+
+    def advertised(self, sender: Address) -> tuple[PriceInfo, ...]:
+        """`capabilities_prices` for one sender, by capability and model; models it has no price for are left out.
+
+        A price below a wei is scaled, never shown as 0.
+        """
+        found = []
+        for (capability, model), tariff in sorted(self.models.items()):
+            price = tariff.for_sender(sender)
+            if price is not None:
+                info = price_to_info(price)
+                found.append(PriceInfo(info.price_per_unit, info.pixels_per_unit, capability, model))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What a gateway pays at most, wei per unit: in general (None: anything), and for single models.
+
+    `yields`: a job that nobody does within the ceiling is given to somebody beyond it.
+    """
+
+    general: Fraction | None = None
+    models: Mapping[Model, Fraction] = field(default_factory=dict)
+    yields: bool = False
+
+    def for_job(self, job: Capabilities | None) -> Fraction | None:
+        """The sum over the models that the job names; the general one if it names none, or one without a ceiling."""
+        named = _named(job)
+        if not named or any(model not in self.models for model in named):
+            return self.general
+        return sum((self.models[model] for model in named), Fraction(0))
+
+
+def byoc_model(name: str) -> Model:
+    """How a capability that somebody brings along is listed."""
+    return Capability.BYOC, name
+
+
+def _named(job: Capabilities | None) -> list[Model]:
+    if job is None:
+        return []
+    ids: Iterable[int] = sorted(number for number in job.constraints if number in job.capacities)
+    return [(number, model) for number in ids for model in sorted(job.constraints[number])]
