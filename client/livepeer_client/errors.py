@@ -32,11 +32,16 @@ LivepeerError                    .retryable: may the same call succeed later, un
 ├── MediaError                   a segment cannot be decoded or encoded
 ├── NoOrchestrator               nobody fits (rejections, each with its reason)
 ├── StoreError
-│   └── StoreCorrupt             stop the node
+│   ├── StoreCorrupt             stop the node
+│   ├── StoreUnavailable         its server did not answer in time (retryable)
+│   ├── TicketStateRefused       a ticket cannot go from its state to that one (hash, state, wanted)
+│   ├── NoncesSeen               somebody received these nonces before (recipient_rand_hash, nonces)
+│   ├── LeaseHeld                another owner has it (name, owner, expires_in_s; retryable)
+│   └── LeaseLost                somebody took it over (name, token, current)
 └── Bug                          an invariant of ours broke; please report
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from typing import ClassVar
@@ -343,6 +348,57 @@ class StoreError(LivepeerError):
 
 class StoreCorrupt(StoreError):
     """The store cannot be trusted: stop the node and restore a copy."""
+
+
+class StoreUnavailable(StoreError):
+    """The store's server did not answer in time. Nothing was done, or it is not known whether it was."""
+
+    retryable = True
+
+
+class TicketStateRefused(StoreError):
+    """A ticket cannot go from `state` (None: unknown here) to `wanted`. Nothing was changed."""
+
+    def __init__(self, ticket: bytes, state: str | None, wanted: str, why: str) -> None:
+        self.ticket = ticket
+        self.state = state
+        self.wanted = wanted
+        super().__init__(f"ticket 0x{ticket.hex()} {why}, cannot become {wanted}")
+
+
+class NoncesSeen(StoreError):
+    """Nonces of one quote were received before, here or by another node. Nothing was stored."""
+
+    def __init__(self, recipient_rand_hash: bytes, nonces: Collection[int]) -> None:
+        self.recipient_rand_hash = recipient_rand_hash
+        self.nonces = frozenset(nonces)
+        listed = ", ".join(str(nonce) for nonce in sorted(nonces)[:5])
+        super().__init__(f"{len(nonces)} nonces of quote 0x{recipient_rand_hash.hex()} were seen before: {listed}")
+
+
+class LeaseHeld(StoreError):
+    """Another owner has the lease for `expires_in_s` more seconds."""
+
+    retryable = True
+
+    def __init__(self, name: str, owner: str, expires_in_s: float) -> None:
+        self.name = name
+        self.owner = owner
+        self.expires_in_s = expires_in_s
+        super().__init__(f"lease {name} is held by {owner} for {expires_in_s:.1f} s more")
+
+
+class LeaseLost(StoreError):
+    """A write under a lease that somebody took over, or that was never acquired. Nothing was changed.
+
+    `token` is the writer's, `current` the newest, None if the name is unknown.
+    """
+
+    def __init__(self, name: str, token: int, current: int | None) -> None:
+        self.name = name
+        self.token = token
+        self.current = current
+        super().__init__(f"lease {name} with token {token} is no longer valid (current token: {current})")
 
 
 class Bug(LivepeerError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from fractions import Fraction
 
+from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
@@ -200,20 +201,40 @@ class Broadcast(Enum):
     KNOWN = "the node has it already, waiting or mined"
 
 
+@dataclass(frozen=True, slots=True)
+class BlockRef:
+    """One block of this chain, told from another of the same height by its hash. `number` is the chain's own height."""
+
+    number: int
+    hash: Hash32
+
+
 class TicketState(Enum):
-    """Life of a winner (offchain-payments 16). Only chain evidence leads to the last four."""
+    """Life of a winner (offchain-payments 16); `policy.ticket_states` has the transitions.
+
+    READY, ASSIGNED and DEFERRED are views of a HELD ticket that each plan computes anew; no store keeps them.
+    """
 
     HELD = "held"
+    READY = "ready"
+    ASSIGNED = "assigned"
     SENT = "sent"
     PAID = "paid"
     UNDERPAID = "underpaid"
+    DEFERRED = "deferred"
     USED_ELSEWHERE = "used_elsewhere"
     EXPIRED = "expired"
+    INVALID = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTicket:
-    """A winner with its state. `paid` in wei, known once redeemed; `reason` says why it is where it is."""
+    """A winner with its state. `paid` in wei, known once redeemed; `reason` says why it is where it is.
+
+    `tx_hash` is the transaction that redeemed it, or the latest one that tries to. `hold` is the note of an operator
+    who wants it left alone. `batch` is the batch that it is in, or whose evidence settled it. `received_at` in Unix
+    seconds.
+    """
 
     winner: WinningTicket
     hash: Hash32
@@ -221,6 +242,37 @@ class StoredTicket:
     paid: Wei
     tx_hash: Hash32 | None
     reason: str
+    hold: str | None = None
+    batch: Hash32 | None = None
+    received_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TicketPage:
+    """Part of a list of tickets; `next` is what to ask for the rest with, None at the end."""
+
+    tickets: tuple[StoredTicket, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRisk:
+    """What one sender's open winners are worth: face values in wei, `held` not yet sent and `sent` unconfirmed."""
+
+    sender: Address
+    tickets: int
+    held: Wei
+    sent: Wei
+    oldest_received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedNonces:
+    """Sender nonces that one payment uses up on a quote, kept until `expiration_block`."""
+
+    recipient_rand_hash: Hash32
+    expiration_block: BlockNumber
+    nonces: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +280,8 @@ class ReceivedPayment:
     """One payment as judged, to be stored whole before it is answered.
 
     `session_id` keys the balance. `received` counts the payment's tickets, `credited` the expected value
-    added, exact, wei; `winners` are those that won and are valid.
+    added, exact, wei; `winners` are those that won and are valid. `nonces` are those it uses up for the first time;
+    `price`, wei per pixel, is the session's if none is fixed yet.
     """
 
     sender: Address
@@ -236,6 +289,8 @@ class ReceivedPayment:
     received: int
     credited: Fraction
     winners: tuple[WinningTicket, ...]
+    nonces: ReceivedNonces | None = None
+    price: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,11 +305,64 @@ class Debit:
 
 
 @dataclass(frozen=True, slots=True)
-class RedemptionBatch:
-    """A redemption that was or is about to be broadcast."""
+class SessionBalance:
+    """What a sender's session adds up to, exact, wei. `written_off` is what was left when it fell idle; `open` until
+    then. `price` is fixed with the first credit of a session that has none. `updated_at` in Unix seconds."""
 
-    transaction: SignedTransaction
+    sender: Address
+    session_id: str
+    credited: Fraction
+    debited: Fraction
+    written_off: Fraction
+    price: Fraction | None
+    open: bool
+    updated_at: float
+
+    @property
+    def balance(self) -> Fraction:
+        """Credit left; may be negative."""
+        return self.credited - self.debited - self.written_off
+
+
+class Calldata(Enum):
+    """Which entry point of the TicketBroker a redemption calls."""
+
+    SINGLE = "single"
+    BATCH = "batch"
+    COMPACT = "compact"
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionBatch:
+    """A redemption that was or is about to be broadcast: the same nonce and calldata in every transaction.
+
+    `key` is the submitting key's address; `transactions` are the first and its replacements, in their order.
+    """
+
+    key: Address
+    nonce: int
     tickets: tuple[Hash32, ...]
+    calldata: Calldata
+    transactions: tuple[SignedTransaction, ...]
+
+    @property
+    def id(self) -> Hash32:
+        """What the batch is, whichever of its transactions is mined: key, nonce, kind and tickets, hashed."""
+        parts = (b"redemption", self.key, self.nonce.to_bytes(8, "big"), self.calldata.value.encode(), *self.tickets)
+        return keccak256(b"".join(len(part).to_bytes(4, "big") + part for part in parts))
+
+    @property
+    def transaction(self) -> SignedTransaction:
+        """The latest one: the one to rebroadcast."""
+        return self.transactions[-1]
+
+
+class BatchState(Enum):
+    """OPEN: not mined yet. MINED: outcomes are recorded, a reorg may undo them. FINAL: closed."""
+
+    OPEN = "open"
+    MINED = "mined"
+    FINAL = "final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +374,54 @@ class TicketOutcome:
     paid: Wei
     tx_hash: Hash32 | None
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch with what became of it.
+
+    `mined` is the transaction that settled it, None while it is open or if another one took its nonce; `block` is
+    where that was seen. `outcomes` are those recorded, in the order of the tickets. `began_at` in Unix seconds.
+    """
+
+    batch: RedemptionBatch
+    state: BatchState
+    mined: Hash32 | None
+    block: BlockRef | None
+    outcomes: tuple[TicketOutcome, ...]
+    began_at: float
+
+    @property
+    def id(self) -> Hash32:
+        return self.batch.id
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write under one name until somebody else takes it.
+
+    `token` grows with every acquisition of the name, so a write that carries an older one is refused; `expires_at`,
+    Unix seconds of the store's clock, is when others may take it.
+    """
+
+    name: str
+    owner: str
+    token: int
+    expires_at: float
+
+
+def redemption_lease(key: Address) -> str:
+    """Name of the lease that every redemption by a submitting key needs."""
+    return f"redeem/0x{key.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockCursor:
+    """How far a watcher has come: its last block, and recent ones, oldest first, to find a common ancestor among."""
+
+    name: str
+    block: BlockRef
+    recent: tuple[BlockRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,10 @@ from livepeer_client.codec.messages import (
 )
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import (
+    BatchState,
     Block,
+    BlockCursor,
+    BlockRef,
     Broadcast,
     Debit,
     FeedReading,
@@ -21,6 +24,7 @@ from livepeer_client.facts import (
     Finality,
     GatewayTotals,
     Head,
+    Lease,
     Log,
     MediaInfo,
     NonceState,
@@ -28,15 +32,20 @@ from livepeer_client.facts import (
     OrchestratorTotals,
     Outgoing,
     Receipt,
+    ReceivedNonces,
     ReceivedPayment,
     RedemptionBatch,
     Rendition,
     RoundState,
     SenderInfo,
+    SenderRisk,
     SentPayment,
+    SessionBalance,
     SignedTransaction,
+    StoredBatch,
     StoredTicket,
     TicketOutcome,
+    TicketPage,
     TicketState,
     UnsignedTransaction,
 )
@@ -239,34 +248,168 @@ class PriceFeed(Protocol):
 # --- an orchestrator's store ----------------------------------------------------------------------
 
 
-class TicketStore(Protocol):
+class BlockCursors(Protocol):
+    """Where watchers of blocks have come to, so that a restart misses nothing."""
+
+    async def cursor(self, name: str) -> BlockCursor | None:
+        """What was saved last under `name`."""
+
+    async def save_cursor(self, cursor: BlockCursor) -> None: ...
+
+
+class Leases(Protocol):
+    """Names that one owner has at a time, with fencing: every acquisition grows the token, and a write that carries
+    an older one is refused. Time is the store's: of the database server, or of the clock a file was opened with."""
+
+    async def acquire_lease(self, name: str, owner: str, ttl_s: float) -> Lease:
+        """Take `name` for `ttl_s` seconds. An owner may take what it has: its earlier lease is void from then on.
+
+        :raises LeaseHeld: by another owner, and not expired.
+        """
+
+    async def renew_lease(self, lease: Lease, ttl_s: float) -> Lease:
+        """Extend it to `ttl_s` seconds from now; also after it expired, as long as nobody took it.
+
+        :raises LeaseLost: somebody took it over.
+        """
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Let others take it at once; harmless if it is lost already."""
+
+
+class TicketStore(BlockCursors, Leases, Protocol):
     """An orchestrator's money on disk. A method that returns has committed.
 
-    Every method raises `StoreError`, or `StoreCorrupt` if the file cannot be trusted.
+    Every method raises `StoreError`, or `StoreCorrupt` if the file cannot be trusted. What moves a ticket, and what
+    must be known first, is the table in `policy.ticket_states`. Writes of a redeemer carry the lease of the
+    submitting key (`facts.redemption_lease`) and raise `LeaseLost` if it was taken over.
     """
 
-    async def record_payment(self, payment: ReceivedPayment) -> None:
-        """Store a payment with its winners in one transaction. A winner already known is left as it is, and a payment
-        without credit whose winners are all known, an old one come again, changes nothing."""
+    # --- payments and sessions
 
-    async def record_debit(self, debit: Debit) -> None: ...
+    async def record_payment(self, payment: ReceivedPayment) -> SessionBalance:
+        """Store a payment with its winners, nonces and credit in one transaction. A winner already known is left as
+        it is, and a payment without credit whose winners are all known, an old one come again, changes nothing.
+
+        :returns: the session after it.
+        :raises NoncesSeen: this node or another one has received some of its nonces; nothing was stored.
+        """
+
+    async def record_debit(self, debit: Debit) -> SessionBalance:
+        """:returns: the session after it."""
+
+    async def session(self, sender: Address, session_id: str) -> SessionBalance | None: ...
+
+    async def open_sessions(self) -> list[SessionBalance]:
+        """Sessions not written off: what a restart takes up again."""
+
+    async def write_off_idle(self, idle_s: float) -> list[SessionBalance]:
+        """Close sessions without payment or debit for `idle_s`: balance and price start anew if they come back.
+
+        :returns: the sessions as they were before.
+        """
+
+    async def nonces(self, recipient_rand_hash: Hash32) -> frozenset[int]:
+        """Nonces received on a quote, by any node."""
+
+    async def open_quotes(self) -> list[ReceivedNonces]:
+        """Nonces received on every quote that was not forgotten: what a restart under the same secret takes up."""
+
+    async def forget_nonces(self, l1_block: BlockNumber) -> int:
+        """Delete nonces of quotes that have expired at `l1_block`. :returns: how many quotes."""
+
+    # --- tickets
 
     async def tickets(self, *states: TicketState) -> list[StoredTicket]:
-        """Winners in any of `states` (all without arguments), oldest first."""
+        """Winners in any of `states` (all without arguments), oldest first.
 
-    async def open_batches(self) -> list[RedemptionBatch]:
-        """Batches broadcast, or about to be, whose outcome is not recorded."""
+        :raises InvalidInput: a state that no store keeps.
+        """
 
-    async def begin_batch(self, batch: RedemptionBatch) -> None:
-        """Store the signed transaction and mark its tickets SENT, before it is broadcast."""
+    async def ticket(self, hash_: Hash32) -> StoredTicket | None: ...
 
-    async def settle_batch(self, tx_hash: Hash32, outcomes: Sequence[TicketOutcome]) -> None:
-        """Close a batch with what the chain shows; a ticket without evidence goes back to HELD. Idempotent."""
+    async def page(
+        self, *states: TicketState, sender: Address | None = None, after: int = 0, limit: int = 100
+    ) -> TicketPage:
+        """As `tickets`, at most `limit` of them from `TicketPage.next` of the page before on."""
 
-    async def mark(self, outcomes: Sequence[TicketOutcome]) -> None:
-        """Record evidence about tickets outside any batch, such as expiry."""
+    async def value_at_risk(self) -> list[SenderRisk]:
+        """Winners that may still be paid, by sender."""
 
     async def totals(self) -> OrchestratorTotals: ...
+
+    async def hold(self, hashes: Sequence[Hash32], note: str) -> None:
+        """An operator's hold: the tickets enter no batch until released. One in a batch stays there.
+
+        :raises TicketStateRefused: one of them is not stored.
+        """
+
+    async def release(self, hashes: Sequence[Hash32]) -> None:
+        """End a hold; harmless without one. Raises as `hold`."""
+
+    async def revive(self, hashes: Sequence[Hash32], note: str) -> None:
+        """Put INVALID, EXPIRED or USED_ELSEWHERE tickets back to HELD, because an operator knows better or because
+        the block of that evidence has vanished. `note` becomes their reason.
+
+        :raises TicketStateRefused: one of them is redeemed, in an open batch, or not stored.
+        """
+
+    async def mark(self, outcomes: Sequence[TicketOutcome], *, lease: Lease) -> None:
+        """Record evidence about tickets outside any batch. A reorg does not undo it (`revive` does), so take it from
+        a final block. HELD records a new reason for a held ticket.
+
+        :raises TicketStateRefused: the ticket is in an open batch, or the evidence contradicts what is proven.
+        """
+
+    # --- batches
+
+    async def batches(
+        self, *states: BatchState, after: Hash32 | None = None, limit: int | None = None
+    ) -> list[StoredBatch]:
+        """Batches in any of `states` (all without arguments), oldest first, from the one after `after` on."""
+
+    async def begin_batch(self, batch: RedemptionBatch, *, lease: Lease) -> None:
+        """Store the signed transaction and mark its tickets SENT, before it is broadcast. Idempotent while open.
+
+        :raises TicketStateRefused: a ticket is not HELD, or on hold.
+        :raises StoreError: the batch was settled, or the key's nonce belongs to another one.
+        """
+
+    async def add_replacement(self, batch_id: Hash32, transaction: SignedTransaction, *, lease: Lease) -> None:
+        """Store a transaction with the batch's nonce and calldata, before it is broadcast. Idempotent.
+
+        :raises StoreError: the batch is not open.
+        """
+
+    async def settle_batch(
+        self,
+        batch_id: Hash32,
+        outcomes: Sequence[TicketOutcome],
+        *,
+        mined: Hash32 | None,
+        block: BlockRef,
+        lease: Lease,
+    ) -> None:
+        """Record what `block` shows: provisional until `finalize_batch`, undone by `reopen_batch`. A ticket without
+        evidence goes back to HELD. Recording the same again changes nothing.
+
+        `mined` is which of its transactions is in `block`, None if its nonce was taken by another one.
+
+        :raises StoreError: the batch was settled by another block, or an outcome is of none of its tickets.
+        """
+
+    async def finalize_batch(self, batch_id: Hash32, *, lease: Lease) -> None:
+        """The block that settled the batch cannot vanish any more. Idempotent.
+
+        :raises StoreError: the batch is open.
+        """
+
+    async def reopen_batch(self, batch_id: Hash32, *, lease: Lease) -> None:
+        """The block that settled the batch has vanished: its tickets are SENT again, except for those that went on
+        into a later batch. Idempotent.
+
+        :raises StoreError: the batch is final.
+        """
 
     async def close(self) -> None: ...
 

@@ -186,7 +186,8 @@ async def test_quote__winners_of_a_sender_settled__no_longer_count_against_it() 
     assert refusal.value.figures["max_float"] == shop.max_face_value - open_winners
 
     await shop.store.mark(
-        [TicketOutcome(each.hash, TicketState.USED_ELSEWHERE, Wei(0), None, "redeemed") for each in winners]
+        [TicketOutcome(each.hash, TicketState.USED_ELSEWHERE, Wei(0), None, "redeemed") for each in winners],
+        lease=await shop.store.acquire_lease("redeem", "tester", 60),
     )
     await shop.mine()
 

@@ -14,18 +14,22 @@ from dataclasses import dataclass, replace
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.errors import ChainError, ChainUnavailable, Reverted, TransactionDropped
 from livepeer_client.facts import (
+    BatchState,
+    BlockRef,
+    Calldata,
     Head,
+    Lease,
     Receipt,
     RedemptionBatch,
     SignedTransaction,
     StoredTicket,
     TicketOutcome,
     TicketState,
+    redemption_lease,
 )
 from livepeer_client.policy.redemption import (
     BROKER,
     Action,
-    BatchPlan,
     Decision,
     Plan,
     RedemptionFacts,
@@ -60,6 +64,7 @@ class RedemptionService:
 
     The submitting key need not be the tickets' recipient. Only one service may work on a store at a time.
 
+    :param owner: whose lease of the key this is; a restart under the same name takes it over at once.
     :param settle_timeout_s: how long a step waits for its transaction; a later step takes it up again.
     """
 
@@ -71,6 +76,7 @@ class RedemptionService:
         clock: Clock,
         policy: RedemptionPolicy | None = None,
         *,
+        owner: str = "redeemer",
         poll_interval_s: float = 5.0,
         settle_timeout_s: float = 60.0,
     ) -> None:
@@ -79,6 +85,7 @@ class RedemptionService:
         self._store = store
         self._clock = clock
         self._policy = replace(policy or RedemptionPolicy(), max_open=1)
+        self._owner = owner
         self._poll_interval_s = poll_interval_s
         self._settle_timeout_s = settle_timeout_s
         self._done_block: Hash32 | None = None
@@ -109,22 +116,24 @@ class RedemptionService:
         head = await self._chain.head()
         if head.block_hash == self._done_block:
             return RedemptionReport()
-        outcomes = await self._recover()
-        outcomes += await self._record_used(await self._store.tickets(TicketState.HELD))
+        name = redemption_lease(self._transactor.address)
+        lease = await self._store.acquire_lease(name, self._owner, 2 * self._settle_timeout_s)
+        outcomes = await self._recover(head, lease)
+        outcomes += await self._record_used(await self._store.tickets(TicketState.HELD), lease)
         held = await self._store.tickets(TicketState.HELD)
-        busy = bool(await self._store.open_batches())
+        busy = bool(await self._store.batches(BatchState.OPEN))
         sent: Hash32 | None = None
         decisions: list[Decision] = []
         if held:
             facts = await self._read_facts(head, held)
-            planned = plan(held, facts, self._policy) if busy else await self._plan(held, facts, outcomes)
+            planned = plan(held, facts, self._policy) if busy else await self._plan(held, facts, outcomes, lease)
             decisions = list(planned.decisions)
-            outcomes += await self._expire(decisions)
+            outcomes += await self._expire(decisions, lease)
             # One batch at a time: another one would queue behind a transaction that is not mined.
-            batch = None if busy else await self._prepare(held, planned)
+            batch = None if busy else await self._prepare(held, planned, lease)
             if batch is not None:
                 sent = batch.transaction.tx_hash
-                outcomes += await self._submit(batch)
+                outcomes += await self._submit(batch, head, lease)
         self._show(decisions, outcomes)
         self._done_block = head.block_hash
         return RedemptionReport(tuple(decisions), tuple(outcomes), sent)
@@ -159,7 +168,9 @@ class RedemptionService:
 
     # --- planning
 
-    async def _plan(self, held: list[StoredTicket], facts: RedemptionFacts, outcomes: list[TicketOutcome]) -> Plan:
+    async def _plan(
+        self, held: list[StoredTicket], facts: RedemptionFacts, outcomes: list[TicketOutcome], lease: Lease
+    ) -> Plan:
         """Plan, simulate what is to be redeemed, and plan again without what failed, until all of it is proven.
 
         So a bad ticket takes no funds and no place from a good one.
@@ -184,7 +195,7 @@ class RedemptionService:
                     proven.add(ticket.hash)
                     continue
                 if classify(result.reason) is Refusal.USED:
-                    used = await self._record_used([ticket])
+                    used = await self._record_used([ticket], lease)
                     if used:
                         outcomes += used
                         del tickets[ticket.hash]
@@ -201,34 +212,40 @@ class RedemptionService:
 
     # --- sending
 
-    async def _prepare(self, held: Sequence[StoredTicket], planned: Plan) -> RedemptionBatch | None:
+    async def _prepare(self, held: Sequence[StoredTicket], planned: Plan, lease: Lease) -> RedemptionBatch | None:
         """Sign and store the planned batch, if any. From here on it is found after a crash."""
         if not planned.batches:
             return None
         chosen = planned.batches[0]
         winners = {ticket.hash: ticket.winner for ticket in held}
-        transaction = await self._sign([winners[hash_] for hash_ in chosen.tickets], chosen)
-        batch = RedemptionBatch(transaction, chosen.tickets)
-        await self._store.begin_batch(batch)
+        # Alone and late: the single call is cheaper and says aloud what is wrong.
+        kind = Calldata.SINGLE if len(chosen.tickets) == 1 and chosen.urgent else Calldata.BATCH
+        transaction = await self._sign([winners[hash_] for hash_ in chosen.tickets], kind, chosen.gas_limit)
+        batch = RedemptionBatch(
+            key=self._transactor.address,
+            nonce=transaction.nonce,
+            tickets=chosen.tickets,
+            calldata=kind,
+            transactions=(transaction,),
+        )
+        await self._store.begin_batch(batch, lease=lease)
         return batch
 
-    async def _sign(self, winners: Sequence[WinningTicket], chosen: BatchPlan) -> SignedTransaction:
-        gas_limit = chosen.gas_limit
-        if len(winners) == 1 and chosen.urgent:
-            # Alone and late: the single call is cheaper and says aloud what is wrong.
+    async def _sign(self, winners: Sequence[WinningTicket], kind: Calldata, gas_limit: int) -> SignedTransaction:
+        if kind is Calldata.SINGLE:
             arguments: Sequence[object] = redeem_arguments(winners[0])
             return await self._transactor.prepare(BROKER, "redeemWinningTicket", arguments, gas_limit=gas_limit)
         arguments = batch_arguments(winners)
         return await self._transactor.prepare(BROKER, "batchRedeemWinningTickets", arguments, gas_limit=gas_limit)
 
-    async def _submit(self, batch: RedemptionBatch) -> list[TicketOutcome]:
+    async def _submit(self, batch: RedemptionBatch, head: Head, lease: Lease) -> list[TicketOutcome]:
         """Broadcast a stored batch and settle it if that succeeds in time; otherwise it stays open."""
         tx_hash = batch.transaction.tx_hash
         try:
             await self._transactor.broadcast(batch.transaction)
         except TransactionDropped:
             logger.warning("redemption 0x%s: another transaction took its nonce", tx_hash.hex())
-            return await self._settle(batch, None)
+            return await self._settle(batch, None, head, lease)
         except ChainUnavailable as error:
             logger.warning("redemption 0x%s was not accepted yet: %s", tx_hash.hex(), error)
             return []
@@ -237,19 +254,25 @@ class RedemptionService:
         except TransactionDropped:
             logger.warning("redemption 0x%s is not mined yet", tx_hash.hex())
             return []
-        return await self._settle(batch, receipt)
+        return await self._settle(batch, receipt, head, lease)
 
     # --- evidence
 
-    async def _recover(self) -> list[TicketOutcome]:
+    async def _recover(self, head: Head, lease: Lease) -> list[TicketOutcome]:
         """Settle or send again what a former step, or a former process, left open."""
         outcomes: list[TicketOutcome] = []
-        for batch in await self._store.open_batches():
+        for stored in await self._store.batches(BatchState.OPEN):
+            batch = stored.batch
             receipt = await self._transactor.receipt(batch.transaction.tx_hash)
-            outcomes += await (self._submit(batch) if receipt is None else self._settle(batch, receipt))
+            if receipt is None:
+                outcomes += await self._submit(batch, head, lease)
+            else:
+                outcomes += await self._settle(batch, receipt, head, lease)
         return outcomes
 
-    async def _settle(self, batch: RedemptionBatch, receipt: Receipt | None) -> list[TicketOutcome]:
+    async def _settle(
+        self, batch: RedemptionBatch, receipt: Receipt | None, head: Head, lease: Lease
+    ) -> list[TicketOutcome]:
         """Close a batch. Tickets that the receipt does not prove redeemed are looked up; unused ones are held again."""
         inside = set(batch.tickets)
         tickets = [ticket for ticket in await self._store.tickets(TicketState.SENT) if ticket.hash in inside]
@@ -259,10 +282,14 @@ class RedemptionService:
             state = TicketState.USED_ELSEWHERE if is_used else TicketState.HELD
             reason = "redeemed by another transaction" if is_used else "left out by its batch"
             outcomes.append(TicketOutcome(ticket.hash, state, Wei(0), None, reason))
-        await self._store.settle_batch(batch.transaction.tx_hash, outcomes)
+        mined = None if receipt is None else receipt.tx_hash
+        block = (
+            BlockRef(head.l1_block, head.block_hash) if receipt is None else BlockRef(receipt.block, receipt.block_hash)
+        )
+        await self._store.settle_batch(batch.id, outcomes, mined=mined, block=block, lease=lease)
         return outcomes
 
-    async def _record_used(self, tickets: Sequence[StoredTicket]) -> list[TicketOutcome]:
+    async def _record_used(self, tickets: Sequence[StoredTicket], lease: Lease) -> list[TicketOutcome]:
         """Record those of `tickets`, all held, that somebody else has redeemed."""
         used = await self._chain.used_tickets([ticket.hash for ticket in tickets])
         outcomes = [
@@ -271,17 +298,17 @@ class RedemptionService:
             if is_used
         ]
         if outcomes:
-            await self._store.mark(outcomes)
+            await self._store.mark(outcomes, lease=lease)
         return outcomes
 
-    async def _expire(self, decisions: Sequence[Decision]) -> list[TicketOutcome]:
+    async def _expire(self, decisions: Sequence[Decision], lease: Lease) -> list[TicketOutcome]:
         outcomes = [
             TicketOutcome(decision.hash, TicketState.EXPIRED, Wei(0), None, decision.reason.value)
             for decision in decisions
             if decision.action is Action.EXPIRE
         ]
         if outcomes:
-            await self._store.mark(outcomes)
+            await self._store.mark(outcomes, lease=lease)
         return outcomes
 
     def _show(self, decisions: Sequence[Decision], outcomes: Sequence[TicketOutcome]) -> None:

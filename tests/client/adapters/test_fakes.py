@@ -32,7 +32,7 @@ from livepeer_client.errors import (
     Reverted,
     TransactionDropped,
 )
-from livepeer_client.facts import Log, TicketState
+from livepeer_client.facts import Log
 from livepeer_client.types import ZERO_HASH, Round
 from tests.client.adapters.stored_values import RECIPIENT, SENDER, make_winner
 
@@ -213,9 +213,3 @@ async def test_fake_media__segment_through_transcoder__probes_as_its_profile() -
         assert info.pixels == rendition.pixels
     with pytest.raises(MediaError):
         await FakeProbe().inspect(b"garbage")
-
-
-def test_ticket_states__all__are_in_the_table_of_marks() -> None:
-    from livepeer_client.adapters.ticket_states import MARKS
-
-    assert set(MARKS) == set(TicketState)

@@ -14,7 +14,7 @@ import pytest
 
 from livepeer_client.adapters.sqlite import SqliteGatewayBooks, SqliteTicketStore
 from livepeer_client.adapters.sqlite.schema import Schema
-from livepeer_client.adapters.sqlite.tickets import TICKET_SCHEMA
+from livepeer_client.adapters.sqlite.ticket_schema import TICKET_SCHEMA
 from livepeer_client.adapters.sqlite.writer import Database
 from livepeer_client.errors import InvalidInput, StoreCorrupt, StoreError
 from livepeer_client.facts import Debit, TicketState
@@ -22,6 +22,7 @@ from livepeer_client.types import MAX_UINT256
 from tests.client.adapters.killed_writer import CREDIT, FEE
 from tests.client.adapters.stored_values import (
     SENDER,
+    lease_of,
     make_batch,
     make_outcome,
     make_payment,
@@ -67,11 +68,11 @@ async def test_reopen__after_close__finds_everything(tmp_path: Path) -> None:
     async with await SqliteTicketStore.open(path) as store:
         await store.record_payment(make_payment(*winners))
         await store.record_debit(Debit(SENDER, "session", 1, 10, Fraction(1, 3)))
-        await store.begin_batch(batch)
+        await store.begin_batch(batch, lease=await lease_of(store))
         totals = await store.totals()
     async with await SqliteTicketStore.open(path) as store:
         assert await store.totals() == totals
-        assert await store.open_batches() == [batch]
+        assert [stored.batch for stored in await store.batches()] == [batch]
         assert [ticket.winner for ticket in await store.tickets()] == winners
 
 
@@ -219,9 +220,10 @@ async def test_open__read_only_while_its_owner_writes__sees_what_is_committed_an
     ):
         await owner.record_payment(make_payment(winner))
         assert [ticket.winner for ticket in await reader.tickets()] == [winner]
+        lease = await lease_of(owner)
         with pytest.raises(StoreError):
-            await reader.mark([make_outcome(winner, TicketState.EXPIRED)])
-        await owner.mark([make_outcome(winner, TicketState.PAID, 1)])
+            await reader.mark([make_outcome(winner, TicketState.EXPIRED)], lease=lease)
+        await owner.mark([make_outcome(winner, TicketState.PAID, 1)], lease=lease)
         assert (await reader.totals()).paid == 1
 
 

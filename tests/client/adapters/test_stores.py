@@ -1,53 +1,29 @@
 """What `ports.TicketStore` and `ports.GatewayBooks` promise, asked of every implementation."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
-from livepeer_client.adapters.fakes import MemoryGatewayBooks, MemoryTicketStore
-from livepeer_client.adapters.sqlite import SqliteGatewayBooks, SqliteTicketStore
-from livepeer_client.errors import InvalidInput, StoreError
+from livepeer_client.errors import StoreError
 from livepeer_client.facts import Debit, GatewayTotals, OrchestratorTotals, TicketState
+from livepeer_client.policy import ticket_states
 from livepeer_client.ports import GatewayBooks, TicketStore
 from livepeer_client.types import MAX_UINT256, MAX_WIN_PROB, Address, Wei
 from tests.client.adapters.stored_values import (
     EXPECTED_VALUE,
     RECIPIENT,
     SENDER,
+    lease_of,
     make_batch,
     make_outcome,
     make_payment,
     make_sent,
-    make_transaction,
     make_winner,
 )
+from tests.support.stores import books, store, under_test
 
-
-@pytest.fixture(params=["sqlite", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TicketStore]:
-    if request.param == "sqlite":
-        async with await SqliteTicketStore.open(tmp_path / "tickets.sqlite") as on_disk:
-            yield on_disk
-    else:
-        async with MemoryTicketStore() as in_memory:
-            yield in_memory
-
-
-@pytest.fixture(params=["sqlite", "memory"])
-async def books(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GatewayBooks]:
-    if request.param == "sqlite":
-        async with await SqliteGatewayBooks.open(tmp_path / "books.sqlite") as on_disk:
-            yield on_disk
-    else:
-        async with MemoryGatewayBooks() as in_memory:
-            yield in_memory
-
-
-async def states(store: TicketStore) -> list[TicketState]:
-    return [ticket.state for ticket in await store.tickets()]
+__all__ = ["books", "store", "under_test"]  # the fixtures
 
 
 # --- payments and debits --------------------------------------------------------------------------
@@ -84,7 +60,7 @@ async def test_record_payment__widest_values__come_back_exactly(store: TicketSto
 async def test_record_payment__winner_known_and_paid__stays_paid(store: TicketStore) -> None:
     winner = make_winner(1)
     await store.record_payment(make_payment(winner))
-    await store.mark([make_outcome(winner, TicketState.PAID, 10**15)])
+    await store.mark([make_outcome(winner, TicketState.PAID, 10**15)], lease=await lease_of(store))
     await store.record_payment(make_payment(winner))
     (ticket,) = await store.tickets()
     assert (ticket.state, ticket.paid) == (TicketState.PAID, 10**15)
@@ -107,13 +83,14 @@ async def test_totals__many_payments_and_debits__are_exact_fractions(store: Tick
 async def test_totals__with_winners__count_states_and_amounts(store: TicketStore) -> None:
     winners = [make_winner(number, face_value=1000 + number) for number in range(5)]
     await store.record_payment(make_payment(*winners))
-    await store.begin_batch(make_batch(1, winners[1]))
+    await store.begin_batch(make_batch(1, winners[1]), lease=await lease_of(store))
     await store.mark(
         [
             make_outcome(winners[2], TicketState.PAID, 1002),
             make_outcome(winners[3], TicketState.UNDERPAID, 7),
             make_outcome(winners[4], TicketState.EXPIRED),
-        ]
+        ],
+        lease=await lease_of(store),
     )
     totals = await store.totals()
     assert (totals.winners, totals.winners_face_value, totals.paid) == (5, 5010, 1009)
@@ -124,173 +101,28 @@ async def test_totals__with_winners__count_states_and_amounts(store: TicketStore
         TicketState.UNDERPAID: 1,
         TicketState.USED_ELSEWHERE: 0,
         TicketState.EXPIRED: 1,
+        TicketState.INVALID: 0,
     }
 
 
 async def test_totals__empty_store__are_zero(store: TicketStore) -> None:
     assert await store.totals() == OrchestratorTotals(
-        0, 0, Fraction(0), 0, 0, Fraction(0), 0, Wei(0), Wei(0), dict.fromkeys(TicketState, 0)
+        0, 0, Fraction(0), 0, 0, Fraction(0), 0, Wei(0), Wei(0), dict.fromkeys(ticket_states.STORED, 0)
     )
 
 
 async def test_tickets__by_state__returns_only_those(store: TicketStore) -> None:
     winners = [make_winner(number) for number in range(3)]
     await store.record_payment(make_payment(*winners))
-    await store.mark([make_outcome(winners[1], TicketState.EXPIRED, reason="validity over")])
+    await store.mark(
+        [make_outcome(winners[1], TicketState.EXPIRED, reason="validity over")], lease=await lease_of(store)
+    )
     held = await store.tickets(TicketState.HELD)
     assert [ticket.winner for ticket in held] == [winners[0], winners[2]]
     assert [t.reason for t in await store.tickets(TicketState.EXPIRED, TicketState.PAID)] == ["validity over"]
 
 
-# --- batches --------------------------------------------------------------------------------------
-
-
-async def test_begin_batch__held_tickets__stores_the_transaction_and_marks_them_sent(store: TicketStore) -> None:
-    winners = [make_winner(number) for number in range(3)]
-    await store.record_payment(make_payment(*winners))
-    batch = make_batch(1, winners[2], winners[0])
-    await store.begin_batch(batch)
-    assert await store.open_batches() == [batch]
-    assert await states(store) == [TicketState.SENT, TicketState.HELD, TicketState.SENT]
-    assert (await store.tickets(TicketState.SENT))[0].tx_hash == batch.transaction.tx_hash
-
-
-async def test_begin_batch__ticket_in_an_open_batch__is_refused_whole(store: TicketStore) -> None:
-    winners = [make_winner(number) for number in range(2)]
-    await store.record_payment(make_payment(*winners))
-    first = make_batch(1, winners[0])
-    await store.begin_batch(first)
-    with pytest.raises(StoreError):
-        await store.begin_batch(make_batch(2, winners[1], winners[0]))
-    assert await store.open_batches() == [first]
-    assert await states(store) == [TicketState.SENT, TicketState.HELD]
-
-
-async def test_begin_batch__unknown_or_settled_ticket__is_refused(store: TicketStore) -> None:
-    winner = make_winner(1)
-    with pytest.raises(StoreError):
-        await store.begin_batch(make_batch(1, winner))
-    await store.record_payment(make_payment(winner))
-    await store.mark([make_outcome(winner, TicketState.PAID, 1)])
-    with pytest.raises(StoreError):
-        await store.begin_batch(make_batch(1, winner))
-    assert await store.open_batches() == []
-
-
-async def test_begin_batch__same_transaction_twice__is_refused(store: TicketStore) -> None:
-    winners = [make_winner(number) for number in range(2)]
-    await store.record_payment(make_payment(*winners))
-    await store.begin_batch(make_batch(1, winners[0]))
-    with pytest.raises(StoreError):
-        await store.begin_batch(make_batch(1, winners[1]))
-
-
-async def test_begin_batch__empty_or_with_a_ticket_twice__is_invalid(store: TicketStore) -> None:
-    winner = make_winner(1)
-    await store.record_payment(make_payment(winner))
-    with pytest.raises(InvalidInput):
-        await store.begin_batch(make_batch(1))
-    with pytest.raises(InvalidInput):
-        await store.begin_batch(make_batch(1, winner, winner))
-
-
-async def test_settle_batch__with_evidence__records_it_and_holds_the_rest(store: TicketStore) -> None:
-    winners = [make_winner(number) for number in range(4)]
-    await store.record_payment(make_payment(*winners))
-    batch = make_batch(1, *winners)
-    await store.begin_batch(batch)
-    tx_hash = batch.transaction.tx_hash
-    await store.settle_batch(
-        tx_hash,
-        [
-            make_outcome(winners[0], TicketState.PAID, 10**15, tx_hash),
-            make_outcome(winners[1], TicketState.UNDERPAID, 5, tx_hash, "reserve empty"),
-            make_outcome(winners[2], TicketState.USED_ELSEWHERE, reason="usedTickets"),
-        ],
-    )
-    tickets = await store.tickets()
-    assert await store.open_batches() == []
-    assert [(t.state, t.paid, t.tx_hash) for t in tickets] == [
-        (TicketState.PAID, 10**15, tx_hash),
-        (TicketState.UNDERPAID, 5, tx_hash),
-        (TicketState.USED_ELSEWHERE, 0, None),
-        (TicketState.HELD, 0, None),
-    ]
-    assert tickets[1].reason == "reserve empty"
-
-
-async def test_settle_batch__twice__does_not_touch_a_ticket_in_its_next_batch(store: TicketStore) -> None:
-    winner = make_winner(1)
-    await store.record_payment(make_payment(winner))
-    first, second = make_batch(1, winner), make_batch(2, winner)
-    await store.begin_batch(first)
-    await store.settle_batch(first.transaction.tx_hash, [])
-    await store.begin_batch(second)
-    await store.settle_batch(first.transaction.tx_hash, [])
-    assert await states(store) == [TicketState.SENT]
-    assert await store.open_batches() == [second]
-
-
-async def test_settle_batch__unknown_batch_or_ticket_outside_it__is_refused(store: TicketStore) -> None:
-    winners = [make_winner(number) for number in range(2)]
-    await store.record_payment(make_payment(*winners))
-    batch = make_batch(1, winners[0])
-    await store.begin_batch(batch)
-    with pytest.raises(StoreError):
-        await store.settle_batch(make_transaction(9).tx_hash, [])
-    with pytest.raises(StoreError):
-        await store.settle_batch(batch.transaction.tx_hash, [make_outcome(winners[1], TicketState.PAID, 1)])
-    assert await store.open_batches() == [batch]
-
-
-# --- evidence outside batches ---------------------------------------------------------------------
-
-
-async def test_mark__same_evidence_twice__changes_nothing(store: TicketStore) -> None:
-    winner = make_winner(1)
-    await store.record_payment(make_payment(winner))
-    for _ in range(2):
-        await store.mark([make_outcome(winner, TicketState.EXPIRED, reason="validity over")])
-    assert await states(store) == [TicketState.EXPIRED]
-
-
-async def test_mark__used_elsewhere_then_found_paid__is_paid(store: TicketStore) -> None:
-    winner = make_winner(1)
-    await store.record_payment(make_payment(winner))
-    await store.mark([make_outcome(winner, TicketState.USED_ELSEWHERE)])
-    await store.mark([make_outcome(winner, TicketState.PAID, 5)])
-    assert await states(store) == [TicketState.PAID]
-
-
-@pytest.mark.parametrize("wrong", [TicketState.HELD, TicketState.EXPIRED, TicketState.USED_ELSEWHERE])
-async def test_mark__against_a_final_state__is_refused_with_everything_beside_it(
-    store: TicketStore, wrong: TicketState
-) -> None:
-    winners = [make_winner(number) for number in range(2)]
-    await store.record_payment(make_payment(*winners))
-    await store.mark([make_outcome(winners[1], TicketState.PAID, 5)])
-    with pytest.raises(StoreError):
-        await store.mark([make_outcome(winners[0], TicketState.EXPIRED), make_outcome(winners[1], wrong)])
-    assert await states(store) == [TicketState.HELD, TicketState.PAID]
-
-
-async def test_mark__ticket_in_an_open_batch_or_unknown__is_refused(store: TicketStore) -> None:
-    winner = make_winner(1)
-    with pytest.raises(StoreError):
-        await store.mark([make_outcome(winner, TicketState.EXPIRED)])
-    await store.record_payment(make_payment(winner))
-    await store.begin_batch(make_batch(1, winner))
-    with pytest.raises(StoreError):
-        await store.mark([make_outcome(winner, TicketState.EXPIRED)])
-
-
-async def test_mark__as_sent_or_twice_in_one_call__is_invalid(store: TicketStore) -> None:
-    winner = make_winner(1)
-    await store.record_payment(make_payment(winner))
-    with pytest.raises(InvalidInput):
-        await store.mark([make_outcome(winner, TicketState.SENT)])
-    with pytest.raises(InvalidInput):
-        await store.mark([make_outcome(winner, TicketState.PAID, 1), make_outcome(winner, TicketState.EXPIRED)])
+# --- the end --------------------------------------------------------------------------------------
 
 
 async def test_any_method__after_close__is_refused(store: TicketStore) -> None:

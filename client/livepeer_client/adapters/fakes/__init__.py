@@ -4,12 +4,13 @@ Each keeps the promises of its port; the stores pass the same contract tests as 
 attributes to be set, failures are injected as exceptions, and nothing sleeps, listens or writes.
 """
 
+from livepeer_client.adapters.fakes.books import MemoryGatewayBooks
 from livepeer_client.adapters.fakes.chain import FakeChain
 from livepeer_client.adapters.fakes.clock import ManualClock
 from livepeer_client.adapters.fakes.journal import MemoryTransactionJournal
 from livepeer_client.adapters.fakes.media import FakeProbe, FakeSegments, FakeTranscoder, fake_segment
 from livepeer_client.adapters.fakes.peers import FakeOrchestratorProbe, FakeSubmission, FakeTransport
-from livepeer_client.adapters.fakes.stores import MemoryGatewayBooks, MemoryTicketStore
+from livepeer_client.adapters.fakes.stores import MemoryTicketStore
 from livepeer_client.adapters.fakes.transactor import FakeCall, FakeTransactor
 
 __all__ = [

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Self
 
-from livepeer_client.adapters.sqlite.columns import fraction, from_fraction
+from livepeer_client.adapters.sql.columns import fraction, from_fraction
 from livepeer_client.adapters.sqlite.schema import Schema
 from livepeer_client.adapters.sqlite.writer import Database
 from livepeer_client.errors import StoreError

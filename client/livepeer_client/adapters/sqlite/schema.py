@@ -4,9 +4,10 @@ Every kind of store has an application id and a list of migrations; the file's `
 """
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from livepeer_client.errors import StoreCorrupt, StoreError
 
@@ -15,13 +16,17 @@ _OLDEST_SQLITE: Final = (3, 37, 0)
 _CORRUPT: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
+Migration: TypeAlias = str | tuple[str, Callable[[sqlite3.Connection], None]]
+"""SQL, and what SQL cannot say after it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """A kind of store: its name, its SQLite application id, and its migrations, oldest first, never edited."""
 
     name: str
     application_id: int
-    migrations: tuple[str, ...]
+    migrations: tuple[Migration, ...]
 
 
 def translate(error: sqlite3.Error, path: Path) -> StoreError:
@@ -36,9 +41,11 @@ def translate(error: sqlite3.Error, path: Path) -> StoreError:
 
 
 def open_connection(
-    path: Path, schema: Schema, *, read_only: bool
+    path: Path, schema: Schema, *, read_only: bool, now: Callable[[], float]
 ) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
     """The connection, and for a writer the lock that keeps every other writer out until it is closed.
+
+    SQL sees `now`, Unix seconds, as the function `now_s()`.
 
     :raises StoreError: missing, of another kind, newer than this library, or open elsewhere.
     :raises StoreCorrupt: the file cannot be trusted.
@@ -51,7 +58,7 @@ def open_connection(
     connection = None
     try:
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA foreign_keys=ON")
+        connection.create_function("now_s", 0, now)
         if read_only:
             connection.execute("PRAGMA query_only=ON")
         _check(connection, path)
@@ -61,6 +68,8 @@ def open_connection(
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             _migrate(connection, schema, version)
+            # Not before: a migration may replace a table that others refer to.
+            connection.execute("PRAGMA foreign_keys=ON")
         elif version < len(schema.migrations):
             raise StoreError(f"{path} has schema {version}, needs {len(schema.migrations)}: open it once for writing")
     except (sqlite3.Error, StoreError) as error:
@@ -131,7 +140,12 @@ def _version(connection: sqlite3.Connection, path: Path, schema: Schema) -> int:
 def _migrate(connection: sqlite3.Connection, schema: Schema, version: int) -> None:
     for number in range(version, len(schema.migrations)):
         # One transaction each, with the number that says so: a migration is there completely or not at all.
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{schema.migrations[number]}\n"
-            f"PRAGMA application_id={schema.application_id};\nPRAGMA user_version={number + 1};\nCOMMIT;"
-        )
+        migration = schema.migrations[number]
+        script, then = migration if isinstance(migration, tuple) else (migration, None)
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}")
+        if then is not None:
+            then(connection)
+        # One by one: executescript would commit first.
+        connection.execute(f"PRAGMA application_id={schema.application_id}")
+        connection.execute(f"PRAGMA user_version={number + 1}")
+        connection.execute("COMMIT")

@@ -15,12 +15,26 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Self, TypeVar
 
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.sql.plan import Plan
 from livepeer_client.adapters.sqlite.schema import Schema, open_connection, translate
 from livepeer_client.errors import InvalidInput, LivepeerError, StoreError
+from livepeer_client.ports import Clock
 
 T = TypeVar("T")
 GROUP_LIMIT: Final = 512
 """Jobs in one transaction."""
+
+
+def run_plan(connection: sqlite3.Connection, plan: Plan[T]) -> T:
+    """Run a plan's statements on `connection`, inside whatever transaction is open."""
+    try:
+        statement = next(plan)
+        while True:
+            statement = plan.send(connection.execute(statement.sql, statement.args).fetchall())
+    except StopIteration as done:
+        result: T = done.value
+        return result
 
 
 @dataclass(slots=True)
@@ -35,8 +49,11 @@ class _Job:
 class Database:
     """A SQLite file with its writer thread. Open it with `await Database.open(...)`; close it, or use `async with`."""
 
-    def __init__(self, path: Path, schema: Schema, *, read_only: bool, on_commit: Callable[[int], None] | None) -> None:
+    def __init__(
+        self, path: Path, schema: Schema, *, read_only: bool, clock: Clock, on_commit: Callable[[int], None] | None
+    ) -> None:
         self.path = path
+        self._clock = clock
         self._schema = schema
         self._read_only = read_only
         self._on_commit = on_commit
@@ -52,9 +69,12 @@ class Database:
         schema: Schema,
         *,
         read_only: bool = False,
+        clock: Clock | None = None,
         on_commit: Callable[[int], None] | None = None,
     ) -> Self:
         """Open or create the file and bring it to the newest schema.
+
+        `clock` is the one that rows are dated and leases expire by.
 
         `read_only` looks at an existing file while its owner may be running; without it the file is ours alone until
         closed. `on_commit` is told, in the writer thread, how many jobs each commit made durable.
@@ -62,7 +82,7 @@ class Database:
         :raises StoreError: not such a store, written by a newer version, or open elsewhere.
         :raises StoreCorrupt: the file cannot be trusted.
         """
-        database = cls(Path(path), schema, read_only=read_only, on_commit=on_commit)
+        database = cls(Path(path), schema, read_only=read_only, clock=clock or SystemClock(), on_commit=on_commit)
         loop = asyncio.get_running_loop()
         opened: asyncio.Future[Any] = loop.create_future()
         # A daemon, so that a store somebody forgot to close cannot keep the process alive: nothing unacknowledged
@@ -103,6 +123,12 @@ class Database:
         result: T = await job.future
         return result
 
+    async def write(self, plan: Callable[[], Plan[T]]) -> T:
+        """`run` for a plan of statements."""
+        return await self.run(lambda connection: run_plan(connection, plan()))
+
+    read = write
+
     async def close(self) -> None:
         """Finish what was handed in, then close the file. Closing twice is harmless."""
         if self._closing is None:
@@ -115,7 +141,7 @@ class Database:
 
     def _serve(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[Any]) -> None:
         try:
-            connection, lock = open_connection(self.path, self._schema, read_only=self._read_only)
+            connection, lock = open_connection(self.path, self._schema, read_only=self._read_only, now=self._clock.time)
         except LivepeerError as error:
             self._answer(loop, [(opened, None, error)])
             return

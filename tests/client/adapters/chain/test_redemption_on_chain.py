@@ -116,12 +116,12 @@ async def test_redemption__displaced_by_another_transaction_of_the_key__is_sent_
 
     with pytest.raises(Killed):
         await RedemptionService(stage.suite, Dying(stage.suite, ALICE.key), store, ManualClock(), POLICY).step()
-    (batch,) = await store.open_batches()
+    (batch,) = await store.batches()
     await wallet.send("TicketBroker", "fundDeposit", [], value=Wei(1))
     await redeemer(stage, store).step()
     (ticket,) = await store.tickets()
     assert ticket.state is TicketState.PAID
-    assert ticket.tx_hash not in (None, batch.transaction.tx_hash, Hash32(bytes(32)))
+    assert ticket.tx_hash not in (None, batch.batch.transaction.tx_hash, Hash32(bytes(32)))
 
 
 async def test_rounds_and_reward__over_a_round_boundary__open_it_and_mint_once(stage: Stage) -> None:
