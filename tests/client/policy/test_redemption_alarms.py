@@ -111,7 +111,7 @@ def test_failed_simulation__without_a_block_hash__is_for_good_once_the_round_is_
 
 
 def receipt(*logs: Log, gas_used: int = 10**6) -> Receipt:
-    return Receipt(Hash32(bytes(32)), True, BlockNumber(1), gas_used, Wei(1), logs)
+    return Receipt(Hash32(bytes(32)), True, BlockNumber(1), gas_used, Wei(1), logs, Hash32(bytes(32)))
 
 
 def claimed_log(amount: int) -> Log:
