@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from scripts._deployment.checks import Expectation, Fact
 from scripts._deployment.journal import Header, Journal
 from scripts._deployment.run import Run
 from scripts._deployment.site import NO_COMMIT, Sender, Site
@@ -29,7 +30,7 @@ from scripts._deployment.steps import (
     Unpause,
     contract_id,
 )
-from scripts._params import Params
+from scripts._params import Params, Profile
 
 if TYPE_CHECKING:
     from ape.api import AccountAPI
@@ -135,6 +136,29 @@ def target(name: str) -> list[Step]:
         Create(name=f"{name}Target", contract=name, arguments=(At(CONTROLLER),)),
         Register(name=f"{name}Target"),
     ]
+
+
+def expectation(
+    params: Params, *, profile: Profile, deployer: str, owner: str | None, paused: bool, block: int
+) -> Expectation:
+    """What the verification should find after the steps above."""
+    return Expectation(
+        profile=profile,
+        steps=construction(params),
+        facts=[
+            Fact(contract="Minter", getter="inflationChange", expected=params.inflation_change_ppb),
+            Fact(contract="Minter", getter="targetBondingRate", expected=params.target_bonding_rate_ppb),
+            # Without a treasury nothing is cut.
+            Fact(contract="BondingManager", getter="treasuryRewardCutRate", expected=0),
+            Fact(contract="BondingManager", getter="nextRoundTreasuryRewardCutRate", expected=0),
+            Fact(contract="BondingManager", getter="treasuryBalanceCeiling", expected=0),
+        ],
+        owner=owner or deployer,
+        paused=paused,
+        block=block,
+        inflation_ppb=params.inflation_ppb,
+        inflation_change_ppb=params.inflation_change_ppb,
+    )
 
 
 # --- handles --------------------------------------------------------------------------------------

@@ -113,10 +113,9 @@ def steps_of(header: Header, journal: Journal, amounts: dict[str, int], *, start
 
 
 def say(step: Step, state: State, record: Record | None) -> None:
-    if record and record.done:
-        click.echo(f"  {step.key:<60} {record.gas_used or 0:>10,} gas  {record.address or ''}", err=True)
-    else:
-        click.echo(f"  {step.key:<60} {state.value:>14}", err=True)
+    """A line for each step."""
+    gas = f"{record.gas_used:>12,} gas" if state is State.SENT and record and record.gas_used else ""
+    click.echo(f"  {step.key:<60} {state.value:>6} {gas:>16}  {(record and record.address) or ''}".rstrip(), err=True)
 
 
 def dry_run(run: Run, steps: Sequence[Step], gas: dict[str, int]) -> None:

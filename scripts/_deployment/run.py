@@ -30,6 +30,8 @@ class State(Enum):
 
     MADE = "made"
     TO_DO = "to do"
+    # Made by this run.
+    SENT = "sent"
 
 
 Report = Callable[[Step, State, Record | None], None]
@@ -103,9 +105,11 @@ class Run:
         """
         self.settle(steps)
         for step in steps:
-            if self.state(step) is State.TO_DO:
+            state = self.state(step)
+            if state is State.TO_DO:
                 self._make(step)
-            self.report(step, State.MADE, self.journal.records.get(step.key))
+                state = State.SENT
+            self.report(step, state, self.journal.records.get(step.key))
 
     def state(self, step: Step) -> State:
         """Whether a step is made. Needs `settle` first.

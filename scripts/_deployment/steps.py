@@ -6,6 +6,7 @@ The same facts decide whether a step is skipped and are what the verification pr
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,10 @@ class Step(ABC):
     def checks(self, site: Site) -> list[Check]:
         """Facts that hold once the step is made."""
 
+    def parts(self) -> list[Callable[[Site], list[Check]]]:
+        """The facts in groups, so that one for which the chain has no answer does not hide the others."""
+        return [self.checks]
+
     @abstractmethod
     def transaction(self, site: Site) -> TransactionAPI: ...
 
@@ -124,7 +129,17 @@ class Create(Step):
         return Check(f"{self.name} code", digest(expected), digest(found))
 
     def checks(self, site: Site) -> list[Check]:
-        facts = [self.code_check(site, site.addresses[self.name])]
+        return [*self.code(site), *self.wiring(site)]
+
+    def parts(self) -> list[Callable[[Site], list[Check]]]:
+        return [self.code, self.wiring]
+
+    def code(self, site: Site) -> list[Check]:
+        return [self.code_check(site, site.addresses[self.name])]
+
+    def wiring(self, site: Site) -> list[Check]:
+        """What the constructor was told."""
+        facts = []
         if self.obeys_controller:
             facts.append(
                 Check(f"{self.name}.controller", site.addresses[CONTROLLER], str(site.read(self.name, "controller")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +99,28 @@ class Deployer:
         return handles(self.site, LOCAL, journal.header.block)
 
 
+def new_deployer(project: Any, chain: Any, accounts: Any, folder: Path) -> Deployer:
+    amounts = {str(accounts[1].address): 5 * LPT, str(accounts[2].address): 7 * LPT}
+    return Deployer(project, accounts[10], chain, folder / "journal.json", amounts)
+
+
 @pytest.fixture
 def deployer(project: Any, chain: Any, accounts: Any, tmp_path: Path) -> Deployer:
     """Nothing is deployed yet; two accounts shall get LPT."""
-    amounts = {str(accounts[1].address): 5 * LPT, str(accounts[2].address): 7 * LPT}
-    return Deployer(project, accounts[10], chain, tmp_path / "journal.json", amounts)
+    return new_deployer(project, chain, accounts, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(project: Any, chain: Any, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Deployer:
+    """For the `deployed` fixture only: tests must not write to its journal."""
+    deployer = new_deployer(project, chain, accounts, tmp_path_factory.mktemp("finished"))
+    deployer.run()
+    return deployer
 
 
 @pytest.fixture
-def deployed(deployer: Deployer) -> Deployer:
-    deployer.run()
-    return deployer
+def deployed(finished: Deployer, tmp_path: Path) -> Deployer:
+    """A protocol that runs, with the journal of its deployment."""
+    path = tmp_path / "journal.json"
+    path.write_text(finished.path.read_text())
+    return replace(finished, path=path, sites=list(finished.sites))
