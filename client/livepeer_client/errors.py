@@ -15,6 +15,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 ├── QuoteRefused                 a recipient cannot quote (reason, figures)
 ├── PaymentRefused               a recipient cannot take any payment now (reason, figures)
 ├── InsufficientBalance          credit below what the work needs (figures)
+├── SpendLimitReached            signing more would exceed what a session may cost (figures)
 ├── PriceUnavailable             a price in another currency cannot be told now (reason, figures; retryable)
 ├── ChainError
 │   ├── Reverted                 the contract said no (reason)
@@ -191,6 +192,16 @@ class InsufficientBalance(LivepeerError):
         self.balance = balance
         self.required = required
         super().__init__(f"Insufficient balance: have {_plain(balance)} wei, need {_plain(required)} wei")
+
+
+class SpendLimitReached(LivepeerError):
+    """A session has had all the tickets signed that it may cost. Figures in wei and units."""
+
+    def __init__(self, *, signed: object, limit: object, units: object) -> None:
+        self.signed = signed
+        self.limit = limit
+        self.units = units
+        super().__init__(f"spend limit of the session: {_plain(signed)} wei for {units} units, at most {_plain(limit)}")
 
 
 class PriceUnavailable(LivepeerError):
