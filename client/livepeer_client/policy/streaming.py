@@ -57,7 +57,7 @@ _RATES: Final = {Unit.SECOND: 1, Unit.PIXEL_720P: PIXELS_PER_S, Unit.JOB: 0}
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """What was billed so far: `rate` units per second, up to the moment `billed_until_s`, exact seconds of any clock."""
+    """What was billed so far: `rate` units per second, up to `billed_until_s`, exact seconds of any clock."""
 
     rate: int
     billed_until_s: Fraction
