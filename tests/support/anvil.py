@@ -23,6 +23,8 @@ from livepeer_client.errors import ChainUnavailable
 from livepeer_client.types import MAX_WIN_PROB, Address, BlockNumber, Round, Wei
 from tests.support.artifacts import PROXIED, ROOT, SUITE, compile_all
 
+# A broker with the deployed network's rules, for tests only.
+PARTIAL_BROKER = "PartialTicketBroker"
 ROUND_LENGTH = 20
 ETH = 10**18
 LPT = 10**18
@@ -37,15 +39,16 @@ def free_port() -> int:
 
 def compile_suite(cache: Path) -> dict[str, str]:
     """Creation bytecode by contract, as hex. Compiled once per state of the sources."""
-    return {name: "0x" + artifact.bytecode.hex() for name, artifact in compile_all(SUITE, cache).items()}
+    names = (*SUITE, f"mocks/{PARTIAL_BROKER}")
+    return {name: "0x" + artifact.bytecode.hex() for name, artifact in compile_all(names, cache).items()}
 
 
 @contextlib.contextmanager
-def anvil() -> Iterator[str]:
+def anvil(*options: str) -> Iterator[str]:
     """A node of our own on a free port; yields its URL."""
     port = free_port()
     with subprocess.Popen(
-        [str(ROOT / "scripts" / "bin" / "anvil"), "--port", str(port), "--silent"], stdout=subprocess.DEVNULL
+        [str(ROOT / "scripts" / "bin" / "anvil"), "--port", str(port), "--silent", *options], stdout=subprocess.DEVNULL
     ) as process:
         try:
             yield f"http://127.0.0.1:{port}"
@@ -84,8 +87,10 @@ class Deployer:
         return receipt
 
 
-async def deploy(rpc: JsonRpc, bytecode: dict[str, str]) -> Addresses:
-    """The suite, wired and unpaused, in its first round, which is initialised."""
+async def deploy(
+    rpc: JsonRpc, bytecode: dict[str, str], *, round_blocks: int = ROUND_LENGTH, broker: str = "TicketBroker"
+) -> Addresses:
+    """The suite, wired and unpaused. `broker` names the code that stands behind the TicketBroker's proxy."""
     account = (await rpc.call("eth_accounts"))[0]
     deployer = Deployer(rpc, account)
     controller = await deployer.create(bytecode["Controller"])
@@ -100,7 +105,8 @@ async def deploy(rpc: JsonRpc, bytecode: dict[str, str]) -> Addresses:
     contracts["LivepeerToken"] = await deployer.create(bytecode["LivepeerToken"])
     contracts["L2LPTDataCache"] = await deployer.create(bytecode["L2LPTDataCache"])
     for name in PROXIED:
-        target = await deployer.create(bytecode[name], ["address"], [controller])
+        code = bytecode[broker if name == "TicketBroker" else name]
+        target = await deployer.create(code, ["address"], [controller])
         await register(f"{name}Target", target)
         contracts[name] = await deployer.create(
             bytecode["ManagerProxy"], ["address", "bytes32"], [controller, contract_id(f"{name}Target")]
@@ -114,7 +120,7 @@ async def deploy(rpc: JsonRpc, bytecode: dict[str, str]) -> Addresses:
 
     await configure("BondingManager", "setUnbondingPeriod", 1)
     await configure("BondingManager", "setNumActiveTranscoders", 10)
-    await configure("RoundsManager", "setRoundLength", ROUND_LENGTH)
+    await configure("RoundsManager", "setRoundLength", round_blocks)
     await configure("RoundsManager", "setRoundLockAmount", 100_000)
     await configure("TicketBroker", "setUnlockPeriod", 2)
     await configure("TicketBroker", "setTicketValidityPeriod", 2)

@@ -7,23 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import (
     Action,
-    DayOfPrices,
     Decision,
     Reason,
     RedemptionPolicy,
     accepted_share,
+    is_cheap,
     plan,
 )
 from livepeer_client.types import Wei
 from tests.support.redemption import FACE_VALUE, GAS_PRICE, ROUND, ROUND_LENGTH, SENDER, START, make_facts, make_stored
 
 POLICY = RedemptionPolicy()
-# A day in which nine of ten prices were lower than the present one.
-DEAR = tuple(Wei(GAS_PRICE * tenths // 10) for tenths in range(2, 11))
-# Two of ten were.
-CHEAP = tuple(Wei(GAS_PRICE * tenths // 10) for tenths in range(9, 19))
+
+
+def day(*prices: int) -> GasPrices:
+    return GasPrices(tuple(Wei(price) for price in sorted(prices)), 86_400.0)
+
+
+# A day in which all other prices were lower than the present one.
+DEAR = day(*(GAS_PRICE * tenths // 10 for tenths in range(2, 11)))
+# One of ten was.
+CHEAP = day(*(GAS_PRICE * tenths // 10 for tenths in range(9, 19)))
 
 
 def decide(*, policy: RedemptionPolicy = POLICY, ticket: Any = None, **facts: Any) -> Decision:
@@ -34,23 +41,13 @@ def decide(*, policy: RedemptionPolicy = POLICY, ticket: Any = None, **facts: An
 # --- the day's prices -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("share", "price"), [(Fraction(1, 10), 1), (Fraction(1, 5), 2), (Fraction(1, 2), 5), (Fraction(1), 10)]
-)
-def test_quantile__of_ten_prices__is_the_lowest_that_so_many_do_not_exceed(share: Fraction, price: int) -> None:
-    assert DayOfPrices([Wei(price) for price in (7, 3, 10, 1, 5, 9, 2, 8, 4, 6)]).quantile(share) == price
+def test_is_cheap__without_prices__is_true() -> None:
+    assert is_cheap(10**30, Fraction(1, 5), day())
 
 
-@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=50), st.fractions(Fraction(1, 100), 1))
-def test_quantile__of_any_day__is_not_exceeded_by_that_share(prices: list[int], share: Fraction) -> None:
-    found = DayOfPrices([Wei(price) for price in prices]).quantile(share)
-    assert found is not None
-    assert sum(price <= found for price in prices) >= share * len(prices)
-    assert sum(price < found for price in prices) < share * len(prices)
-
-
-def test_within__without_prices__is_true() -> None:
-    assert DayOfPrices([]).within(10**30, Fraction(1, 5))
+def test_is_cheap__at_and_above_the_quantile__tells_them_apart() -> None:
+    assert is_cheap(2, Fraction(1, 5), day(*range(1, 11)))
+    assert not is_cheap(3, Fraction(1, 5), day(*range(1, 11)))
 
 
 @pytest.mark.parametrize(("slack", "share"), [(1, Fraction(1, 5)), (Fraction(1, 2), Fraction(3, 5)), (0, 1)])
@@ -74,7 +71,7 @@ def test_plan__gas_as_cheap_as_the_lowest_fifth__redeems() -> None:
 
 
 def test_plan__without_a_day_of_prices__does_not_wait() -> None:
-    assert decide(prices=()).action is Action.REDEEM
+    assert decide(prices=day()).action is Action.REDEEM
 
 
 def test_plan__gas_dear_and_the_slack_spent__redeems() -> None:
@@ -82,7 +79,7 @@ def test_plan__gas_dear_and_the_slack_spent__redeems() -> None:
 
 
 def test_plan__as_the_deadline_nears__accepts_ever_dearer_gas() -> None:
-    price_of_day = [Wei(GAS_PRICE * tenths // 10) for tenths in range(2, 22)]
+    price_of_day = day(*(GAS_PRICE * tenths // 10 for tenths in range(2, 22)))
     accepted = [decide(prices=price_of_day, block=START + block).action is Action.REDEEM for block in range(3, 88)]
     assert accepted == sorted(accepted)
     assert not accepted[0]
@@ -103,7 +100,7 @@ def test_plan__gas_dear_and_funds_short_of_the_senders_open_tickets__does_not_wa
 
 def test_plan__a_full_batch_at_the_median__goes_at_once() -> None:
     tickets = [make_stored(nonce) for nonce in range(3)]
-    median = (GAS_PRICE - 2, GAS_PRICE - 1, GAS_PRICE, GAS_PRICE + 1, GAS_PRICE + 2)
+    median = day(GAS_PRICE - 2, GAS_PRICE - 1, GAS_PRICE, GAS_PRICE + 1, GAS_PRICE + 2)
     policy = RedemptionPolicy(batch_max=3)
     planned = plan(tickets, make_facts(prices=median), policy)
     assert [decision.action for decision in planned.decisions] == [Action.REDEEM] * 3

@@ -3,17 +3,18 @@
 import asyncio
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTicketStore
-from livepeer_client.errors import ChainUnavailable, TransactionDropped
-from livepeer_client.facts import SignedTransaction, TicketState
+from livepeer_client.adapters.fakes.chain import FINALIZED_DEPTH
+from livepeer_client.errors import ChainUnavailable
+from livepeer_client.facts import Fees, TicketState
 from livepeer_client.policy.redemption import Action, Reason, RedemptionPolicy, batch_gas_limit, gas_bound
 from livepeer_client.services.redemption import RedemptionService
-from livepeer_client.types import Address, BlockNumber, Hash32, Wei
+from livepeer_client.types import BlockNumber, Hash32, Wei
 from tests.support.redemption import (
     ACTIVE,
     FACE_VALUE,
@@ -55,6 +56,8 @@ class Fused:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
+        if name == "at":
+            return lambda block: Fused(found(block), self._fuse)
         if not inspect.iscoroutinefunction(found):
             return found
 
@@ -68,21 +71,17 @@ class Fused:
 
 
 class Transactor(FakeTransactor):
-    """Knows transactions that another one with their nonce has displaced."""
-
-    def __init__(self, address: Address, chain: FakeChain, effect: Broker) -> None:
-        super().__init__(address, chain, effect)
-        self.displaced: set[Hash32] = set()
+    """One whose key sends other transactions too."""
 
     def displace(self, tx_hash: Hash32) -> None:
         """Another transaction of the key is mined with this one's nonce."""
-        self.displaced.add(tx_hash)
         self._pending.remove(tx_hash)
-
-    async def broadcast(self, transaction: SignedTransaction) -> None:
-        if transaction.tx_hash in self.displaced:
-            raise TransactionDropped(transaction.tx_hash, 0.0)
-        await super().broadcast(transaction)
+        effect, self.effect = self.effect, None
+        other = self._sign(replace(self._calls[tx_hash], function="somethingElse", fees=Fees(Wei(10**12), Wei(1))))
+        self.chain.mine()
+        self._receipts[other.tx_hash] = self._mine(self._calls[other.tx_hash])
+        self.prepared.pop()
+        self.effect = effect
 
 
 @dataclass
@@ -104,7 +103,7 @@ class World:
     def start(self, policy: RedemptionPolicy = POLICY, fuse: Fuse | None = None) -> RedemptionService:
         fuse = fuse or Fuse()
         ports = [Fused(port, fuse) for port in (self.chain, self.transactor, self.store)]
-        return RedemptionService(*ports, self.clock, policy, settle_timeout_s=1)
+        return RedemptionService(*ports, self.clock, policy)
 
     async def hold(self, *nonces: int, **changes: Any) -> list[Hash32]:
         winners = [make_winner(nonce, **changes) for nonce in nonces]
@@ -132,7 +131,7 @@ async def test_step__with_ready_winners__redeems_them_in_one_batch(world: World)
     (call,) = world.transactor.prepared
     assert (call.contract, call.function) == ("TicketBroker", "batchRedeemWinningTickets")
     assert call.gas_limit == batch_gas_limit([gas_bound(world.transactor.redeem_gas)] * 3, POLICY)
-    assert report.sent == call.tx_hash
+    assert report.sent == (call.tx_hash,)
     assert [decision.action for decision in report.decisions] == [Action.REDEEM] * 3
     assert {outcome.tx_hash for outcome in report.outcomes} == {call.tx_hash}
 
@@ -151,14 +150,18 @@ async def test_step__with_params_not_expired__waits_for_them(world: World) -> No
     service = world.start()
     assert (await service.step()).decisions[0].reason is Reason.PARAMS_VALID
     world.chain.mine(5)
-    assert (await service.step()).sent is not None
+    assert len((await service.step()).sent) == 1
 
 
-async def test_step__after_the_validity__records_expiry(world: World) -> None:
+async def test_step__after_the_validity__records_expiry_once_that_is_final(world: World) -> None:
     (ticket,) = await world.hold(1)
     world.chain.mine_to_next_round()
     world.chain.mine_to_next_round()
-    await world.start().step()
+    service = world.start()
+    assert [decision.action for decision in (await service.step()).decisions] == [Action.EXPIRE]
+    assert await world.states() == {ticket: (TicketState.HELD, 0)}
+    world.chain.mine(FINALIZED_DEPTH)
+    await service.step()
     assert await world.states() == {ticket: (TicketState.EXPIRED, 0)}
     assert world.transactor.prepared == []
 
@@ -166,13 +169,17 @@ async def test_step__after_the_validity__records_expiry(world: World) -> None:
 async def test_step__a_ticket_redeemed_by_somebody_else__is_recorded_as_such(world: World) -> None:
     mine, theirs = await world.hold(1, 2)
     world.chain.used.add(theirs)
-    await world.start().step()
+    service = world.start()
+    report = await service.step()
+    assert {decision.hash: decision.reason for decision in report.decisions}[theirs] is Reason.USED
+    assert await world.states() == {mine: (TicketState.PAID, FACE_VALUE), theirs: (TicketState.HELD, 0)}
+    world.chain.mine(FINALIZED_DEPTH)
+    await service.step()
     assert await world.states() == {mine: (TicketState.PAID, FACE_VALUE), theirs: (TicketState.USED_ELSEWHERE, 0)}
 
 
-async def test_step__a_lone_urgent_ticket__takes_the_single_call(world: World) -> None:
+async def test_step__a_lone_ticket__takes_the_single_call(world: World) -> None:
     (ticket,) = await world.hold(1)
-    world.chain.senders[SENDER] = make_info(10**18, withdraw_round=101)
     await world.start().step()
     assert world.transactor.prepared[0].function == "redeemWinningTicket"
     assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
@@ -180,7 +187,7 @@ async def test_step__a_lone_urgent_ticket__takes_the_single_call(world: World) -
 
 async def test_step__more_winners_than_a_batch_holds__redeems_the_rest_later(world: World) -> None:
     await world.hold(*range(5))
-    service = world.start(RedemptionPolicy(batch_max=3))
+    service = world.start(RedemptionPolicy(batch_max=3, max_open=1))
     for _ in range(2):
         await service.step()
         world.chain.mine()
@@ -229,12 +236,16 @@ async def test_step__a_refusal_that_passes__is_tried_again_at_the_next_block(wor
 async def test_step__a_ticket_used_between_look_and_simulation__is_recorded(world: World) -> None:
     (ticket,) = await world.hold(1)
 
-    async def late(_: Any) -> int:
+    async def late(_: Any, *, block: Hash32 | None = None) -> int:
         world.chain.used.add(ticket)
-        return await FakeTransactor.simulate_redeem(world.transactor, make_winner(1))
+        return await FakeTransactor.simulate_redeem(world.transactor, make_winner(1), block=block)
 
     world.transactor.simulate_redeem = late  # type: ignore[method-assign]
-    await world.start().step()
+    service = world.start()
+    assert (await service.step()).sent == ()
+    for _ in range(2):
+        world.chain.mine(FINALIZED_DEPTH)
+        await service.step()
     assert await world.states() == {ticket: (TicketState.USED_ELSEWHERE, 0)}
 
 
@@ -265,21 +276,22 @@ async def test_step__a_batch_not_mined__stays_open_and_is_broadcast_again(world:
     world.chain.mine()
     await service.step()
     assert len(world.transactor.broadcasts) == 2
+    assert len({sent.tx_hash for sent in world.transactor.broadcasts}) == 1
     assert len(world.transactor.prepared) == 1
     world.transactor.mine_pending()
     await service.step()
     assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
 
 
-async def test_step__with_a_batch_open__sends_no_other(world: World) -> None:
+async def test_step__with_as_many_batches_open_as_allowed__sends_no_other(world: World) -> None:
     await world.hold(1)
     world.transactor.auto_mine = False
-    service = world.start()
+    service = world.start(RedemptionPolicy(max_open=1))
     await service.step()
     (second,) = await world.hold(2)
     world.chain.mine()
     report = await service.step()
-    assert report.sent is None
+    assert report.sent == ()
     assert [decision.hash for decision in report.decisions] == [second]
     assert len(world.transactor.prepared) == 1
 
@@ -288,19 +300,19 @@ async def test_step__a_nonce_taken_by_another_transaction__holds_the_tickets_aga
     (ticket,) = await world.hold(1)
     world.transactor.auto_mine = False
     service = world.start()
-    first = (await service.step()).sent
-    assert first is not None
+    (first,) = (await service.step()).sent
     world.transactor.displace(first)
     world.transactor.auto_mine = True
     world.chain.mine()
     report = await service.step()
-    assert report.sent not in (None, first)
+    assert len(report.sent) == 1
+    assert first not in report.sent
     assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
 
 
 async def test_step__a_batch_that_reverts__holds_its_tickets_again(world: World) -> None:
     (ticket,) = await world.hold(1)
-    world.transactor.refusals["TicketBroker", "batchRedeemWinningTickets"] = "system is paused"
+    world.transactor.refusals["TicketBroker", "redeemWinningTicket"] = "system is paused"
     service = world.start()
     await service.step()
     assert await world.states() == {ticket: (TicketState.HELD, 0)}
@@ -339,6 +351,9 @@ async def run_to_the_end(world: World) -> None:
         await service.step()
         world.transactor.mine_pending()
         world.chain.mine()
+    for _ in range(2):
+        world.chain.mine(FINALIZED_DEPTH)
+        await service.step()
 
 
 def paid_on_chain(world: World) -> int:
@@ -364,7 +379,7 @@ async def test_step__killed_at_any_point__ends_in_the_same_states(mining: Callab
     expected = await undisturbed.states()
     assert sorted(state.value for state, _ in expected.values()) == [
         "expired",
-        "held",
+        "invalid",
         "paid",
         "paid",
         "used_elsewhere",
@@ -382,25 +397,28 @@ async def test_step__killed_at_any_point__ends_in_the_same_states(mining: Callab
         assert sum(paid for _, paid in expected.values()) == paid_on_chain(world), f"killed at step {step}"
 
 
-async def test_step__cancelled_while_waiting__goes_on_after_a_restart(world: World) -> None:
+async def test_step__cancelled_while_broadcasting__goes_on_after_a_restart(world: World) -> None:
     (ticket,) = await world.hold(1)
     world.transactor.auto_mine = False
 
-    waiting = asyncio.Event()
+    reached = asyncio.Event()
 
     async def for_ever(*_: Any) -> Any:
-        waiting.set()
+        reached.set()
         await asyncio.Event().wait()
 
-    world.transactor.wait = for_ever  # type: ignore[method-assign]
+    broadcast, world.transactor.broadcast = world.transactor.broadcast, for_ever  # type: ignore[method-assign]
     task = asyncio.create_task(world.start().step())
-    await waiting.wait()
+    await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await world.states() == {ticket: (TicketState.SENT, 0)}
+    world.transactor.broadcast = broadcast  # type: ignore[method-assign]
+    service = world.start()
+    await service.step()
     world.transactor.mine_pending()
-    await world.start().step()
+    await service.step()
     assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
 
 
@@ -410,9 +428,7 @@ async def test_step__cancelled_while_waiting__goes_on_after_a_restart(world: Wor
 async def test_run__through_an_outage_of_the_node__goes_on(world: World) -> None:
     (ticket,) = await world.hold(1)
     world.chain.failure = ChainUnavailable("down")
-    service = RedemptionService(
-        world.chain, world.transactor, world.store, world.clock, POLICY, poll_interval_s=5, settle_timeout_s=1
-    )
+    service = RedemptionService(world.chain, world.transactor, world.store, world.clock, POLICY, poll_interval_s=5)
     async with asyncio.TaskGroup() as group:
         task = group.create_task(service.run())
         await world.clock.advance(5)

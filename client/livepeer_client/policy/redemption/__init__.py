@@ -12,18 +12,21 @@ from livepeer_client.policy.redemption.deadlines import (
     end_block,
     is_urgent,
     last_usable_round,
+    validity_end,
     window,
 )
+from livepeer_client.policy.redemption.explain import Explanation, explain
 from livepeer_client.policy.redemption.gas import (
-    DayOfPrices,
     accepted_share,
     batch_gas_limit,
     gas_bound,
+    is_cheap,
+    replacement_ceiling,
     ticket_cost,
 )
 from livepeer_client.policy.redemption.grouping import plan
 from livepeer_client.policy.redemption.outcome import Redeemed, outcomes_of, ran_out_of_gas, redeemed_in
-from livepeer_client.policy.redemption.refusals import REFUSALS, Refusal, classify, failed_simulation
+from livepeer_client.policy.redemption.refusals import PAUSED, REFUSALS, Refusal, classify, failed_simulation
 from livepeer_client.policy.redemption.settings import CONTRACT_BATCH_MAX, RedemptionPolicy
 from livepeer_client.policy.redemption.situation import (
     Action,
@@ -34,17 +37,19 @@ from livepeer_client.policy.redemption.situation import (
     RedemptionFacts,
     SimulationFailure,
 )
+from livepeer_client.policy.redemption.states import view
 
 __all__ = [
     "BROKER",
     "CONTRACT_BATCH_MAX",
+    "PAUSED",
     "REFUSALS",
     "Action",
     "Alarm",
     "Alert",
     "BatchPlan",
-    "DayOfPrices",
     "Decision",
+    "Explanation",
     "Plan",
     "Reason",
     "Redeemed",
@@ -60,8 +65,10 @@ __all__ = [
     "classify",
     "deadline_block",
     "end_block",
+    "explain",
     "failed_simulation",
     "gas_bound",
+    "is_cheap",
     "is_urgent",
     "last_usable_round",
     "outcomes_of",
@@ -69,7 +76,10 @@ __all__ = [
     "ran_out_of_gas",
     "redeem_arguments",
     "redeemed_in",
+    "replacement_ceiling",
     "ticket_cost",
+    "validity_end",
+    "view",
     "window",
     "window_alarms",
 ]

@@ -23,14 +23,20 @@ def deadline_block(ticket: Ticket, facts: RedemptionFacts, policy: RedemptionPol
     return BlockNumber(end_block(ticket, facts) - safety)
 
 
+def validity_end(ticket: Ticket, facts: RedemptionFacts) -> BlockNumber:
+    """The first L1 block of the round after the last one in which `ticket` is valid."""
+    return _start_of(Round(last_usable_round(ticket.creation_round, facts.validity_rounds) + 1), facts)
+
+
 def end_block(ticket: Ticket, facts: RedemptionFacts) -> BlockNumber:
     """The first L1 block at which no transaction can redeem `ticket` any more."""
-    last = last_usable_round(ticket.creation_round, facts.validity_rounds)
+    end = validity_end(ticket, facts)
     withdraw_round = facts.senders[ticket.sender].withdraw_round
-    if withdraw_round:
-        last = min(last, Round(withdraw_round - 1))
-    length = facts.round.length_blocks
-    return BlockNumber(facts.round.start_block + (last - facts.round.current + 1) * length)
+    return min(end, _start_of(withdraw_round, facts)) if withdraw_round else end
+
+
+def _start_of(round_: Round, facts: RedemptionFacts) -> BlockNumber:
+    return BlockNumber(facts.round.start_block + (round_ - facts.round.current) * facts.round.length_blocks)
 
 
 def is_urgent(ticket: Ticket, facts: RedemptionFacts, policy: RedemptionPolicy) -> bool:

@@ -1,9 +1,10 @@
 """What redeeming costs, and when it is cheap (offchain-payments 16, Gas favourability and Gas limit)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
 
+from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.types import Wei
 
@@ -27,25 +28,25 @@ def ticket_cost(estimate: int, in_batch_of: int, gas_price: int, data_fee: int, 
     return Wei((-(-policy.overhead_gas // in_batch_of) + estimate) * gas_price + data_fee)
 
 
-class DayOfPrices:
-    """Gas prices of the last day, to compare one with."""
-
-    def __init__(self, prices: Sequence[Wei]) -> None:
-        self._sorted = sorted(prices)
-
-    def quantile(self, share: Fraction) -> Wei | None:
-        """The lowest price that `share` of the day's prices, in (0, 1], do not exceed; None without prices."""
-        if not self._sorted:
-            return None
-        return self._sorted[max(1, ceil(share * len(self._sorted))) - 1]
-
-    def within(self, price: int, share: Fraction) -> bool:
-        """Whether `price` is in the lowest `share` of the day. Without prices nothing speaks for waiting."""
-        limit = self.quantile(share)
-        return limit is None or price <= limit
+def is_cheap(price: int, share: Fraction, prices: GasPrices) -> bool:
+    """Whether `price` is in the lowest `share` of the day's. Without prices nothing speaks for waiting."""
+    limit = prices.quantile(share)
+    return limit is None or price <= limit
 
 
 def accepted_share(slack: Fraction, policy: RedemptionPolicy) -> Fraction:
     """The lowest share of the day's prices that a ticket waits for: `patience` with all its time left, rising to 1,
     any price, at the safety mark."""
     return policy.patience + (1 - policy.patience) * (1 - slack)
+
+
+def replacement_ceiling(slack: Fraction, prices: GasPrices, policy: RedemptionPolicy, *, urgent: bool) -> Wei | None:
+    """The most that a stuck transaction may be raised to: the operator's ceiling, and while there is time twice the
+    price that its tickets would wait for, so that a spike is sat out rather than paid. Wei per gas, None: no limit.
+    """
+    ceiling = policy.max_gas_price
+    if urgent and policy.urgent_max_gas_price is not None:
+        ceiling = policy.urgent_max_gas_price
+    wanted = None if urgent else prices.quantile(accepted_share(slack, policy))
+    limits = [limit for limit in (ceiling, None if wanted is None else Wei(2 * wanted)) if limit is not None]
+    return min(limits, default=None)

@@ -9,10 +9,10 @@ from livepeer_client.policy.redemption.calls import calldata_bytes
 from livepeer_client.policy.redemption.deadlines import Window, is_urgent, last_usable_round, window
 from livepeer_client.policy.redemption.funds import Funds, pays_in_full
 from livepeer_client.policy.redemption.gas import (
-    DayOfPrices,
     accepted_share,
     batch_gas_limit,
     gas_bound,
+    is_cheap,
     ticket_cost,
 )
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
@@ -27,29 +27,28 @@ def plan(
     facts: RedemptionFacts,
     policy: RedemptionPolicy,
     *,
-    on_hold: Collection[Hash32] = (),
     now: Collection[Hash32] = (),
 ) -> Plan:
     """A decision for each HELD ticket, and the transactions to send.
 
-    Order: earliest deadline, then larger face value. A ticket without an entry in `facts.gas` is planned as if it were
-    worth its gas; simulate it and plan again.
+    Order: earliest deadline, then larger face value, then as given. A ticket without an entry in `facts.gas` is planned
+    as if it were worth its gas; simulate it and plan again.
 
-    :param on_hold: tickets that the operator holds back.
     :param now: tickets that the operator wants redeemed without waiting for others or for cheaper gas; ceilings and
         everything the contract asks for bind them all the same.
     """
     early: list[Decision] = []
     candidates: list[_Candidate] = []
     for ticket in tickets:
-        decision = _not_yet(ticket, facts, policy, on_hold, now)
+        decision = _not_yet(ticket, facts, policy, now)
         if decision is not None:
             early.append(decision)
         else:
             candidates.append(_Candidate.of(ticket, facts, policy, ticket.hash in now))
-    candidates.sort(key=lambda candidate: (candidate.window.closes, -candidate.face_value, candidate.ticket.hash))
+    # Stable: among equals the one that came first goes first.
+    candidates.sort(key=lambda candidate: (candidate.window.closes, -candidate.face_value))
     pressed = _pressed_senders(candidates, facts)
-    prices = DayOfPrices(facts.prices)
+    price, prices = facts.head.gas_price, facts.prices
 
     # Who would go if gas did not matter: is a batch full, is too much at risk?
     everybody = _Draft(facts, policy)
@@ -59,17 +58,17 @@ def plan(
     at_risk = sum(candidate.face_value for candidate in everybody.chosen)
     if policy.value_at_risk_limit is not None and at_risk > policy.value_at_risk_limit:
         released = {candidate.ticket.hash for candidate in candidates}
-    elif prices.within(facts.head.gas_price, _HALF):
+    elif is_cheap(price, _HALF, prices):
         released = {candidate.ticket.hash for candidate in everybody.in_full_batches}
 
     draft = _Draft(facts, policy)
     for candidate in candidates:
         share = accepted_share(candidate.slack, policy)
         haste = candidate.urgent or candidate.now or candidate.sender in pressed
-        if haste or candidate.ticket.hash in released or prices.within(facts.head.gas_price, share):
+        if haste or candidate.ticket.hash in released or is_cheap(price, share, prices):
             draft.add(candidate)
         else:
-            figures = {"gas_price": facts.head.gas_price, "wanted": prices.quantile(share), "slack": candidate.slack}
+            figures = {"gas_price": price, "wanted": prices.quantile(share), "slack": candidate.slack}
             draft.leave(candidate, Action.WAIT, Reason.GAS_UNFAVOURABLE, **figures)
     return draft.finish(early)
 
@@ -104,7 +103,6 @@ def _not_yet(
     ticket: StoredTicket,
     facts: RedemptionFacts,
     policy: RedemptionPolicy,
-    on_hold: Collection[Hash32],
     now: Collection[Hash32],
 ) -> Decision | None:
     """The decision about a ticket that cannot be submitted now, whatever the funds; None if it can."""
@@ -117,8 +115,10 @@ def _not_yet(
     last = last_usable_round(terms.creation_round, facts.validity_rounds)
     if facts.round.current > last:
         return decide(Action.EXPIRE, Reason.VALIDITY_OVER, round=facts.round.current, last_round=last)
-    if ticket.hash in on_hold:
-        return decide(Action.WAIT, Reason.ON_HOLD)
+    if ticket.hash in facts.used:
+        return decide(Action.WAIT, Reason.USED)
+    if ticket.hold is not None:
+        return decide(Action.WAIT, Reason.ON_HOLD, note=ticket.hold)
     if facts.paused:
         return decide(Action.WAIT, Reason.PAUSED)
     if not facts.round.initialized:

@@ -49,6 +49,10 @@ REFUSALS: Final[Mapping[str, Refusal]] = {
 """Contracts give reasons as text only, so text is matched here and nowhere else."""
 
 
+PAUSED: Final = frozenset({"system is paused", "current round is not initialized"})
+"""Refusals that say nothing about the ticket: they would meet every other one too."""
+
+
 def classify(reason: str, *, creation_round_over: bool = False) -> Refusal:
     """The meaning of a revert reason. An unknown one counts as transient: waiting loses nothing, dropping might.
 

@@ -1,11 +1,15 @@
 """What one plan is made from, and what it says: values only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.policy.gas import GasPrices
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
+
+_NO_PRICES: Final = GasPrices((), 0.0)
 
 
 class Action(Enum):
@@ -24,6 +28,7 @@ class Reason(Enum):
 
     FUNDED = "funded and worth its cost"
     PARTIAL = "funds cover only a part, and the deadline is near"
+    USED = "another transaction has redeemed it, in a block that is not final yet"
     ON_HOLD = "the operator holds it back"
     PARAMS_VALID = "its params could still be accepted, and redeeming reveals their secret"
     ROUND_NOT_INITIALIZED = "the current round is not initialized"
@@ -63,10 +68,10 @@ class RedemptionFacts:
     """The chain as read for one plan, all at one block, and what simulations have shown.
 
     `claimable` maps (sender, recipient) to wei; `in_flight` a sender to the face values already sent and unconfirmed.
-    `gas` maps a ticket to the gas estimate of its single redemption, `data_fees` to what its calldata costs apart from
-    gas (wei; rollups). `prices`: gas prices of the last day, in any order. `suspects`: senders whose tickets failed
-    lately. `batch_limit`: an upper bound below the policy's, after a batch ran out of gas. `open`: transactions sent
-    and not mined.
+    `used`: tickets that somebody has redeemed. `gas` maps a ticket to the gas estimate of its single redemption,
+    `data_fees` to what its calldata costs apart from gas (wei; rollups). `prices`: gas prices of the last day.
+    `suspects`: senders whose tickets failed lately. `batch_limit`: an upper bound below the policy's, after a batch ran
+    out of gas. `open`: transactions sent and not mined.
     """
 
     head: Head
@@ -78,8 +83,9 @@ class RedemptionFacts:
     in_flight: Mapping[Address, Wei] = field(default_factory=dict)
     gas: Mapping[Hash32, int] = field(default_factory=dict)
     failures: Mapping[Hash32, SimulationFailure] = field(default_factory=dict)
+    used: frozenset[Hash32] = frozenset()
     data_fees: Mapping[Hash32, Wei] = field(default_factory=dict)
-    prices: Sequence[Wei] = ()
+    prices: GasPrices = _NO_PRICES
     suspects: frozenset[Address] = frozenset()
     batch_limit: int | None = None
     open: int = 0

@@ -1,0 +1,75 @@
+"""What a redeemer learns on its way and may forget: a restart loses all of it without harm."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from livepeer_client.facts import BlockRef, Head
+from livepeer_client.policy.gas import GasHistory
+from livepeer_client.policy.redemption import Alarm, Decision, RedemptionFacts, SimulationFailure
+from livepeer_client.types import Address, BlockNumber, Hash32
+
+SUSPICION_BLOCKS: Final = 100
+"""L1 blocks for which a sender with a failed ticket stays in batches of its own."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """`gas`: estimates of single redemptions. `failures`: what simulations said. `used` and `refused`: since which
+    block a ticket is seen used, or refused for good. `gas_limits`: of batches sent by this process. `unmined_since`:
+    chain height at which a batch's latest transaction went out. `now`: tickets that the operator wants redeemed."""
+
+    gas: dict[Hash32, int] = field(default_factory=dict)
+    failures: dict[Hash32, SimulationFailure] = field(default_factory=dict)
+    used: dict[Hash32, BlockRef] = field(default_factory=dict)
+    refused: dict[Hash32, BlockRef] = field(default_factory=dict)
+    suspects: dict[Address, BlockNumber] = field(default_factory=dict)
+    batch_limit: int | None = None
+    gas_limits: dict[Hash32, int] = field(default_factory=dict)
+    unmined_since: dict[Hash32, int] = field(default_factory=dict)
+    now: set[Hash32] = field(default_factory=set)
+    decisions: dict[Hash32, Decision] = field(default_factory=dict)
+    prices: GasHistory = field(default_factory=GasHistory)
+    _alarms: set[Alarm] = field(default_factory=set)
+
+    def see(self, head: Head) -> None:
+        """Note a head's gas price, and let old suspicions go."""
+        self.prices.add(head.timestamp, head.gas_price)
+        self.suspects = {sender: until for sender, until in self.suspects.items() if until > head.l1_block}
+
+    def suspect(self, senders: Iterable[Address], l1_block: BlockNumber) -> None:
+        self.suspects.update(dict.fromkeys(senders, BlockNumber(l1_block + SUSPICION_BLOCKS)))
+
+    def keep_only(self, tickets: Collection[Hash32]) -> None:
+        """Forget tickets that are not open any more."""
+        for known in (self.gas, self.failures, self.used, self.refused):
+            for hash_ in known.keys() - tickets:
+                del known[hash_]
+        self.now &= set(tickets)
+
+    def into(self, facts: RedemptionFacts) -> RedemptionFacts:
+        """Facts with what simulations have shown so far."""
+        return replace(
+            facts,
+            gas=dict(self.gas),
+            failures=dict(self.failures),
+            used=frozenset(self.used),
+            suspects=frozenset(self.suspects),
+            batch_limit=self.batch_limit,
+            prices=self.prices.look(),
+        )
+
+    def limit_batches(self, tickets: int) -> None:
+        """A batch of so many ran out of gas: halve it."""
+        self.batch_limit = max(1, tickets // 2)
+
+    def loosen_batches(self) -> None:
+        """A batch went through: allow twice as many again."""
+        if self.batch_limit is not None:
+            self.batch_limit *= 2
+
+    def new_alarms(self, alarms: Iterable[Alarm]) -> list[Alarm]:
+        """Those that were not raised before."""
+        found = [alarm for alarm in dict.fromkeys(alarms) if alarm not in self._alarms]
+        self._alarms.update(found)
+        return found
