@@ -25,11 +25,17 @@ INT64_MAX: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class ChainConfig:
-    """`addresses` is the file that the suite's deployment wrote."""
+    """`addresses` is the file that the suite's deployment wrote; `fallback_rpc_urls` serve, in order, while `rpc_url`
+    does not."""
 
     rpc_url: str
     addresses: Path
     poll_interval_s: float
+    fallback_rpc_urls: tuple[str, ...] = ()
+
+    @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        return (self.rpc_url, *self.fallback_rpc_urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +208,16 @@ class _Table:
         value: list[str] = self.take(key, "a list of strings", good, [])
         return value
 
+    def urls(self, key: str) -> list[str]:
+        self._known.append(key)
+        value = self._left.pop(key, [])
+        if not isinstance(value, list) or not all(
+            isinstance(url, str) and urlsplit(url).scheme in ("http", "https") for url in value
+        ):
+            # A URL may carry a key, so it is not repeated.
+            raise self.refuse(key, "a list of http(s) URLs", "something else")
+        return value
+
     def finish(self) -> None:
         if self._left:
             stray = ", ".join(sorted(self._left))
@@ -267,10 +283,11 @@ def _chain(document: _Document) -> ChainConfig:
     if urlsplit(rpc_url).scheme not in ("http", "https"):
         # The URL may carry a key, so it is not repeated.
         raise table.refuse("rpc_url", "an http(s) URL", "another scheme")
+    fallback = table.urls("fallback_rpc_urls")
     addresses = table.path("addresses")
     interval = table.seconds("poll_interval_s", 5)
     table.finish()
-    return ChainConfig(rpc_url, addresses, interval)
+    return ChainConfig(rpc_url, addresses, interval, tuple(fallback))
 
 
 def _key(document: _Document) -> KeyConfig:

@@ -185,3 +185,17 @@ def test_load_gateway__a_wrong_value__names_file_key_and_expectation(tmp_path: P
 
     with pytest.raises(ConfigError, match=re.escape(f"{path}: [gateway] max_attempts: expected an integer in")):
         load_gateway(path)
+
+
+def test_load_gateway__several_node_urls__keeps_their_order(tmp_path: Path) -> None:
+    chain = {**CHAIN, "fallback_rpc_urls": '["https://second.example", "https://third.example"]'}
+    config = load_gateway(write(tmp_path, chain=chain, key=KEY, gateway=GATEWAY))
+    assert config.chain.rpc_urls == ("http://127.0.0.1:8545", "https://second.example", "https://third.example")
+
+
+@pytest.mark.parametrize("value", ['"https://node.example/secret-key"', '["ws://node.example/secret-key"]'])
+def test_load_gateway__fallback_urls_that_are_refused__are_not_shown(tmp_path: Path, value: str) -> None:
+    chain = {**CHAIN, "fallback_rpc_urls": value}
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(write(tmp_path, chain=chain, key=KEY, gateway=GATEWAY))
+    assert "secret-key" not in str(caught.value)

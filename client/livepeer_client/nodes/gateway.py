@@ -7,8 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
@@ -19,6 +18,7 @@ from livepeer_client.adapters.sqlite import SqliteGatewayBooks
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
+from livepeer_client.nodes.chain import open_suite
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
@@ -54,8 +54,7 @@ class Gateway:
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         signer = LocalSigner(key)
         async with AsyncExitStack() as opened:
-            rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
-            suite = Suite(rpc, addresses)
+            suite = await opened.enter_async_context(open_suite(config.chain, addresses))
             books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
             probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
             transport = await opened.enter_async_context(HttpTransport())

@@ -12,7 +12,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
@@ -27,6 +26,7 @@ from livepeer_client.adapters.tls import server_context
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
+from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
@@ -54,8 +54,8 @@ async def run(config: OrchestratorConfig) -> None:
     await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
     key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
     async with contextlib.AsyncExitStack() as opened:
-        rpc = await opened.enter_async_context(JsonRpc(config.chain.rpc_url))
-        suite = Suite(rpc, load_addresses(config.chain.addresses))
+        addresses = load_addresses(config.chain.addresses)
+        suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # A node that cannot see the chain must not say that it is ready.
         await suite.head()
         store = await opened.enter_async_context(

@@ -1,13 +1,15 @@
 """JSON-RPC 2.0 over one kept-alive HTTP session, with batches.
 
-A batch costs one round trip however many reads it holds. Requests are repeated after a broken connection: every
-method used here is a read, or a raw transaction, which is harmless to send twice.
+A batch costs one round trip however many reads it holds. Reads are repeated after a broken connection; anything else
+is sent once, for nobody knows then whether it arrived.
 """
 
 import asyncio
 import itertools
 import json
+import time
 from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 from urllib.parse import urlsplit
@@ -24,8 +26,27 @@ Call = tuple[str, Sequence[Any]]
 _ERROR_STRING: Final = bytes.fromhex("08c379a0")
 _PANIC: Final = bytes.fromhex("4e487b71")
 _EXECUTION_REVERTED: Final = 3
+_HTTP_ERROR: Final = 400
+_TOO_LARGE: Final = 413
+_TOO_MANY_REQUESTS: Final = 429
 # Nodes that know no code 3 answer with one of these, and only the text tells a revert from other trouble.
 _GENERIC_CODES: Final = (-32000, -32015, -32603)
+_LIMIT_EXCEEDED: Final = -32005
+"""EIP-1474. For `eth_getLogs` it means a range too wide, for anything else too many requests."""
+_READS: Final = frozenset(
+    {
+        "eth_accounts",
+        "eth_blockNumber",
+        "eth_call",
+        "eth_chainId",
+        "eth_estimateGas",
+        "eth_feeHistory",
+        "eth_gasPrice",
+        "eth_maxPriorityFeePerGas",
+        "eth_syncing",
+        "net_version",
+    }
+)
 _REVERT_MARKS: Final = ("execution reverted", "vm execution error", "reverted")
 
 
@@ -37,6 +58,19 @@ class NodeError(ChainUnavailable):
         self.code = code
         self.message = message
         super().__init__(f"{method}: node error {code}: {message}")
+
+
+class NodeTimeout(ChainUnavailable):
+    """The node did not answer in time."""
+
+
+class RateLimited(ChainUnavailable):
+    """The node wants fewer requests. `retry_after_s` is how long it asked to be left alone, None if it did not say."""
+
+    def __init__(self, name: str, retry_after_s: float | None) -> None:
+        self.retry_after_s = retry_after_s
+        after = "" if retry_after_s is None else f", again in {retry_after_s:g} s"
+        super().__init__(f"{name}: too many requests{after}")
 
 
 class BadAnswer(ChainError):
@@ -58,6 +92,23 @@ class Rpc(Protocol):
 
         :raises ChainUnavailable: no answer to the batch as a whole.
         """
+
+
+def is_read(method: str) -> bool:
+    """Whether asking twice changes nothing and gives a good answer both times."""
+    return method in _READS or (method.startswith("eth_get") and not method.startswith("eth_getFilter"))
+
+
+def retry_after(value: str | None, now: float) -> float | None:
+    """Seconds that a Retry-After header asks for, as a number or as a date; None if it says nothing usable."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except ValueError:
+        return None
 
 
 def revert_reason(data: bytes) -> str:
@@ -110,6 +161,8 @@ def error_from_node(method: str, error: object) -> ChainError:
             # Without data the text is all there is.
             reason = message.split(": ", 1)[1]
         return Reverted(reason, call=method, data=data)
+    if number == _LIMIT_EXCEEDED and method != "eth_getLogs":
+        return RateLimited(method, None)
     return NodeError(method, number, message)
 
 
@@ -122,6 +175,12 @@ def result_of(method: str, response: object) -> Any:
     if "result" not in response:
         return NodeError(method, 0, "the response has neither result nor error")
     return response["result"]
+
+
+def _is_rpc(answer: object) -> bool:
+    """Whether it is an answer of JSON-RPC, not something else that a gateway in front of the node says in JSON."""
+    first = answer[0] if isinstance(answer, list) and answer else answer
+    return isinstance(first, Mapping) and "jsonrpc" in first
 
 
 class JsonRpc:
@@ -173,7 +232,7 @@ class JsonRpc:
             self._session = None
 
     async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
-        response = await self._post(method, self._request(method, params))
+        response = await self._post(method, self._request(method, params), again=is_read(method))
         result = result_of(method, response)
         if isinstance(result, ChainError):
             raise result
@@ -191,7 +250,7 @@ class JsonRpc:
     async def _batch(self, calls: Sequence[Call]) -> list[Any]:
         requests = [self._request(method, params) for method, params in calls]
         name = f"batch of {len(requests)}"
-        responses = await self._post(name, requests)
+        responses = await self._post(name, requests, again=all(is_read(method) for method, _ in calls))
         if not isinstance(responses, list):
             # A single error object: the node refuses batches, or this one.
             outcome = result_of(name, responses)
@@ -199,28 +258,36 @@ class JsonRpc:
         by_id = {response.get("id"): response for response in responses if isinstance(response, Mapping)}
         return [result_of(str(request["method"]), by_id.get(request["id"])) for request in requests]
 
-    async def _post(self, name: str, payload: object) -> Any:
+    async def _post(self, name: str, payload: object, *, again: bool) -> Any:
         if self._session is None:
             raise Bug("JsonRpc is used inside its `async with`")
         body = json.dumps(payload, separators=(",", ":")).encode()
-        for attempt in range(1, self._attempts + 1):
+        attempts = self._attempts if again else 1
+        for attempt in range(1, attempts + 1):
             try:
                 async with self._session.post(
                     self._url, data=body, headers={"Content-Type": "application/json"}
                 ) as response:
                     answer = await response.read()
-                    status = response.status
+                    status, wait = response.status, response.headers.get("Retry-After")
                 break
             except TimeoutError as error:
-                raise ChainUnavailable(f"{name}: {self._shown} did not answer in time") from error
+                raise NodeTimeout(f"{name}: {self._shown} did not answer in time") from error
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
                 # A kept-alive connection that the node closed meanwhile shows only when it is used.
-                if attempt == self._attempts:
+                if attempt == attempts:
                     raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
                 await asyncio.sleep(self._retry_delay_s * attempt)
             except aiohttp.ClientError as error:
                 raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
+        if status == _TOO_MANY_REQUESTS:
+            raise RateLimited(f"{name}: {self._shown}", retry_after(wait, time.time()))
+        if status == _TOO_LARGE:
+            raise NodeError(name, status, "the request or its answer is too large")
         try:
-            return json.loads(answer)
+            found = json.loads(answer)
+            if status >= _HTTP_ERROR and not _is_rpc(found):
+                raise ValueError("an error page in JSON")
+            return found
         except ValueError as error:
             raise ChainUnavailable(f"{name}: {self._shown} answered {status} without JSON") from error

@@ -14,11 +14,12 @@ from typing import Any, Final, TypeVar
 
 from livepeer_client.adapters.chain.abi import contract_id, load_abi
 from livepeer_client.adapters.chain.json_values import block_of, data_bytes, member, quantity, to_hex
-from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, Rpc
+from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeTimeout, Rpc
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, ConfigError, InvalidInput, MalformedMessage, Reverted
 from livepeer_client.facts import Block, Finality, Head, Log, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.policy.ranges import LogSpan
 from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 T = TypeVar("T")
@@ -46,7 +47,8 @@ FINALIZED_DEPTH: Final = 64
 """Blocks behind the head, for nodes that do not say what is safe or finalized."""
 
 _PIN_ATTEMPTS: Final = 5
-_LOG_BLOCKS: Final = 1000
+LOG_BLOCKS: Final = 1000
+"""The widest range of one query for logs."""
 
 
 # --- where the suite is ---------------------------------------------------------------------------
@@ -100,6 +102,7 @@ class Suite:
         self._pool: tuple[Address, ...] = ()
         # The one block whose state is read, or None for the newest of each read.
         self._pin: Hash32 | None = None
+        self._span = LogSpan(LOG_BLOCKS)
 
     @classmethod
     async def from_controller(cls, rpc: Rpc, controller: Address) -> "Suite":
@@ -398,18 +401,19 @@ class Suite:
         topic = to_hex(load_abi(contract).event(event).topic)
         address = to_hex(await self.address(contract))
         found: list[Log] = []
-        start, span = int(from_block), _LOG_BLOCKS
+        start = int(from_block)
         while start <= to_block:
-            end = min(start + span - 1, int(to_block))
+            end = min(start + self._span.blocks - 1, int(to_block))
             query = {"address": address, "topics": [topic], "fromBlock": hex(start), "toBlock": hex(end)}
             try:
                 answer = await self._rpc.call("eth_getLogs", [query])
-            except NodeError:
-                # Nodes bound the answer, each in its own words: ask for less until a single block is refused.
-                if start == end:
+            except (NodeError, NodeTimeout):
+                # Nodes bound the answer, each in its own words or by not answering in time: ask for less until a
+                # single block is refused.
+                if not self._span.refused(end - start + 1):
                     raise
-                span = max(1, (end - start + 1) // 2)
                 continue
+            self._span.answered()
             found += await self.decode_logs(answer)
             start = end + 1
         return found

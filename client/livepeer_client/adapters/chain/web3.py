@@ -6,15 +6,19 @@ Requests go straight to web3's provider, past its middleware, so each read is on
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from livepeer_client.adapters.chain.rpc import Call, NodeError, result_of
+from livepeer_client.adapters.chain.rpc import Call, NodeError, NodeTimeout, RateLimited, result_of, retry_after
 from livepeer_client.errors import ChainError, ChainUnavailable
 
 if TYPE_CHECKING:
     from web3 import AsyncWeb3
     from web3.types import RPCEndpoint
+
+
+_TOO_MANY_REQUESTS: Final = 429
 
 
 class Web3Rpc:
@@ -58,13 +62,18 @@ class Web3Rpc:
             return error
 
     async def _ask(self, name: str, request: Any) -> Any:
-        from aiohttp import ClientError
+        from aiohttp import ClientError, ClientResponseError
         from web3.exceptions import Web3Exception
 
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await request
         except TimeoutError as error:
-            raise ChainUnavailable(f"{name}: the node did not answer in time") from error
+            raise NodeTimeout(f"{name}: the node did not answer in time") from error
+        except ClientResponseError as error:
+            if error.status == _TOO_MANY_REQUESTS:
+                wait = error.headers.get("Retry-After") if error.headers else None
+                raise RateLimited(name, retry_after(wait, time.time())) from error
+            raise ChainUnavailable(f"{name}: the node answered {error.status}") from error
         except (ClientError, OSError, ValueError, Web3Exception) as error:
             raise ChainUnavailable(f"{name}: {type(error).__name__}") from error
