@@ -1575,10 +1575,18 @@ def _credit_fees(_transcoder: address, _amounts: DynArray[uint256, MAX_FEES]):
     reward_factor: uint256 = earnings._reward_factor(_transcoder, factor_round)
     fee_factor: uint256 = earnings._fee_factor(_transcoder, record.lastFeeRound)
     kept: uint256 = stakeholders._cumulative_fees[_transcoder]
+    # Neighbours mostly have one face value, and equal amounts are shared equally.
+    last: uint256 = 0
+    own: uint256 = 0
+    growth: uint256 = 0
     for fees: uint256 in _amounts:
-        shared: uint256 = ppm._ppm_of(fees, pool.feeShare)
-        kept += ppm._precise_of(shared, points) + (fees - shared)
-        fee_factor += earnings._fee_growth(reward_factor, shared, pool.totalStake)
+        if fees != last:
+            last = fees
+            shared: uint256 = ppm._ppm_of(fees, pool.feeShare)
+            own = ppm._precise_of(shared, points) + (fees - shared)
+            growth = earnings._fee_growth(reward_factor, shared, pool.totalStake)
+        kept += own
+        fee_factor += growth
 
     stakeholders._cumulative_fees[_transcoder] = kept
     earnings._fee_factors[_transcoder][round] = fee_factor

@@ -11,6 +11,7 @@
              pause stops what the target guards with it.
 """
 
+from .interfaces import IController
 from .modules import manager
 
 initializes: manager
@@ -51,9 +52,10 @@ def __default__() -> Bytes[ANSWER_BOUND]:
     @dev Without code behind it a delegate call succeeds and does nothing, which would swallow ETH (spec 18, K14). An
          answer that fills the bound may have been cut, so it is refused rather than passed on.
     """
-    target: address = manager._resolve(TARGET_CONTRACT_ID)
-    assert target != empty(address), "target contract must be registered"
-    assert target.is_contract, "target contract has no code"
+    target: address = staticcall IController(manager.controller).getContract(TARGET_CONTRACT_ID)
+    if not target.is_contract:
+        assert target != empty(address), "target contract must be registered"
+        raise "target contract has no code"
     answer: Bytes[ANSWER_BOUND] = raw_call(target, msg.data, max_outsize=ANSWER_BOUND, is_delegate_call=True)
     assert len(answer) < ANSWER_BOUND, "answer of target contract is too long"
     return answer

@@ -16,6 +16,8 @@ SIGNATURE_BYTES: constant(uint256) = 65
 # Room above the two lengths: what is too long by a little must reach the named checks, while calldata beyond a bound
 # reverts the whole call, a batch included, before any code runs (spec 21).
 MAX_BYTES: constant(uint256) = 96
+# EIP-191: what is signed is the hash behind this prefix, "\x19Ethereum Signed Message:\n32".
+SIGNED_MESSAGE: constant(bytes28) = 0x19457468657265756d205369676e6564204d6573736167653a0a3332
 # Half of the order of secp256k1, rounded down: the larger of the two s values of a signature is refused (R7).
 MAX_S: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 
@@ -56,6 +58,16 @@ struct Ticket:
     auxData: Bytes[MAX_BYTES]
 
 
+struct CompactTicket:
+    # Makes tickets with equal terms differ.
+    senderNonce: uint256
+    # The recipient's secret; the commitment follows from it.
+    recipientRand: uint256
+    # The signature in the transport form of EIP-2098: r, and s with 1 in its highest bit if v is 28, else 0.
+    r: bytes32
+    vs: bytes32
+
+
 @internal
 @pure
 def _hash(_ticket: Ticket) -> bytes32:
@@ -78,71 +90,71 @@ def _hash(_ticket: Ticket) -> bytes32:
 
 @internal
 @pure
-def _creation_round(_aux_data: Bytes[MAX_BYTES]) -> uint256:
+def _hash_of(
+    _recipient: address,
+    _sender: address,
+    _face_value: uint256,
+    _win_prob: uint256,
+    _sender_nonce: uint256,
+    _recipient_rand_hash: bytes32,
+    _creation_round: uint256,
+    _block_hash: bytes32,
+) -> bytes32:
     """
-    @dev The first word of auxData; 2^256-1, for which no block hash exists, if the length is wrong.
+    @dev The same hash, of a ticket with auxData of the right length.
     """
-    if len(_aux_data) != AUX_DATA_BYTES:
-        return max_value(uint256)
-    return convert(extract32(_aux_data, 0), uint256)
+    return keccak256(
+        concat(
+            convert(_recipient, bytes20),
+            convert(_sender, bytes20),
+            convert(_face_value, bytes32),
+            convert(_win_prob, bytes32),
+            convert(_sender_nonce, bytes32),
+            _recipient_rand_hash,
+            convert(_creation_round, bytes32),
+            _block_hash,
+        )
+    )
 
 
 @internal
 @pure
-def _open(
-    _ticket: Ticket, _recipient_rand: uint256, _round: uint256, _validity: uint256, _block_hash: bytes32
-) -> (uint256, bytes32):
+def _oldest_round(_round: uint256, _validity: uint256) -> uint256:
     """
-    @dev First part of the checks: parties, age, commitment (spec 11.5, steps 2 to 4); and the ticket's hash if there is
-         no fault. One function, because each call copies the ticket.
+    @dev The oldest creation round of tickets that are not expired: creationRound + validity > round.
     @param _round Current round.
-    @param _validity For how many rounds, the creation round included, a ticket may be redeemed.
-    @param _block_hash Hash stored for the ticket's creation round, zero if none is.
+    @param _validity For how many rounds, the creation round included, a ticket may be redeemed; more than zero.
     """
-    if _ticket.recipient == empty(address):
-        return NULL_RECIPIENT, empty(bytes32)
-    if _ticket.sender == empty(address):
-        return NULL_SENDER, empty(bytes32)
-    if len(_ticket.auxData) != AUX_DATA_BYTES:
-        return AUX_DATA_LENGTH, empty(bytes32)
-    if _block_hash == empty(bytes32):
-        return NO_BLOCK_HASH, empty(bytes32)
-    if extract32(_ticket.auxData, 32) != _block_hash:
-        return WRONG_BLOCK_HASH, empty(bytes32)
-    # Same as creationRound + validity > round, in a form that cannot overflow.
-    creation_round: uint256 = convert(extract32(_ticket.auxData, 0), uint256)
-    if creation_round <= _round and unsafe_sub(_round, creation_round) >= _validity:
-        return EXPIRED, empty(bytes32)
-    if keccak256(convert(_recipient_rand, bytes32)) != _ticket.recipientRandHash:
-        return WRONG_RAND, empty(bytes32)
-    return OK, self._hash(_ticket)
+    return _round - min(_round, _validity - 1)
 
 
 @internal
 @pure
 def _draw_fault(
-    _hash: bytes32, _sender: address, _win_prob: uint256, _sig: Bytes[MAX_BYTES], _recipient_rand: uint256
+    _hash: bytes32, _sender: address, _win_prob: uint256, _r: bytes32, _s: uint256, _v: uint256, _recipient_rand: uint256
 ) -> uint256:
     """
-    @dev Second part of the checks: signature and draw (spec 11.5, steps 5 and 6). One ticket has one accepted
-         signature per nonce of the signer, hence one draw: compact and high-s forms are refused (R7).
+    @dev Signature and draw (spec 11.5, steps 5 and 6). One ticket has one accepted signature per nonce of the signer,
+         hence one draw: high-s forms are refused (R7). However the signature came, the draw is over its 65 bytes.
     """
-    if len(_sig) != SIGNATURE_BYTES:
-        return SIGNATURE_LENGTH
-    s: uint256 = convert(extract32(_sig, 32), uint256)
-    if s > MAX_S:
+    if _s > MAX_S:
         return SIGNATURE_HIGH_S
-    v: uint256 = convert(extract32(_sig, 33), uint256) & 255
-    if v != 27 and v != 28:
+    if _v != 27 and _v != 28:
         return SIGNATURE_INVALID
-    signer: address = ecrecover(
-        keccak256(concat(b"\x19Ethereum Signed Message:\n32", _hash)), v, convert(extract32(_sig, 0), uint256), s
-    )
+    signer: address = ecrecover(keccak256(concat(SIGNED_MESSAGE, _hash)), _v, convert(_r, uint256), _s)
     if signer == empty(address):
         return SIGNATURE_INVALID
     if signer != _sender:
         return OTHER_SIGNER
-    if convert(keccak256(concat(_sig, convert(_recipient_rand, bytes32))), uint256) >= _win_prob:
+    draw: bytes32 = keccak256(
+        concat(
+            _r,
+            convert(_s, bytes32),
+            convert(convert(_v, uint8), bytes1),
+            convert(_recipient_rand, bytes32),
+        )
+    )
+    if convert(draw, uint256) >= _win_prob:
         return NOT_WON
     return OK
 
