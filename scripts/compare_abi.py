@@ -41,6 +41,11 @@ EXTRA_FUNCTIONS = {
         "rewardForTranscoder(address)": "LIP-118",
         "rewardForTranscoderWithHint(address,address,address)": "LIP-118",
     },
+    "TicketBroker": {
+        "redeemWinningTicketsCompact(address,address,uint256,uint256,uint256,(uint256,uint256,bytes32,bytes32)[])": (
+            "tickets that share their terms, with a quarter of the calldata"
+        )
+    },
     "RoundsManager": {"roundState()": "round, initialized and locked in one call"},
 }
 EXTRA_EVENTS = {"BondingManager": {"RewardCallerSet(address,address)": "LIP-118"}}

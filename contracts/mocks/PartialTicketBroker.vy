@@ -16,11 +16,9 @@ from ..interfaces import IMinter
 from ..interfaces import IRoundsManager
 
 from ..modules import manager
-from ..modules import reserve
 from ..modules import ticket
 
 initializes: manager
-initializes: reserve
 exports: (manager.controller, manager.setController, manager.targetContractId)
 
 
@@ -32,10 +30,30 @@ struct Sender:
     withdrawRound: uint256
 
 
+struct ReserveInfo:
+    fundsRemaining: uint256
+    claimedInCurrentRound: uint256
+
+
 unlockPeriod: public(uint256)
 ticketValidityPeriod: public(uint256)
 usedTickets: public(HashMap[bytes32, bool])
 _senders: HashMap[address, Sender]
+_reserves: HashMap[address, uint256]
+# holder -> round -> claimed by all, and by each claimant
+_claimed_for_round: HashMap[address, HashMap[uint256, uint256]]
+_claimed_by: HashMap[address, HashMap[uint256, HashMap[address, uint256]]]
+
+
+event ReserveFunded:
+    reserveHolder: indexed(address)
+    amount: uint256
+
+
+event ReserveClaimed:
+    reserveHolder: indexed(address)
+    claimant: address
+    amount: uint256
 
 
 event DepositFunded:
@@ -120,22 +138,33 @@ def redeemWinningTicket(_ticket: ticket.Ticket, _sig: Bytes[ticket.MAX_BYTES], _
     rounds: address = manager._resolve(manager.ROUNDS_MANAGER)
     assert staticcall IRoundsManager(rounds).currentRoundInitialized(), "current round is not initialized"
     current: uint256 = staticcall IRoundsManager(rounds).currentRound()
-    fault: uint256 = ticket.OK
-    ticket_hash: bytes32 = empty(bytes32)
-    fault, ticket_hash = ticket._open(
-        _ticket,
+    assert _ticket.recipient != empty(address), ticket._reason(ticket.NULL_RECIPIENT)
+    assert _ticket.sender != empty(address), ticket._reason(ticket.NULL_SENDER)
+    assert len(_ticket.auxData) == ticket.AUX_DATA_BYTES, ticket._reason(ticket.AUX_DATA_LENGTH)
+    creation_round: uint256 = convert(extract32(_ticket.auxData, 0), uint256)
+    block_hash: bytes32 = staticcall IRoundsManager(rounds).blockHashForRound(creation_round)
+    assert block_hash != empty(bytes32), ticket._reason(ticket.NO_BLOCK_HASH)
+    assert block_hash == extract32(_ticket.auxData, 32), ticket._reason(ticket.WRONG_BLOCK_HASH)
+    assert creation_round + self.ticketValidityPeriod > current, ticket._reason(ticket.EXPIRED)
+    assert (
+        keccak256(convert(_recipientRand, bytes32)) == _ticket.recipientRandHash
+    ), ticket._reason(ticket.WRONG_RAND)
+    ticket_hash: bytes32 = ticket._hash(_ticket)
+    assert not self.usedTickets[ticket_hash], ticket._reason(ticket.USED)
+    assert len(_sig) == ticket.SIGNATURE_BYTES, ticket._reason(ticket.SIGNATURE_LENGTH)
+    fault: uint256 = ticket._draw_fault(
+        ticket_hash,
+        _ticket.sender,
+        _ticket.winProb,
+        extract32(_sig, 0),
+        convert(extract32(_sig, 32), uint256),
+        convert(extract32(_sig, 33), uint256) & 255,
         _recipientRand,
-        current,
-        self.ticketValidityPeriod,
-        staticcall IRoundsManager(rounds).blockHashForRound(ticket._creation_round(_ticket.auxData)),
     )
-    assert fault == ticket.OK, ticket._reason(fault)
-    assert not self.usedTickets[ticket_hash], "ticket is used"
-    fault = ticket._draw_fault(ticket_hash, _ticket.sender, _ticket.winProb, _sig, _recipientRand)
     assert fault == ticket.OK, ticket._reason(fault)
     account: Sender = self._senders[_ticket.sender]
     assert account.withdrawRound == 0 or current < account.withdrawRound, "sender is unlocked"
-    assert account.deposit > 0 or reserve._funds[_ticket.sender] > 0, "sender deposit and reserve are zero"
+    assert account.deposit > 0 or self._reserves[_ticket.sender] > 0, "sender deposit and reserve are zero"
 
     self.usedTickets[ticket_hash] = True
     paid: uint256 = min(_ticket.faceValue, account.deposit)
@@ -143,12 +172,14 @@ def redeemWinningTicket(_ticket: ticket.Ticket, _sig: Bytes[ticket.MAX_BYTES], _
     if paid < _ticket.faceValue:
         claim: uint256 = min(_ticket.faceValue - paid, self._claimable(_ticket.sender, _ticket.recipient, current))
         if claim > 0:
-            reserve._claim(_ticket.sender, _ticket.recipient, current, claim)
-            log reserve.ReserveClaimed(reserveHolder=_ticket.sender, claimant=_ticket.recipient, amount=claim)
+            self._reserves[_ticket.sender] -= claim
+            self._claimed_for_round[_ticket.sender][current] += claim
+            self._claimed_by[_ticket.sender][current][_ticket.recipient] += claim
+            log ReserveClaimed(reserveHolder=_ticket.sender, claimant=_ticket.recipient, amount=claim)
             paid += claim
     if paid > 0:
         extcall IBondingManager(manager._resolve(manager.BONDING_MANAGER)).updateTranscoderWithFees(
-            _ticket.recipient, paid, convert(extract32(_ticket.auxData, 0), uint256)
+            _ticket.recipient, paid, creation_round
         )
         log WinningTicketTransfer(sender=_ticket.sender, recipient=_ticket.recipient, amount=paid)
     log WinningTicketRedeemed(
@@ -197,13 +228,16 @@ def claimableReserve(_reserveHolder: address, _claimant: address) -> uint256:
 @external
 @view
 def claimedReserve(_reserveHolder: address, _claimant: address) -> uint256:
-    return reserve._claimed_by[_reserveHolder][manager._current_round()][_claimant]
+    return self._claimed_by[_reserveHolder][manager._current_round()][_claimant]
 
 
 @external
 @view
-def getSenderInfo(_sender: address) -> (Sender, reserve.ReserveInfo):
-    return self._senders[_sender], reserve._info(_sender, manager._current_round())
+def getSenderInfo(_sender: address) -> (Sender, ReserveInfo):
+    return self._senders[_sender], ReserveInfo(
+        fundsRemaining=self._reserves[_sender],
+        claimedInCurrentRound=self._claimed_for_round[_sender][manager._current_round()],
+    )
 
 
 @internal
@@ -213,8 +247,8 @@ def _claimable(_holder: address, _claimant: address, _round: uint256) -> uint256
     size: uint256 = staticcall IBondingManager(bonding).getTranscoderPoolSize()
     if size == 0 or not staticcall IBondingManager(bonding).isActiveTranscoder(_claimant):
         return 0
-    share: uint256 = (reserve._funds[_holder] + reserve._claimed_for_round[_holder][_round]) // size
-    return share - reserve._claimed_by[_holder][_round][_claimant]
+    share: uint256 = (self._reserves[_holder] + self._claimed_for_round[_holder][_round]) // size
+    return share - self._claimed_by[_holder][_round][_claimant]
 
 
 @internal
@@ -222,7 +256,8 @@ def _claimable(_holder: address, _claimant: address, _round: uint256) -> uint256
 def _fund(_deposit: uint256, _reserve: uint256):
     self._senders[msg.sender].deposit += _deposit
     if _reserve > 0:
-        reserve._add(msg.sender, _reserve)
+        self._reserves[msg.sender] += _reserve
+        log ReserveFunded(reserveHolder=msg.sender, amount=_reserve)
     assert extcall IMinter(manager._resolve(manager.MINTER)).depositETH(value=msg.value)
     if _deposit > 0:
         log DepositFunded(sender=msg.sender, amount=_deposit)

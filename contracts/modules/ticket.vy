@@ -123,9 +123,10 @@ def _oldest_round(_round: uint256, _validity: uint256) -> uint256:
     """
     @dev The oldest creation round of tickets that are not expired: creationRound + validity > round.
     @param _round Current round.
-    @param _validity For how many rounds, the creation round included, a ticket may be redeemed; more than zero.
+    @param _validity For how many rounds, the creation round included, a ticket may be redeemed.
     """
-    return _round - min(_round, _validity - 1)
+    next_round: uint256 = _round + 1
+    return next_round - min(next_round, _validity)
 
 
 @internal

@@ -133,3 +133,26 @@ def batch(signed: list[Signed]) -> tuple[list[object], list[bytes], list[int]]:
         [item.sig for item in signed],
         [item.recipient_rand for item in signed],
     )
+
+
+def compact_batch(signed: list[Signed]) -> tuple[object, ...]:
+    """The arguments of `redeemWinningTicketsCompact` for tickets that share their terms.
+
+    :raises ValueError: they do not, or there are none.
+    """
+    shared = {
+        (
+            each.ticket.sender,
+            each.ticket.recipient,
+            each.ticket.face_value_wei,
+            each.ticket.win_prob,
+            each.ticket.aux_data,
+        )
+        for each in signed
+    }
+    [(sender, recipient, face_value, win_prob, aux_data)] = shared
+    tickets = []
+    for each in signed:
+        packed = compact(each.sig)
+        tickets.append((each.ticket.sender_nonce, each.recipient_rand, packed[:32], packed[32:]))
+    return sender, recipient, face_value, win_prob, int.from_bytes(aux_data[:32], "big"), tickets

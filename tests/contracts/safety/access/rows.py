@@ -41,7 +41,7 @@ from tests.support.evm_world import (
     TRANSCODER,
     World,
 )
-from tests.support.tickets import MAX_UINT256, batch
+from tests.support.tickets import MAX_UINT256, batch, compact_batch
 
 BURNER_ROLE = bytes(keccak(text="BURNER_ROLE"))
 Args = Callable[[World], tuple[object, ...]]
@@ -131,6 +131,10 @@ def two_tickets(world: World) -> tuple[object, ...]:
     return batch([world.ticket(), world.ticket(recipient=SECOND)])
 
 
+def two_compact_tickets(world: World) -> tuple[object, ...]:
+    return compact_batch([world.ticket(), world.ticket()])
+
+
 def checkpoint(world: World) -> tuple[object, ...]:
     return (STRANGER, world.round + 1, LPT, TRANSCODER, 0, world.round, 0)
 
@@ -218,6 +222,9 @@ BROKER_ROWS = {
     ),
     "batchRedeemWinningTickets((address,address,uint256,uint256,uint256,bytes32,bytes)[],bytes[],uint256[])": Row(
         STRANGER, (LIVE, READY), two_tickets, is_signed=True
+    ),
+    "redeemWinningTicketsCompact(address,address,uint256,uint256,uint256,(uint256,uint256,bytes32,bytes32)[])": Row(
+        STRANGER, (LIVE, READY), two_compact_tickets, is_signed=True
     ),
 }
 

@@ -41,6 +41,17 @@ def set_unlock_period_to_nothing(world: World) -> Call:
     return Call(world.broker, "setUnlockPeriod", (0,), world.owner)
 
 
+@TABLE.reason("TicketBroker", "unlockPeriod exceeds 48 bits")
+def set_unlock_period_beyond_48_bits(world: World) -> Call:
+    return Call(world.broker, "setUnlockPeriod", (2**48,), world.owner)
+
+
+@TABLE.reason("funds", "amount exceeds 96 bits")
+def fund_beyond_96_bits(world: World) -> Call:
+    world.evm.give(STRANGER, 2**96)
+    return Call(world.broker, "fundReserve", (), STRANGER, 2**96)
+
+
 @TABLE.reason("TicketBroker", "unlockPeriod must be greater than 0")
 def unlock_before_the_period_is_set(world: World) -> Call:
     """A broker that nobody set up, in the place of the real one."""

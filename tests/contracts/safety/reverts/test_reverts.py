@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.contracts.safety.reverts import control, money, stake
+from tests.contracts.safety.reverts import compact, control, money, stake
 from tests.contracts.safety.reverts.case import BARE, Case
 from tests.contracts.safety.reverts.sources import reasons
 from tests.support.artifacts import ROOT, SUITE
@@ -17,7 +17,7 @@ from tests.support.evm_world import make_world
 from tests.support.vectors import ABSENT
 
 PUBLISHED = ROOT.parent / "shared" / "abi"
-CASES = [*control.TABLE.cases, *stake.TABLE.cases, *money.TABLE.cases]
+CASES = [*control.TABLE.cases, *stake.TABLE.cases, *money.TABLE.cases, *compact.TABLE.cases]
 
 # A floor under what the reader of the sources finds.
 LEAST_REASONS = 110
