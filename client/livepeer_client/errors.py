@@ -16,6 +16,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 ├── PaymentRefused               a recipient cannot take any payment now (reason, figures)
 ├── InsufficientBalance          credit below what the work needs (figures)
 ├── SpendLimitReached            signing more would exceed what a session may cost (figures)
+├── SignerRefused                a remote signer signs nothing (HTTP status, reason)
 ├── PriceUnavailable             a price in another currency cannot be told now (reason, figures; retryable)
 ├── ChainError
 │   ├── Reverted                 the contract said no (reason)
@@ -37,6 +38,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 │   ├── StoreUnavailable         its server did not answer in time (retryable)
 │   ├── TicketStateRefused       a ticket cannot go from its state to that one (hash, state, wanted)
 │   ├── NoncesSeen               somebody received these nonces before (recipient_rand_hash, nonces)
+│   ├── SignerConflict           a signer's session or quote moved on meanwhile (retryable)
 │   ├── LeaseHeld                another owner has it (name, owner, expires_in_s; retryable)
 │   └── LeaseLost                somebody took it over (name, token, current)
 └── Bug                          an invariant of ours broke; please report
@@ -204,6 +206,15 @@ class SpendLimitReached(LivepeerError):
         super().__init__(f"spend limit of the session: {_plain(signed)} wei for {units} units, at most {_plain(limit)}")
 
 
+class SignerRefused(LivepeerError):
+    """A remote signer does not sign. `status` is the HTTP status of its API: 480 asks for a fresh orchestrator info."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(f"remote signer returned status {status}: {reason}")
+
+
 class PriceUnavailable(LivepeerError):
     """A price in another currency cannot be turned into wei now: no feed, a stale one, or none that answers."""
 
@@ -363,6 +374,12 @@ class StoreCorrupt(StoreError):
 
 class StoreUnavailable(StoreError):
     """The store's server did not answer in time. Nothing was done, or it is not known whether it was."""
+
+    retryable = True
+
+
+class SignerConflict(StoreError):
+    """A remote signer's session, or the nonces of a quote, moved on between reading and writing. Nothing was stored."""
 
     retryable = True
 

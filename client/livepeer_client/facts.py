@@ -500,3 +500,34 @@ class FeedReading:
     decimals: int
     answer: int
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignerSession:
+    """The newest state that a remote signer handed out, and its answer to the request that led there.
+
+    `request` is the hash of that request, so that a client which missed the answer can have it again.
+    """
+
+    sequence: int
+    request: Hash32
+    status: int
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """One answer of a remote signer. `sequence` is that of the state in it, one above the request's.
+
+    Nonces from above `nonce_before` up to `nonce` were drawn on the quote, which expires at `expiration_block`.
+    """
+
+    state_id: str
+    sequence: int
+    request: Hash32
+    status: int
+    reply: bytes
+    recipient_rand_hash: Hash32
+    nonce_before: int
+    nonce: int
+    expiration_block: BlockNumber

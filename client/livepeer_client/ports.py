@@ -1,6 +1,6 @@
 """What the services need from the outside world. No code: adapters implement these, fakes ship beside them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from livepeer_client.codec.messages import (
     SegmentCredentials,
     TranscodeResult,
 )
+from livepeer_client.codec.signer_api import CoveredReply, PaymentCall, PaymentReply
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import (
     BatchState,
@@ -41,7 +42,9 @@ from livepeer_client.facts import (
     SenderRisk,
     SentPayment,
     SessionBalance,
+    SignedRequest,
     SignedTransaction,
+    SignerSession,
     StoredBatch,
     StoredTicket,
     TicketOutcome,
@@ -49,6 +52,7 @@ from livepeer_client.facts import (
     TicketState,
     UnsignedTransaction,
 )
+from livepeer_client.policy.signing import AuthAnswer
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Signature, Wei
 
 # --- time and keys --------------------------------------------------------------------------------
@@ -432,6 +436,51 @@ class GatewayBooks(Protocol):
     async def totals(self) -> dict[Address, GatewayTotals]: ...
 
     async def close(self) -> None: ...
+
+
+# --- a remote signer ------------------------------------------------------------------------------
+
+
+class SignerLedger(Protocol):
+    """What a remote signer may never do twice: go on from one state, draw one nonce. A method that returns has
+    committed. Every method raises `StoreError`, or `StoreCorrupt` if the file cannot be trusted."""
+
+    async def session(self, state_id: str) -> SignerSession | None: ...
+
+    async def last_nonce(self, recipient_rand_hash: Hash32) -> int:
+        """The last nonce drawn on a quote, 0 if none was."""
+
+    async def record(self, request: SignedRequest) -> None:
+        """Store an answer before it goes out: sequence, nonces and reply in one transaction.
+
+        :raises SignerConflict: the session or the quote has moved on since it was read; nothing was stored.
+        """
+
+    async def forget(self, *, idle_s: float, block: BlockNumber) -> None:
+        """Delete sessions idle for so long, and nonces of quotes that expired before `block`."""
+
+    async def close(self) -> None: ...
+
+
+class SignerAuth(Protocol):
+    """Says whom a remote signer signs for."""
+
+    async def authorise(self, headers: Mapping[str, Sequence[str]], state: Mapping[str, object] | None) -> AuthAnswer:
+        """Ask about one request by its headers and its session's state, None where there is no session.
+
+        :raises SignerRefused: 500, it gave no answer that says anything.
+        """
+
+
+class PaymentSigner(Protocol):
+    """A remote signer as its client sees it."""
+
+    async def pay(self, call: PaymentCall) -> PaymentReply | CoveredReply:
+        """One payment.
+
+        :raises SignerRefused: with the signer's status; 480 wants a fresh orchestrator info.
+        :raises PeerTimeout, PeerUnreachable, MalformedMessage: as any peer.
+        """
 
 
 # --- peers ----------------------------------------------------------------------------------------

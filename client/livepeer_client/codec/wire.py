@@ -300,6 +300,17 @@ def decode_orchestrator_info(data: bytes) -> OrchestratorInfo:
         return _info_from_pb(message)
 
 
+def encode_capabilities(value: Capabilities) -> bytes:
+    with _writing("capabilities"):
+        return _capabilities_to_pb(value).SerializeToString()
+
+
+def decode_capabilities(data: bytes) -> Capabilities:
+    message = _parse(net_pb2.Capabilities(), data, "capabilities")
+    with _reading("capabilities"):
+        return _capabilities_from_pb(message)
+
+
 def encode_end_session_request(token: AuthToken | None) -> bytes:
     """`net.EndTranscodingSessionRequest`; the answer to it has no fields."""
     with _writing("end session request"):

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, Payment, VideoProfile
-from livepeer_client.codec.ticket import ExpirationParams, TicketParams
+from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import Bug, ParamsRejected
 from livepeer_client.facts import SentPayment
 from livepeer_client.policy.balance import ZERO, Balance, Outcome, StagedCredit, complete
@@ -21,7 +21,6 @@ from livepeer_client.policy.sender import (
     DrawnTickets,
     QuoteInUse,
     RenewalMargins,
-    SenderAccount,
     SenderLimits,
     SenderSession,
     Staged,
@@ -32,22 +31,14 @@ from livepeer_client.policy.sender import (
 )
 from livepeer_client.ports import Chain, Clock, GatewayBooks, Signer
 from livepeer_client.services.discovery import DiscoveryService
-from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Signature, Wei
+from livepeer_client.services.gateway_view import GatewayMoment, GatewayView
+from livepeer_client.types import Address, BlockNumber, Hash32, Signature, Wei
 
 REFRESH_TIMEOUT_S: Final = 2.5
 """offchain-network 0."""
 _PAYMENT_ID_BYTES: Final = 16
 _KEPT_BLOCKS: Final = 100
 _SIGNED_AT_ONCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayMoment:
-    """One look at the chain: the L1 block, our account, and the creation params of tickets whose quote has none."""
-
-    block: BlockNumber
-    account: SenderAccount
-    expiration: ExpirationParams
 
 
 class NonceLedger:
@@ -155,38 +146,25 @@ class Payer:
         refresh_timeout_s: float = REFRESH_TIMEOUT_S,
         new_payment_id: Callable[[], str] = lambda: secrets.token_hex(_PAYMENT_ID_BYTES),
     ) -> None:
-        self._chain = chain
+        self._view = GatewayView(chain, clock, signer.address, account_ttl_s)
         self._signer = signer
         self._books = books
         self._clock = clock
         self._discovery = discovery
         self._limits = limits
-        self._account_ttl_s = account_ttl_s
         self._margins = margins or RenewalMargins()
         self._refresh_timeout_s = refresh_timeout_s
         self._new_payment_id = new_payment_id
         self._nonces = NonceLedger()
-        self._moment: GatewayMoment | None = None
-        self._moment_at_s = 0.0
 
     async def moment(self) -> GatewayMoment:
         """The chain as of at most `account_ttl_s` ago.
 
         :raises ChainError:
         """
-        now_s = self._clock.monotonic()
-        if self._moment is None or now_s - self._moment_at_s >= self._account_ttl_s:
-            head = await self._chain.head()
-            rounds = await self._chain.round_state()
-            info = await self._chain.sender_info(self._signer.address)
-            hash_ = rounds.last_initialized_block_hash
-            creation = rounds.last_initialized if hash_ != ZERO_HASH else Round(0)
-            self._moment = GatewayMoment(
-                head.l1_block, SenderAccount(info, rounds.last_initialized), ExpirationParams(creation, hash_)
-            )
-            self._moment_at_s = now_s
-            self._nonces.forget_expired(head.l1_block)
-        return self._moment
+        moment = await self._view.moment()
+        self._nonces.forget_expired(moment.block)
+        return moment
 
     async def check_funds(self) -> None:
         """:raises ParamsRejected: tickets of this account could not be paid, whoever receives them."""
