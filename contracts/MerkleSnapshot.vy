@@ -64,4 +64,6 @@ def verify(_id: bytes32, _proof: DynArray[bytes32, MAX_PROOF], _leaf: bytes32) -
             node = keccak256(concat(node, sibling))
         else:
             node = keccak256(concat(sibling, node))
-    return node == self.snapshot[_id]
+    root: bytes32 = self.snapshot[_id]
+    # Without a root an empty proof would show that a leaf of zeros is there.
+    return root != empty(bytes32) and node == root

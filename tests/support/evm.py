@@ -64,11 +64,11 @@ class Reverted(Exception):
 
     @property
     def reason(self) -> str | None:
-        """The text of `Error(string)`; None for everything else."""
+        """The text of `Error(string)`, what is not UTF-8 in it replaced; None for everything else."""
         if self.data[:4] != _ERROR:
             return None
         length = int.from_bytes(self.data[36:68], "big")
-        return self.data[68 : 68 + length].decode()
+        return self.data[68 : 68 + length].decode(errors="replace")
 
     @property
     def is_bare(self) -> bool:
