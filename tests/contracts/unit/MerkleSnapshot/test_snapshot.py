@@ -39,7 +39,7 @@ def prove(leaves: Sequence[bytes], index: int) -> tuple[bytes, list[bytes]]:
     return level[0], proof
 
 
-@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=9, unique=True), st.data())
+@given(st.lists(st.binary(min_size=32, max_size=32).map(keccak), min_size=1, max_size=9, unique=True), st.data())
 def test_verify__leaf_of_the_tree__is_true_and_another_one_false(
     snapshots: Contract, leaves: list[bytes], data: st.DataObject
 ) -> None:
