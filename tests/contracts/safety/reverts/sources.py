@@ -54,14 +54,19 @@ def _reason(literal: ast.VyperNode) -> str | None:
     """The reason that a literal is, None if it is something else."""
     parent = literal.get_ancestor()
     value = literal.value
+    if not value:
+        # A start value, or no data.
+        return None
     if isinstance(parent, ast.Assert | ast.Raise):
         return str(value)
     if isinstance(parent, ast.Call):
         function = parent.func.id if isinstance(parent.func, ast.Name) else ""
         if function == "method_id":
+            # Of a custom error, if it is what a revert carries; else of a call.
             call = parent.get_ancestor(ast.Call)
-            is_error = call is not None and call.get_ancestor(ast.Call) is not None
-            return str(value) if is_error and value != "Error(string)" else None
+            while call is not None and getattr(call.func, "id", "") != "raw_revert":
+                call = call.get_ancestor(ast.Call)
+            return str(value) if call is not None and value != "Error(string)" else None
         if function in ("keccak256", "concat", "abi_encode"):
             # Hashes and parts of messages. A text put together is run under the name of what it is about.
             return None
