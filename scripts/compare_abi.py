@@ -79,8 +79,8 @@ def constructor(abi: list[Entry]) -> list[tuple[str, str]]:
 
 
 def accepts_plain_calls(abi: list[Entry]) -> set[str]:
-    """Mutability of the functions without a name. A `receive` that was published is a `fallback` here, the only form that
-    the compiler knows; where no `fallback` was published it refuses calldata, as its tests show."""
+    """Mutability of the functions without a name. A published `receive` is a `fallback` here, the only form that the
+    compiler knows; where no `fallback` was published it refuses calldata, as its tests show."""
     return {entry["stateMutability"] for entry in abi if entry["type"] in ("fallback", "receive")}
 
 
