@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -215,7 +214,7 @@ def cli(
                 mine=(lambda blocks: mine(provider, blocks)) if on_anvil else None,
             )
             if dry:
-                run.journal = replace(journal, path=None)
+                run.journal = journal.in_memory()
                 dry_run(run, steps, rehearse(provider, journal.header, amounts, starts=starts))
                 return
             run.run(steps)

@@ -18,6 +18,8 @@ from scripts._deployment.errors import JournalInUse, StaleJournal, UnreadableJou
 from scripts._deployment.site import Site
 
 VERSION = 1
+# What the keys of steps that make a contract begin with.
+CREATE = "create "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Header:
 class Record:
     """One step. Without `done` it is an intent: the transaction may be mined, waiting, or never have left."""
 
+    sender: str
     nonce: int
     # Of every transaction that was signed for the step with this nonce; at most one of them can be mined.
     hashes: tuple[str, ...] = ()
@@ -51,6 +54,8 @@ class Record:
     transaction: str | None = None
     block: int | None = None
     gas_used: int | None = None
+    # Why it was done although something spoke against it.
+    reason: str | None = None
 
 
 @dataclass(slots=True)
@@ -64,13 +69,13 @@ class Journal:
 
     # --- records ----------------------------------------------------------------------------------
 
-    def intend(self, key: str, *, nonce: int, transaction: str | None, address: str | None) -> None:
+    def intend(self, key: str, *, sender: str, nonce: int, transaction: str | None, address: str | None) -> None:
         """Must return before the transaction is sent."""
         previous = self.records.get(key)
-        hashes = previous.hashes if previous and previous.nonce == nonce else ()
+        hashes = previous.hashes if previous and (previous.sender, previous.nonce) == (sender, nonce) else ()
         if transaction and transaction not in hashes:
             hashes += (transaction,)
-        self._put(key, Record(nonce=nonce, hashes=hashes, address=address))
+        self._put(key, Record(sender=sender, nonce=nonce, hashes=hashes, address=address))
 
     def conclude(self, key: str, *, transaction: str | None, block: int | None, gas_used: int | None) -> None:
         """The transaction is mined and succeeded."""
@@ -85,11 +90,27 @@ class Journal:
         record = self.records.get(key)
         return record is not None and record.done
 
-    def supersede(self, key: str, kept_as: str) -> None:
-        """Keep a record under another name, so that its step can be made anew."""
-        if key in self.records:
-            self.records[kept_as] = self.records.pop(key)
-            self._save()
+    def supersede(self, renamed: Mapping[str, str]) -> None:
+        """Keep records under other names, all at once, so that their steps can be made anew."""
+        for key, kept_as in renamed.items():
+            if key in self.records:
+                self.records[kept_as] = self.records.pop(key)
+        self._save()
+
+    def adopt(self, key: str, address: str) -> None:
+        """A contract that somebody else created is the one in force."""
+        self._put(key, Record(sender="", nonce=0, address=address, done=True))
+
+    def explain(self, key: str, reason: str) -> None:
+        self._put(key, replace(self.records[key], reason=reason))
+
+    def created(self) -> dict[str, str]:
+        """Name -> address of every contract in force."""
+        return {
+            key.removeprefix(CREATE): record.address
+            for key, record in self.records.items()
+            if record.done and record.address and key.startswith(CREATE)
+        }
 
     def _put(self, key: str, record: Record) -> None:
         self.records[key] = record
@@ -120,6 +141,10 @@ class Journal:
         journal = cls(header, path, records)
         journal._acquire(path)
         return journal
+
+    def in_memory(self) -> Journal:
+        """A copy that can be changed without leaving a trace."""
+        return Journal(self.header, None, dict(self.records))
 
     def close(self) -> None:
         if self._lock:

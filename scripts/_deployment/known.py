@@ -28,14 +28,9 @@ def from_journal(path: Path, site: Site) -> Known:
     journal = Journal.resume(path)
     journal.close()
     journal.check_chain(site)
-    created = {
-        key.removeprefix("create "): record.address
-        for key, record in journal.records.items()
-        if record.done and record.address and key.startswith("create ")
-    }
     header = journal.header
     return Known(
-        addresses=created,
+        addresses=journal.created(),
         block=header.block,
         params=Params.from_dict(header.params),
         owner=header.owner or header.deployer,

@@ -63,14 +63,16 @@ class Run:
         :raises Unsettled: if one is still waiting after `settle_timeout_s`.
         """
         deadline = time.monotonic() + self.settle_timeout_s
-        while (waiting := self.sender.nonce("pending") - self.sender.nonce()) > 0:
-            if time.monotonic() > deadline:
-                raise Unsettled(
-                    f"{waiting} transactions of {self.sender.address} are waiting to be mined: wait, or replace them, "
-                    "then run again"
-                )
-            time.sleep(POLL_S)
-        self._nonce = self.sender.nonce()
+        unsettled = {record.sender for record in self.journal.records.values() if not record.done}
+        for account in {self.sender.address, *unsettled}:
+            while (waiting := self.site.transactions_of(account, "pending") - self.site.transactions_of(account)) > 0:
+                if time.monotonic() > deadline:
+                    raise Unsettled(
+                        f"{waiting} transactions of {account} are waiting to be mined: wait, or replace them, then run "
+                        "again"
+                    )
+                time.sleep(POLL_S)
+        self._nonce = self.site.transactions_of(self.sender.address)
         creations = {step.key: step for step in steps if isinstance(step, Create)}
         for key, record in list(self.journal.records.items()):
             creation = creations.get(key)
@@ -93,7 +95,7 @@ class Run:
         # The node may have lost a receipt, but not the contract: this account can have created it with this nonce only.
         if creation and record.address and creation.code_check(self.site, record.address).ok:
             self.journal.conclude(key, transaction=None, block=None, gas_used=None)
-        elif self._nonce > record.nonce:
+        elif self.site.transactions_of(record.sender) > record.nonce:
             self.journal.forget(key)
 
     # --- steps ------------------------------------------------------------------------------------
@@ -152,7 +154,9 @@ class Run:
         address = self.sender.created_at(self._nonce) if isinstance(step, Create) else None
         try:
             signed = self.sender.sign(step.transaction(self.site), self._nonce)
-            self.journal.intend(step.key, nonce=self._nonce, transaction=signed.hash, address=address)
+            self.journal.intend(
+                step.key, sender=self.sender.address, nonce=self._nonce, transaction=signed.hash, address=address
+            )
             receipt = self.sender.send(signed)
         except ApeException as error:
             raise StepFailed(step.key, str(error)) from error

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ape.contracts import ContractContainer
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -86,6 +87,10 @@ class Site:
         block = self.rpc("eth_getBlockByNumber", hex(number), False)
         return block and str(block["hash"])
 
+    def transactions_of(self, account: str, block: str = "latest") -> int:
+        """How many transactions an account has in the chain; with "pending" also those that wait."""
+        return int(self.rpc("eth_getTransactionCount", account, block), 16)
+
     def code(self, address: str) -> bytes:
         return bytes.fromhex(str(self.rpc("eth_getCode", address, "latest"))[2:])
 
@@ -119,7 +124,7 @@ class Site:
 
     def creation(self, contract: str, arguments: tuple[object, ...]) -> TransactionAPI:
         """The transaction that creates a contract."""
-        return self.project.get_contract(contract)(*arguments)
+        return ContractContainer(self.type_of(contract))(*arguments)
 
     def call(self, name: str, method: str, *arguments: object) -> TransactionAPI:
         """The transaction that calls a contract."""
@@ -151,10 +156,6 @@ class Sender:
         self._site = site
         self._consent = consent
         self.address = str(account.address)
-
-    def nonce(self, block: str = "latest") -> int:
-        """How many transactions the account has in the chain; with "pending" also those that wait."""
-        return int(self._site.rpc("eth_getTransactionCount", self.address, block), 16)
 
     def created_at(self, nonce: int) -> str:
         """Where a contract lands that this account creates with a nonce."""

@@ -55,6 +55,17 @@ class MortalSender(Sender):
         return self._fault is not None and self._fault.moment == moment and self.sent == self._fault.after
 
 
+class AlteredSite(Site):
+    """With other sources than the checkout's, for some contracts."""
+
+    def __init__(self, project: Any, provider: Any, altered: dict[str, Any]) -> None:
+        super().__init__(project, provider)
+        self._altered = altered
+
+    def type_of(self, contract: str) -> Any:
+        return self._altered.get(contract) or super().type_of(contract)
+
+
 @dataclass
 class Deployer:
     """Every call is a process of its own: it knows the chain and the journal's file and nothing else."""
@@ -65,10 +76,15 @@ class Deployer:
     path: Path
     amounts: dict[str, int]
     sites: list[Site] = field(default_factory=list)
+    # Contracts whose sources were changed since.
+    altered: dict[str, Any] = field(default_factory=dict)
+
+    def new_site(self) -> Site:
+        return AlteredSite(self.project, self.account.provider, self.altered)
 
     def run(self, fault: Fault | None = None, **options: Any) -> int:
         """The number of transactions sent. Raises Died where the fault strikes."""
-        site = Site(self.project, self.account.provider)
+        site = self.new_site()
         begun = header_of(site, str(self.account.address), LOCAL)
         journal = Journal.resume(self.path) if self.path.is_file() else Journal.begin(begun, self.path)
         try:
@@ -123,4 +139,4 @@ def deployed(finished: Deployer, tmp_path: Path) -> Deployer:
     """A protocol that runs, with the journal of its deployment."""
     path = tmp_path / "journal.json"
     path.write_text(finished.path.read_text())
-    return replace(finished, path=path, sites=list(finished.sites))
+    return replace(finished, path=path, sites=list(finished.sites), altered={})
