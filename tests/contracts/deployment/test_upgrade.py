@@ -282,15 +282,18 @@ def test_incompatibilities__variable_behind_the_others__none() -> None:
     assert incompatibilities(OLD, {**OLD, "c": entry(4), "d": {"e": entry(5)}}) == []
 
 
-def test_layout_of__struct_in_a_map__names_its_members(sources: Path) -> None:
-    assert layout_of("TicketBroker")["_senders"]["structs"] == {
-        "Sender": ["deposit: uint256", "withdrawRound: uint256"]
-    }
+def test_layout_of__struct_behind_a_map_or_list__names_its_members(tmp_path: Path) -> None:
+    source = tmp_path / "contracts" / "Ledger.vy"
+    source.parent.mkdir()
+    source.write_text(
+        "# pragma version 0.4.3\nstruct Inner:\n    z: bool\nstruct Sender:\n    deposit: uint256\n    inner: Inner\n"
+        "a: HashMap[address, Sender]\nb: DynArray[Inner, 3]\nc: uint256\n"
+    )
 
-    broker = sources / "contracts" / "TicketBroker.vy"
-    broker.write_text(broker.read_text().replace("    deposit: uint256\n", "    deposit: uint128\n", 1))
-    with pytest.raises(Exception, match="uint128"):
-        layout_of("TicketBroker", sources)
+    layout = layout_of("Ledger", tmp_path)
+    assert layout["a"]["structs"] == {"Sender": ["deposit: uint256", "inner: Inner"], "Inner": ["z: bool"]}
+    assert layout["b"]["structs"] == {"Inner": ["z: bool"]}
+    assert "structs" not in layout["c"]
 
 
 def test_layout_in_force__commit_at_hand__is_that_of_the_commit() -> None:
