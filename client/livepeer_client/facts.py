@@ -75,6 +75,33 @@ class SenderInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class SenderAccount:
+    """A gateway's account, and what one claimant has taken from its reserve this round, wei."""
+
+    info: SenderInfo
+    claimed: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """Rounds in which an orchestrator becomes active and ceases to be; `NEVER_DEACTIVATES` while it is in the pool."""
+
+    activation_round: Round
+    deactivation_round: Round
+
+    def is_active(self, round_: int) -> bool:
+        return self.activation_round <= round_ < self.deactivation_round
+
+
+@dataclass(frozen=True, slots=True)
+class UnbondingLock:
+    """Stake on its way out: LPT wei that can be withdrawn from `withdraw_round` on."""
+
+    amount: int
+    withdraw_round: Round
+
+
+@dataclass(frozen=True, slots=True)
 class OrchestratorState:
     """What an orchestrator must know about itself. Amounts: LPT wei and ETH wei."""
 

@@ -1,6 +1,6 @@
 """What the services need from the outside world. No code: adapters implement these, fakes ship beside them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from livepeer_client.codec.messages import (
 from livepeer_client.codec.signer_api import CoveredReply, PaymentCall, PaymentReply
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import (
+    Activation,
     BatchState,
     Block,
     BlockCursor,
@@ -38,6 +39,7 @@ from livepeer_client.facts import (
     RedemptionBatch,
     Rendition,
     RoundState,
+    SenderAccount,
     SenderInfo,
     SenderRisk,
     SentPayment,
@@ -50,6 +52,7 @@ from livepeer_client.facts import (
     TicketOutcome,
     TicketPage,
     TicketState,
+    UnbondingLock,
     UnsignedTransaction,
 )
 from livepeer_client.policy.signing import AuthAnswer
@@ -135,6 +138,28 @@ class Chain(Protocol):
 
     async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
         """Events of one contract in chain order, both ends included."""
+
+    # --- what watchers follow
+
+    async def logs_of(
+        self, wanted: Mapping[str, Collection[str]], from_block: BlockNumber, to_block: BlockNumber
+    ) -> list[Log]:
+        """Events of several contracts, each with the names wanted of it, in chain order, both ends included."""
+
+    async def blocks(self, first: BlockNumber, last: BlockNumber) -> list[Block]:
+        """Blocks in order of height, both ends included, as far as there are any."""
+
+    async def sender_accounts(self, senders: Sequence[Address], claimant: Address) -> list[SenderAccount]: ...
+
+    async def activations(self, orchestrators: Sequence[Address]) -> list[Activation]: ...
+
+    async def service_uris(self, orchestrators: Sequence[Address]) -> list[str]: ...
+
+    async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
+        """Open locks by id."""
+
+    async def pool_size(self) -> int:
+        """Members of the transcoder pool, which reserves are divided by."""
 
 
 class Transactor(Protocol):

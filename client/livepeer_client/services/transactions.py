@@ -300,13 +300,27 @@ class LaneTransactor:
     def address(self) -> Address:
         return self._transactor.address
 
-    async def simulate_redeem(self, ticket: WinningTicket) -> int:
-        return await self._transactor.simulate_redeem(ticket)
+    async def simulate_redeem(self, ticket: WinningTicket, *, block: Hash32 | None = None) -> int:
+        return await self._transactor.simulate_redeem(ticket, block=block)
 
     async def prepare(
-        self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)
+        self,
+        contract: str,
+        function: str,
+        args: Sequence[object],
+        *,
+        gas_limit: int | None = None,
+        value: Wei = Wei(0),
+        max_fee_per_gas: Wei | None = None,
     ) -> SignedTransaction:
-        transaction = await self._transactor.prepare(contract, function, args, gas_limit=gas_limit, value=value)
+        transaction = await self._transactor.prepare(
+            contract,
+            function,
+            args,
+            gas_limit=gas_limit,
+            value=value,
+            max_fee_per_gas=self._ceiling(max_fee_per_gas),
+        )
         await self._manager.signed(self._lane, transaction)
         return transaction
 

@@ -6,7 +6,7 @@ starts again at the new head.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,18 @@ from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeT
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, ConfigError, InvalidInput, MalformedMessage, Reverted
-from livepeer_client.facts import Block, Finality, Head, Log, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.facts import (
+    Activation,
+    Block,
+    Finality,
+    Head,
+    Log,
+    OrchestratorState,
+    RoundState,
+    SenderAccount,
+    SenderInfo,
+    UnbondingLock,
+)
 from livepeer_client.policy.ranges import LogSpan
 from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
@@ -316,13 +327,7 @@ class Suite:
         return int(rounds)
 
     async def sender_info(self, sender: Address) -> SenderInfo:
-        (deposit, withdraw_round), (funds, claimed) = await self.call("TicketBroker", "getSenderInfo", [sender])
-        return SenderInfo(
-            deposit=Wei(deposit),
-            withdraw_round=Round(withdraw_round),
-            reserve=Wei(funds),
-            claimed_in_current_round=Wei(claimed),
-        )
+        return _sender_info(*await self.call("TicketBroker", "getSenderInfo", [sender]))
 
     async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
         (amount,) = await self.call("TicketBroker", "claimableReserve", [holder, claimant])
@@ -397,16 +402,74 @@ class Suite:
             pending_fees=Wei(fees),
         )
 
+    async def sender_accounts(self, senders: Sequence[Address], claimant: Address) -> list[SenderAccount]:
+        reads: list[Read] = []
+        for sender in senders:
+            reads += [
+                ("TicketBroker", "getSenderInfo", [sender]),
+                ("TicketBroker", "claimedReserve", [sender, claimant]),
+            ]
+        results = await self.read(reads) if reads else []
+        return [
+            SenderAccount(_sender_info(*info), Wei(claimed))
+            for info, (claimed,) in zip(results[::2], results[1::2], strict=True)
+        ]
+
+    async def activations(self, orchestrators: Sequence[Address]) -> list[Activation]:
+        results = await self._of_each("BondingManager", "getTranscoder", orchestrators)
+        return [Activation(Round(values[4]), Round(values[5])) for values in results]
+
+    async def service_uris(self, orchestrators: Sequence[Address]) -> list[str]:
+        return [uri for (uri,) in await self._of_each("ServiceRegistry", "getServiceURI", orchestrators)]
+
+    async def _of_each(self, contract: str, function: str, addresses: Sequence[Address]) -> list[tuple[Any, ...]]:
+        return await self.read([(contract, function, [address]) for address in addresses]) if addresses else []
+
+    async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
+        async def at(block: Tag) -> dict[int, UnbondingLock]:
+            step: Read = ("BondingManager", "getDelegator", [delegator])
+            count = _value((await self._read([step], block))[0])[6]
+            reads: list[Read] = [
+                ("BondingManager", "getDelegatorUnbondingLock", [delegator, number]) for number in range(count)
+            ]
+            locks = [_value(result) for result in await self._read(reads, block)] if reads else []
+            # A lock that was used or never made has no withdraw round.
+            return {
+                number: UnbondingLock(amount, Round(withdraw_round))
+                for number, (amount, withdraw_round) in enumerate(locks)
+                if withdraw_round
+            }
+
+        return await self._pinned(at)
+
+    async def pool_size(self) -> int:
+        (size,) = await self.call("BondingManager", "getTranscoderPoolSize")
+        return int(size)
+
+    # --- blocks and logs
+
+    async def blocks(self, first: BlockNumber, last: BlockNumber) -> list[Block]:
+        calls = [self._block_call(hex(number)) for number in range(first, last + 1)]
+        found = [block_of(_value(answer)) for answer in (await self._rpc.batch(calls) if calls else [])]
+        return [block for block in found if block is not None]
+
     async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
-        topic = to_hex(load_abi(contract).event(event).topic)
-        address = to_hex(await self.address(contract))
+        return await self.logs_of({contract: [event]}, from_block, to_block)
+
+    async def logs_of(
+        self, wanted: Mapping[str, Collection[str]], from_block: BlockNumber, to_block: BlockNumber
+    ) -> list[Log]:
+        pairs = {(contract, event) for contract, events in wanted.items() for event in events}
+        query = {
+            "address": sorted({to_hex(await self.address(contract)) for contract in wanted}),
+            "topics": [sorted({to_hex(load_abi(contract).event(event).topic) for contract, event in pairs})],
+        }
         found: list[Log] = []
         start = int(from_block)
         while start <= to_block:
             end = min(start + self._span.blocks - 1, int(to_block))
-            query = {"address": address, "topics": [topic], "fromBlock": hex(start), "toBlock": hex(end)}
             try:
-                answer = await self._rpc.call("eth_getLogs", [query])
+                answer = await self._rpc.call("eth_getLogs", [{**query, "fromBlock": hex(start), "toBlock": hex(end)}])
             except (NodeError, NodeTimeout):
                 # Nodes bound the answer, each in its own words or by not answering in time: ask for less until a
                 # single block is refused.
@@ -414,7 +477,8 @@ class Suite:
                     raise
                 continue
             self._span.answered()
-            found += await self.decode_logs(answer)
+            # Two contracts may share an event of which only one was asked for.
+            found += [log for log in await self.decode_logs(answer) if (log.contract, log.name) in pairs]
             start = end + 1
         return found
 
@@ -453,6 +517,11 @@ class Suite:
                 )
             )
         return found
+
+
+def _sender_info(sender: tuple[int, int], reserve: tuple[int, int]) -> SenderInfo:
+    (deposit, withdraw_round), (funds, claimed) = sender, reserve
+    return SenderInfo(Wei(deposit), Round(withdraw_round), Wei(funds), Wei(claimed))
 
 
 def _value(result: Any) -> Any:

@@ -1,14 +1,25 @@
 """A chain whose facts are attributes. It remembers its blocks, so that it can be read at one and roll some back."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import Any, Final
 
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput
-from livepeer_client.facts import Block, Finality, Head, Log, OrchestratorState, RoundState, SenderInfo
-from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.facts import (
+    Activation,
+    Block,
+    Finality,
+    Head,
+    Log,
+    OrchestratorState,
+    RoundState,
+    SenderAccount,
+    SenderInfo,
+    UnbondingLock,
+)
+from livepeer_client.types import NEVER_DEACTIVATES, ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
 
 SAFE_DEPTH: Final = 4
 FINALIZED_DEPTH: Final = 8
@@ -22,7 +33,19 @@ class FakeChain:
     What is set belongs to the present block; `reorg` takes back that of the blocks it removes.
     """
 
-    _STATE = ("block_hashes", "senders", "claimable", "used", "pool", "states", "events")
+    _STATE = (
+        "block_hashes",
+        "senders",
+        "claimable",
+        "claimed",
+        "used",
+        "pool",
+        "states",
+        "activation",
+        "uris",
+        "locks",
+        "events",
+    )
 
     def __init__(self, *, round_length: int = 50, first_round: int = 100) -> None:
         self.round_length = round_length
@@ -41,9 +64,15 @@ class FakeChain:
         self.validity_period = 2
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
+        # (holder, claimant) -> what the claimant has taken this round.
+        self.claimed: dict[tuple[Address, Address], Wei] = {}
         self.used: set[Hash32] = set()
         self.pool: list[RegisteredOrchestrator] = []
         self.states: dict[Address, OrchestratorState] = {}
+        self.activation: dict[Address, Activation] = {}
+        self.uris: dict[Address, str] = {}
+        # (delegator, lock id) -> lock; an open one.
+        self.locks: dict[tuple[Address, int], UnbondingLock] = {}
         self.events: list[Log] = []
         self.failure: ChainError | None = None
         self.reads: list[str] = []
@@ -165,6 +194,44 @@ class FakeChain:
         return self.states.get(address) or OrchestratorState(
             active=False, registered=False, last_reward_round=Round(0), stake=0, pending_fees=Wei(0)
         )
+
+    async def sender_accounts(self, senders: Sequence[Address], claimant: Address) -> list[SenderAccount]:
+        self._read("sender_accounts")
+        empty = SenderInfo(Wei(0), Round(0), Wei(0), Wei(0))
+        return [
+            SenderAccount(self.senders.get(sender, empty), self.claimed.get((sender, claimant), Wei(0)))
+            for sender in senders
+        ]
+
+    async def activations(self, orchestrators: Sequence[Address]) -> list[Activation]:
+        self._read("activations")
+        return [self.activation.get(address, Activation(Round(0), Round(0))) for address in orchestrators]
+
+    async def service_uris(self, orchestrators: Sequence[Address]) -> list[str]:
+        self._read("service_uris")
+        return [self.uris.get(address, "") for address in orchestrators]
+
+    async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
+        self._read("unbonding_locks")
+        return {number: lock for (owner, number), lock in self.locks.items() if owner == delegator}
+
+    async def pool_size(self) -> int:
+        self._read("pool_size")
+        return sum(each.deactivation_round == NEVER_DEACTIVATES for each in self.activation.values())
+
+    async def blocks(self, first: BlockNumber, last: BlockNumber) -> list[Block]:
+        self._read("blocks")
+        return [self._block(number) for number in range(first, min(last, self.block) + 1)]
+
+    async def logs_of(
+        self, wanted: Mapping[str, Collection[str]], from_block: BlockNumber, to_block: BlockNumber
+    ) -> list[Log]:
+        self._read("logs_of")
+        return [
+            log
+            for log in self.events
+            if log.name in wanted.get(log.contract, ()) and from_block <= log.block <= to_block
+        ]
 
     async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
         self._read("logs")
