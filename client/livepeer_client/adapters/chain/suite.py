@@ -5,19 +5,18 @@ and every call is pinned to it. A node that keeps no older state may have lost t
 starts again at the new head.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from livepeer_client.adapters.chain.abi import contract_id, load_abi
+from livepeer_client.adapters.chain.addresses import Addresses as Addresses
+from livepeer_client.adapters.chain.addresses import load_addresses as load_addresses
 from livepeer_client.adapters.chain.json_values import block_of, data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeTimeout, Rpc
-from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import RegisteredOrchestrator
-from livepeer_client.errors import ChainError, ChainUnavailable, ConfigError, InvalidInput, MalformedMessage, Reverted
+from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput, MalformedMessage, Reverted
 from livepeer_client.facts import (
     Activation,
     Block,
@@ -60,43 +59,6 @@ FINALIZED_DEPTH: Final = 64
 _PIN_ATTEMPTS: Final = 5
 LOG_BLOCKS: Final = 1000
 """The widest range of one query for logs."""
-
-
-# --- where the suite is ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """A deployment. `contracts` may be empty: the Controller knows them. `block` is the first block of interest."""
-
-    chain_id: int
-    controller: Address
-    contracts: Mapping[str, Address] = field(default_factory=dict)
-    block: BlockNumber = BlockNumber(0)
-
-    def __post_init__(self) -> None:
-        for name, address in {**self.contracts, "Controller": self.controller}.items():
-            if len(address) != ADDRESS_BYTES:
-                raise InvalidInput(f"the address of {name} is {ADDRESS_BYTES} bytes, got {len(address)}")
-
-
-def load_addresses(path: Path | str) -> Addresses:
-    """Read the file that the deployment wrote: `chain_id`, `controller`, `contracts`, `block`.
-
-    :raises ConfigError: absent, or not of that form.
-    """
-    try:
-        content = json.loads(Path(path).read_text())
-        return Addresses(
-            chain_id=int(content["chain_id"]),
-            controller=parse_address(content["controller"]),
-            contracts={str(name): parse_address(value) for name, value in content.get("contracts", {}).items()},
-            block=BlockNumber(int(content.get("block", 0))),
-        )
-    except OSError as error:
-        raise ConfigError(f"address file {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
-        raise ConfigError(f"address file {path}: {error!r}") from error
 
 
 class Suite:
