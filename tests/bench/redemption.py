@@ -16,24 +16,46 @@ import asyncio
 import json
 import math
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, to_hex
+from livepeer_client.adapters.chain.json_values import quantity, to_hex
+from livepeer_client.adapters.chain.rpc import Call, JsonRpc
+from livepeer_client.adapters.chain.suite import Suite
+from livepeer_client.adapters.chain.transaction import unsigned
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.keys import LocalSigner
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.facts import Receipt, ReceivedPayment, SignedTransaction, TicketState
+from livepeer_client.facts import Fees, Receipt, ReceivedPayment, SignedTransaction, TicketState
 from livepeer_client.policy.redemption import BROKER, RedemptionPolicy, redeem_arguments
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Wei
-from tests.support.anvil import ALICE, ETH, ROOT, Role, Stage, anvil, compile_suite, deploy, populate, wait_until_up
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+# Some package installs a `tests` of its own, which would hide ours from a script.
+_ours = ModuleType("tests")
+_ours.__path__ = [str(ROOT / "tests")]
+sys.modules["tests"] = _ours
+
+from tests.support.anvil import (  # noqa: E402 - only now can it be found
+    ALICE,
+    ETH,
+    Role,
+    Stage,
+    anvil,
+    compile_suite,
+    deploy,
+    populate,
+    wait_until_up,
+)
 
 RESULT: Final = Path(__file__).with_name("redemption.json")
 ROUND_BLOCKS: Final = 100
@@ -55,6 +77,22 @@ def base_fee(t: float, noise: random.Random) -> int:
     if SPIKE_AT <= t < SPIKE_AT + SPIKE_LENGTH:
         price *= 20
     return round(price * GWEI)
+
+
+class WithoutTips(JsonRpc):
+    """The node as a rollup's sequencer: it wants no priority fee. anvil suggests 1 gwei, whatever the base fee."""
+
+    _TIP: Final = GWEI
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        results = await super().batch(calls)
+        for position, (method, _) in enumerate(calls):
+            if method == "eth_maxPriorityFeePerGas":
+                assert quantity(results[position]) == self._TIP
+                results[position] = "0x0"
+            elif method == "eth_gasPrice":
+                results[position] = hex(quantity(results[position]) - self._TIP)
+        return results
 
 
 @dataclass
@@ -137,10 +175,12 @@ async def one_by_one(world: World) -> Run:
         sent: list[SignedTransaction] = []
         for winner in await world.arrivals():
             arguments = redeem_arguments(winner)
-            sent.append(await wallet.prepare(BROKER, "redeemWinningTicket", arguments, gas_limit=500_000))
-        # Whatever the price: it does not wait.
+            transaction = await wallet.prepare(BROKER, "redeemWinningTicket", arguments, gas_limit=500_000)
+            # Whatever the price: it does not wait.
+            offer = replace(await unsigned(transaction.raw), fees=Fees(Wei(10**12), Wei(0)))
+            sent.append(await LocalSigner(ALICE.key).sign_transaction(offer))
         for transaction in sent:
-            await world.stage.rpc.call("eth_sendRawTransaction", [to_hex(transaction.raw)])
+            await wallet.broadcast(transaction)
         await world.mine()
         for transaction in sent:
             receipt = await wallet.receipt(transaction.tx_hash)
@@ -189,7 +229,7 @@ async def bench(winners: int) -> dict[str, Any]:
     options = ["--gas-limit", "100000000", "--timestamp", "1700000000"]
     with anvil(*options) as url, tempfile.TemporaryDirectory() as folder:
         await wait_until_up(url)
-        async with JsonRpc(url) as rpc:
+        async with WithoutTips(url) as rpc:
             addresses = await deploy(rpc, compile_suite(cache), round_blocks=ROUND_BLOCKS)
             stage = Stage(rpc, Suite(rpc, addresses))
             await populate(stage)
