@@ -117,6 +117,12 @@ class Run:
         self.cost += receipt.gas_used * receipt.effective_gas_price
 
 
+async def at_any_price(transaction: SignedTransaction, role: Role) -> SignedTransaction:
+    """The same, with a fee cap that is always enough."""
+    offer = replace(await unsigned(transaction.raw), fees=Fees(Wei(10**12), Wei(0)))
+    return await LocalSigner(role.key).sign_transaction(offer)
+
+
 class World:
     """The chain, its prices, and winners as they come."""
 
@@ -143,7 +149,26 @@ class World:
             )
 
     async def next_price(self) -> None:
-        await self.stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(base_fee(self.t, self._noise))])
+        """Fix what the next block will charge. If it were the first of a round, that round is opened before it."""
+        state = await self.stage.suite.round_state()
+        if await self.stage.suite.height() + 1 == state.start_block + state.length_blocks:
+            for opening in (False, True):
+                await self._set_price()
+                if opening:
+                    await self._open_round()
+                await self.stage.rpc.call("evm_mine", [])
+        await self._set_price()
+
+    async def _set_price(self) -> None:
+        price = hex(base_fee(self.t, self._noise))
+        await self.stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [price])
+
+    async def _open_round(self) -> None:
+        """Somebody opens the round, at whatever it costs."""
+        initializer = Role("initializer")
+        wallet = self.stage.transactor(initializer)
+        transaction = await wallet.prepare("RoundsManager", "initializeRound", [], gas_limit=1_000_000)
+        await wallet.broadcast(await at_any_price(transaction, initializer))
 
     async def arrivals(self) -> list[WinningTicket]:
         """The winners of this block; evenly over the three rounds."""
@@ -158,13 +183,6 @@ class World:
     async def mine(self) -> None:
         await self.stage.rpc.call("evm_mine", [])
         self._block += 1
-        if self._block % ROUND_BLOCKS == 0:
-            # Somebody opens the round; what that costs is not ours.
-            await self.stage.rpc.call("anvil_setNextBlockBaseFeePerGas", ["0x0"])
-            transactor = self.stage.transactor(Role("initializer"))
-            transaction = await transactor.prepare("RoundsManager", "initializeRound", [], gas_limit=1_000_000)
-            await transactor.broadcast(transaction)
-            await self.stage.rpc.call("evm_mine", [])
 
 
 async def one_by_one(world: World) -> Run:
@@ -176,9 +194,7 @@ async def one_by_one(world: World) -> Run:
         for winner in await world.arrivals():
             arguments = redeem_arguments(winner)
             transaction = await wallet.prepare(BROKER, "redeemWinningTicket", arguments, gas_limit=500_000)
-            # Whatever the price: it does not wait.
-            offer = replace(await unsigned(transaction.raw), fees=Fees(Wei(10**12), Wei(0)))
-            sent.append(await LocalSigner(ALICE.key).sign_transaction(offer))
+            sent.append(await at_any_price(transaction, ALICE))
         for transaction in sent:
             await wallet.broadcast(transaction)
         await world.mine()

@@ -229,12 +229,14 @@ async def opened(url: str, addresses: Addresses) -> AsyncIterator[Stage]:
         yield Stage(rpc, Suite(rpc, addresses))
 
 
-async def set_stage(url: str, cache: Path) -> Addresses:
-    """Deploy and populate; what every test starts from."""
+async def set_stage(
+    url: str, cache: Path, *, round_blocks: int = ROUND_LENGTH, broker: str = "TicketBroker"
+) -> Addresses:
+    """Deploy and populate; what every test starts from. Options as of `deploy`."""
     bytecode = compile_suite(cache)
     await wait_until_up(url)
     async with JsonRpc(url) as rpc:
-        addresses = await deploy(rpc, bytecode)
+        addresses = await deploy(rpc, bytecode, round_blocks=round_blocks, broker=broker)
     async with opened(url, addresses) as stage:
         await populate(stage)
     return addresses

@@ -171,15 +171,15 @@ class Evidence:
     ) -> list[TicketOutcome]:
         """Record what became of held tickets, as far as the block that shows it is final."""
         outcomes = []
+        final = finality.finalized.l1_block
         for decision in decisions:
-            outcome = None
+            outcome: tuple[TicketState, str] | None = None
             if await self._is_final(self._memory.used.get(decision.hash), finality):
                 outcome = (TicketState.USED_ELSEWHERE, USED)
-            elif decision.action is Action.EXPIRE:
-                if finality.finalized.l1_block >= validity_end(held[decision.hash].winner.ticket, facts):
-                    outcome = (TicketState.EXPIRED, decision.reason.value)
             elif await self._is_final(self._memory.refused.get(decision.hash), finality):
                 outcome = (TicketState.INVALID, self._memory.failures[decision.hash].text)
+            elif decision.action is Action.EXPIRE and final >= validity_end(held[decision.hash].winner.ticket, facts):
+                outcome = (TicketState.EXPIRED, decision.reason.value)
             if outcome is not None:
                 outcomes.append(TicketOutcome(decision.hash, outcome[0], Wei(0), None, outcome[1]))
         if outcomes:
