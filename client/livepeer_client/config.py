@@ -89,16 +89,27 @@ class OrchestratorSettings:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionConfig:
-    """`min_batch`: wait for at least so many winners unless one is urgent."""
+    """`min_batch`: wait for at least so many winners unless one is urgent. The others are of `RedemptionPolicy`."""
 
     enabled: bool
     max_batch: int
     min_batch: int
     poll_interval_s: float
+    max_gas_price_wei: Wei | None
+    urgent_max_gas_price_wei: Wei | None
+    value_at_risk_limit_wei: Wei | None
+    accept_partial: bool
 
     @property
     def policy(self) -> RedemptionPolicy:
-        return RedemptionPolicy(batch_max=self.max_batch, batch_min=self.min_batch)
+        return RedemptionPolicy(
+            batch_max=self.max_batch,
+            batch_min=self.min_batch,
+            max_gas_price=self.max_gas_price_wei,
+            urgent_max_gas_price=self.urgent_max_gas_price_wei,
+            value_at_risk_limit=self.value_at_risk_limit_wei,
+            accept_partial=self.accept_partial,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,11 +341,20 @@ def _redemption(table: _Table) -> RedemptionConfig:
         max_batch=table.integer("max_batch", 20, low=1, high=CONTRACT_BATCH_MAX),
         min_batch=table.integer("min_batch", 1, low=1, high=CONTRACT_BATCH_MAX),
         poll_interval_s=table.seconds("poll_interval_s", 5),
+        max_gas_price_wei=_limit(table, "max_gas_price_wei"),
+        urgent_max_gas_price_wei=_limit(table, "urgent_max_gas_price_wei"),
+        value_at_risk_limit_wei=_limit(table, "value_at_risk_limit_wei"),
+        accept_partial=table.flag("accept_partial", True),
     )
     if config.min_batch > config.max_batch:
         raise table.refuse("min_batch", f"at most max_batch ({config.max_batch})", config.min_batch)
     table.finish()
     return config
+
+
+def _limit(table: _Table, key: str) -> Wei | None:
+    """An amount that limits something; 0, the default, for none."""
+    return Wei(table.integer(key, 0, high=2**256 - 1)) or None
 
 
 def _rounds(table: _Table) -> RoundsConfig:

@@ -72,7 +72,7 @@ def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:
             "capabilities_removed": '["MPEGTS", "segment-slicing"]',
             "max_face_value_wei": str(10**20),
         },
-        redemption={"min_batch": "3", "enabled": "false"},
+        redemption={"min_batch": "3", "enabled": "false", "max_gas_price_wei": "7", "accept_partial": "false"},
         rounds={"initialize": "true", "max_delay_s": "1"},
         reward={"enabled": "false"},
     )
@@ -86,6 +86,8 @@ def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:
     assert settings.recipient(Address(b"\1" * 20)).max_face_value == 10**20
     assert config.key.password_file == Path("/run/password")
     assert (config.redemption.policy.batch_min, config.redemption.enabled) == (3, False)
+    policy = config.redemption.policy
+    assert (policy.max_gas_price, policy.urgent_max_gas_price, policy.accept_partial) == (7, None, False)
     assert (config.rounds.initialize, config.rounds.max_delay_s, config.reward.enabled) == (True, 1.0, False)
 
 

@@ -85,6 +85,9 @@ class Chain(Protocol):
     async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
         """What `claimant` could still draw from `holder`'s reserve this round."""
 
+    async def redeems_compactly(self) -> bool:
+        """Whether the TicketBroker has `redeemWinningTicketsCompact`, which the deployed network's has not."""
+
     async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]: ...
 
     async def orchestrators(self) -> list[RegisteredOrchestrator]:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livepeer_client.errors import InvalidInput
+from livepeer_client.facts import Calldata
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import (
     Action,
@@ -14,11 +16,22 @@ from livepeer_client.policy.redemption import (
     Reason,
     RedemptionPolicy,
     accepted_share,
+    compact_arguments,
     is_cheap,
     plan,
 )
 from livepeer_client.types import Wei
-from tests.support.redemption import FACE_VALUE, GAS_PRICE, ROUND, ROUND_LENGTH, SENDER, START, make_facts, make_stored
+from tests.support.redemption import (
+    FACE_VALUE,
+    GAS_PRICE,
+    OTHER_SENDER,
+    ROUND,
+    ROUND_LENGTH,
+    SENDER,
+    START,
+    make_facts,
+    make_stored,
+)
 
 POLICY = RedemptionPolicy()
 
@@ -186,11 +199,46 @@ def test_plan__urgent_and_other_tickets__never_offer_more_than_the_others_ceilin
 
 
 def test_plan__senders_with_recent_failures__go_in_batches_of_their_own() -> None:
-    from tests.support.redemption import OTHER_SENDER
-
     tickets = [make_stored(1), make_stored(2, sender=OTHER_SENDER), make_stored(3)]
     planned = plan(tickets, make_facts(suspects=frozenset({SENDER})), POLICY)
     assert [set(batch.tickets) for batch in planned.batches] == [
         {tickets[1].hash},
         {tickets[0].hash, tickets[2].hash},
     ]
+
+
+# --- entry points ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("compact", "values", "expected"),
+    [
+        (True, [5], Calldata.SINGLE),
+        (True, [5, 5], Calldata.COMPACT),
+        (True, [5, 6], Calldata.BATCH),
+        (False, [5, 5], Calldata.BATCH),
+    ],
+)
+def test_plan__tickets_of_one_batch__take_the_cheapest_entry_point(
+    compact: bool, values: list[int], expected: Calldata
+) -> None:
+    tickets = [make_stored(nonce, face_value=value) for nonce, value in enumerate(values)]
+    (batch,) = plan(tickets, make_facts(compact=compact), POLICY).batches
+    assert batch.calldata is expected
+
+
+def test_compact_arguments__carry_what_the_tickets_share_once_and_compact_signatures() -> None:
+    winners = [make_stored(nonce).winner for nonce in range(8)]
+    *shared, tickets = compact_arguments(winners)
+    ticket = winners[0].ticket
+    assert shared == [ticket.sender, ticket.recipient, ticket.face_value, ticket.win_prob, ticket.creation_round]
+    for winner, (nonce, rand, r, vs) in zip(winners, tickets, strict=True):
+        assert (nonce, rand, r) == (winner.ticket.sender_nonce, winner.recipient_rand, winner.sig[:32])
+        top = vs[0] >> 7
+        assert winner.sig == r + bytes([vs[0] & 0x7F]) + vs[1:] + bytes([27 + top])
+    assert {winner.sig[64] for winner in winners} == {27, 28}
+
+
+def test_compact_arguments__of_tickets_with_other_terms__are_refused() -> None:
+    with pytest.raises(InvalidInput):
+        compact_arguments([make_stored(1).winner, make_stored(2, creation_round=ROUND - 1).winner])

@@ -295,6 +295,16 @@ class Suite:
         (amount,) = await self.call("TicketBroker", "claimableReserve", [holder, claimant])
         return Wei(amount)
 
+    async def redeems_compactly(self) -> bool:
+        nobody: Read = (
+            "TicketBroker",
+            "redeemWinningTicketsCompact",
+            [ZERO_ADDRESS, ZERO_ADDRESS, 0, 0, 0, []],
+        )
+        (answer,) = await self._read([nobody], self._tag)
+        # The function refuses it by name; a contract without the function refuses without a reason.
+        return isinstance(answer, Reverted) and bool(answer.reason)
+
     async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]:
         if not hashes:
             return []

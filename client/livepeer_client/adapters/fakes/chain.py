@@ -62,6 +62,7 @@ class FakeChain:
         self._origin: FakeChain | None = None
         self.block_hashes: dict[Round, Hash32] = {Round(first_round): self.hash_of(self.block)}
         self.validity_period = 2
+        self.compact = False
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
         # (holder, claimant) -> what the claimant has taken this round.
@@ -180,6 +181,10 @@ class FakeChain:
     async def claimable_reserve(self, holder: Address, claimant: Address) -> Wei:
         self._read("claimable_reserve")
         return self.claimable.get((holder, claimant), Wei(0))
+
+    async def redeems_compactly(self) -> bool:
+        self._read("redeems_compactly")
+        return self.compact
 
     async def used_tickets(self, hashes: Sequence[Hash32]) -> list[bool]:
         self._read("used_tickets")

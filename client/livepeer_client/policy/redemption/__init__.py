@@ -5,7 +5,14 @@ every ticket it was asked about, with its reason and the figures behind it.
 """
 
 from livepeer_client.policy.redemption.alarms import Alarm, Alert, alarms_of, window_alarms
-from livepeer_client.policy.redemption.calls import BROKER, batch_arguments, redeem_arguments
+from livepeer_client.policy.redemption.calls import (
+    BROKER,
+    batch_arguments,
+    call_of,
+    compact_arguments,
+    redeem_arguments,
+    share_terms,
+)
 from livepeer_client.policy.redemption.deadlines import (
     Window,
     deadline_block,
@@ -62,7 +69,9 @@ __all__ = [
     "alarms_of",
     "batch_arguments",
     "batch_gas_limit",
+    "call_of",
     "classify",
+    "compact_arguments",
     "deadline_block",
     "end_block",
     "explain",
@@ -77,6 +86,7 @@ __all__ = [
     "redeem_arguments",
     "redeemed_in",
     "replacement_ceiling",
+    "share_terms",
     "ticket_cost",
     "validity_end",
     "view",

@@ -4,8 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from livepeer_client.facts import StoredTicket
-from livepeer_client.policy.redemption.calls import calldata_bytes
+from livepeer_client.codec.ticket import WinningTicket
+from livepeer_client.facts import Calldata, StoredTicket
+from livepeer_client.policy.redemption.calls import calldata_bytes, share_terms
 from livepeer_client.policy.redemption.deadlines import Window, is_urgent, last_usable_round, window
 from livepeer_client.policy.redemption.funds import Funds, pays_in_full
 from livepeer_client.policy.redemption.gas import (
@@ -325,12 +326,21 @@ class _Draft:
     def _plan_of(self, batch: _Batch) -> BatchPlan:
         candidates = [candidate for candidate, *_ in batch.members]
         urgent = all(candidate.urgent for candidate in candidates)
+        ordered = _by_recipient(candidates, self._facts)
         return BatchPlan(
-            tickets=tuple(_by_recipient(candidates, self._facts)),
+            tickets=tuple(candidate.ticket.hash for candidate in ordered),
+            calldata=self._entry_point([candidate.ticket.winner for candidate in ordered]),
             gas_limit=batch_gas_limit(batch.bounds, self._policy),
             max_gas_price=_ceiling(urgent, self._policy),
             urgent=any(candidate.urgent for candidate in candidates),
         )
+
+    def _entry_point(self, winners: Sequence[WinningTicket]) -> Calldata:
+        """A lone ticket is cheapest in the single call, which also says aloud what is wrong; tickets of the same terms
+        in the compact one."""
+        if len(winners) == 1:
+            return Calldata.SINGLE
+        return Calldata.COMPACT if self._facts.compact and share_terms(winners) else Calldata.BATCH
 
 
 def _ceiling(urgent: bool, policy: RedemptionPolicy) -> Wei | None:
@@ -339,10 +349,10 @@ def _ceiling(urgent: bool, policy: RedemptionPolicy) -> Wei | None:
     return policy.max_gas_price
 
 
-def _by_recipient(candidates: Sequence[_Candidate], facts: RedemptionFacts) -> list[Hash32]:
+def _by_recipient(candidates: Sequence[_Candidate], facts: RedemptionFacts) -> Sequence[_Candidate]:
     """Neighbours of one recipient are credited together, which is cheaper; but the order in which deposits are drawn
     decides what reserves must cover, so it is changed only if everybody is still paid in full."""
     sorted_ = sorted(candidates, key=lambda candidate: candidate.ticket.winner.ticket.recipient)
     if pays_in_full((candidate.ticket.winner.ticket for candidate in sorted_), facts):
-        candidates = sorted_
-    return [candidate.ticket.hash for candidate in candidates]
+        return sorted_
+    return candidates

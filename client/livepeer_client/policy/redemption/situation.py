@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
+from livepeer_client.facts import Calldata, Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
@@ -71,7 +71,7 @@ class RedemptionFacts:
     `used`: tickets that somebody has redeemed. `gas` maps a ticket to the gas estimate of its single redemption,
     `data_fees` to what its calldata costs apart from gas (wei; rollups). `prices`: gas prices of the last day.
     `suspects`: senders whose tickets failed lately. `batch_limit`: an upper bound below the policy's, after a batch ran
-    out of gas. `open`: transactions sent and not mined.
+    out of gas. `open`: transactions sent and not mined. `compact`: the broker has the compact entry point.
     """
 
     head: Head
@@ -89,6 +89,7 @@ class RedemptionFacts:
     suspects: frozenset[Address] = frozenset()
     batch_limit: int | None = None
     open: int = 0
+    compact: bool = False
     paused: bool = False
 
 
@@ -104,9 +105,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class BatchPlan:
-    """One transaction to send: its tickets in order, its gas limit, and what its fee cap must not exceed (wei)."""
+    """One transaction to send: its tickets in order, the entry point, its gas limit, and what its fee cap must not
+    exceed (wei)."""
 
     tickets: tuple[Hash32, ...]
+    calldata: Calldata
     gas_limit: int
     max_gas_price: Wei | None
     urgent: bool

@@ -21,6 +21,7 @@ async def read_facts(chain: Chain, head: Head, tickets: Sequence[StoredTicket]) 
     senders = sorted({sender for sender, _ in pairs})
     recipients = sorted({recipient for _, recipient in pairs})
     round_state, validity = await view.round_state(), await view.ticket_validity_period()
+    compact = await view.redeems_compactly()
     accounts = await together(*(view.sender_info(sender) for sender in senders))
     states = await together(*(view.orchestrator_state(recipient) for recipient in recipients))
     claimable = await together(*(_claimable(view, *pair) for pair in pairs))
@@ -37,6 +38,7 @@ async def read_facts(chain: Chain, head: Head, tickets: Sequence[StoredTicket]) 
         recipients=dict(zip(recipients, states, strict=True)),
         claimable=dict(zip(pairs, claimable, strict=True)),
         in_flight=in_flight,
+        compact=compact,
     )
 
 

@@ -16,7 +16,6 @@ from livepeer_client.errors import (
 )
 from livepeer_client.facts import (
     BatchState,
-    Calldata,
     Head,
     Lease,
     RedemptionBatch,
@@ -28,8 +27,7 @@ from livepeer_client.policy.redemption import (
     BROKER,
     BatchPlan,
     RedemptionPolicy,
-    batch_arguments,
-    redeem_arguments,
+    call_of,
 )
 from livepeer_client.ports import TicketStore, Transactor
 from livepeer_client.services.redemption.memory import Memory
@@ -56,11 +54,13 @@ class Sending:
         it is found again after whatever happens."""
         winners = [held[hash_].winner for hash_ in planned.tickets]
         try:
-            kind, transaction = await self._sign(winners, planned)
+            transaction = await self._sign(winners, planned)
         except (GasPriceTooHigh, InsufficientFunds) as error:
             logger.warning("redemption of %d tickets waits: %s", len(winners), error)
             return None
-        batch = RedemptionBatch(self._transactor.address, transaction.nonce, planned.tickets, kind, (transaction,))
+        batch = RedemptionBatch(
+            self._transactor.address, transaction.nonce, planned.tickets, planned.calldata, (transaction,)
+        )
         try:
             await self._store.begin_batch(batch, lease=lease)
         except TicketStateRefused as error:
@@ -73,18 +73,11 @@ class Sending:
         await self._broadcast(transaction)
         return StoredBatch(batch, BatchState.OPEN, None, None, (), 0.0)
 
-    async def _sign(self, winners: Sequence[WinningTicket], planned: BatchPlan) -> tuple[Calldata, SignedTransaction]:
-        if len(winners) == 1:
-            # Alone, the single call is cheaper, and says aloud what is wrong.
-            kind, function = Calldata.SINGLE, "redeemWinningTicket"
-            arguments: Sequence[object] = redeem_arguments(winners[0])
-        else:
-            kind, function = Calldata.BATCH, "batchRedeemWinningTickets"
-            arguments = batch_arguments(winners)
-        transaction = await self._transactor.prepare(
+    async def _sign(self, winners: Sequence[WinningTicket], planned: BatchPlan) -> SignedTransaction:
+        function, arguments = call_of(planned.calldata, winners)
+        return await self._transactor.prepare(
             BROKER, function, arguments, gas_limit=planned.gas_limit, max_fee_per_gas=planned.max_gas_price
         )
-        return kind, transaction
 
     # --- old ones
 

@@ -8,7 +8,7 @@ from livepeer_client.adapters.chain.suite import FINALIZED_DEPTH
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.fakes import ManualClock, MemoryTicketStore
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.facts import ReceivedPayment, SignedTransaction, TicketState
+from livepeer_client.facts import Calldata, ReceivedPayment, SignedTransaction, TicketState
 from livepeer_client.policy.redemption import Reason, RedemptionPolicy
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.services.reward import RewardService
@@ -52,6 +52,23 @@ async def test_redemption__of_good_and_bad_winners__pays_the_good_to_the_wei(sta
     assert [log.args["amount"] for log in logs] == [ticket.paid for ticket in paid]
     assert (await stage.suite.sender_info(GATEWAY.address)).deposit == ETH - 3 * (ETH // 1000)
     assert {log.tx_hash for log in logs} == set(report.sent)
+
+
+async def test_redemption__of_tickets_that_share_their_terms__takes_the_compact_call(stage: Stage) -> None:
+    winners = [await stage.winner(nonce=nonce) for nonce in range(1, 6)]
+    other = await stage.winner(nonce=9, face_value=Wei(ETH // 500))
+    costs = []
+    for tickets, kind in ((winners, Calldata.COMPACT), ([other, *winners], Calldata.BATCH)):
+        snapshot = await stage.rpc.call("evm_snapshot")
+        store = await held(*tickets)
+        report = await redeemer(stage, store).step()
+        assert [batch.batch.calldata for batch in await store.batches()] == [kind]
+        assert {ticket.state for ticket in await store.tickets()} == {TicketState.PAID}
+        receipt = await stage.transactor(ALICE).receipt(report.sent[0])
+        assert receipt is not None
+        costs.append(receipt.gas_used // len(tickets))
+        await stage.rpc.call("evm_revert", [snapshot])
+    assert costs[0] < costs[1]
 
 
 async def test_redemption__drawing_on_the_reserve__stops_at_the_recipients_share(stage: Stage) -> None:
