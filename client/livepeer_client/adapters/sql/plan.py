@@ -37,8 +37,9 @@ Plan: TypeAlias = Generator[Statement, Sequence[Row], T]
 class Database(Protocol):
     """Runs plans, each in a transaction that is durable when the call returns."""
 
-    async def write(self, plan: Callable[[], Plan[T]]) -> T:
-        """`plan` makes the generator, anew for every attempt.
+    async def write(self, plan: Callable[[], Plan[T]], *, order: tuple[Any, ...] = ()) -> T:
+        """`plan` makes the generator, anew for every attempt. Plans that share a transaction run in the order of
+        `order`, so that two processes lock the same rows in the same order.
 
         :raises StoreError: closed, or the database failed; `StoreCorrupt` if it cannot be trusted.
         """

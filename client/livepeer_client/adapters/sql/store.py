@@ -46,10 +46,12 @@ class SqlTicketStore:
 
     async def record_payment(self, payment: ReceivedPayment) -> SessionBalance:
         winners = [winner_row(winner) for winner in payment.winners]
-        return await self._database.write(lambda: payments.record_payment(payment, winners))
+        order = (payment.sender, payment.session_id)
+        return await self._database.write(lambda: payments.record_payment(payment, winners), order=order)
 
     async def record_debit(self, debit: Debit) -> SessionBalance:
-        return await self._database.write(lambda: payments.record_debit(debit))
+        order = (debit.sender, debit.session_id)
+        return await self._database.write(lambda: payments.record_debit(debit), order=order)
 
     async def session(self, sender: Address, session_id: str) -> SessionBalance | None:
         return await self._database.read(lambda: payments.session(sender, session_id))

@@ -123,11 +123,12 @@ class Database:
         result: T = await job.future
         return result
 
-    async def write(self, plan: Callable[[], Plan[T]]) -> T:
-        """`run` for a plan of statements."""
+    async def write(self, plan: Callable[[], Plan[T]], *, order: tuple[Any, ...] = ()) -> T:
+        """`run` for a plan of statements; with one writer nobody else's order matters."""
         return await self.run(lambda connection: run_plan(connection, plan()))
 
-    read = write
+    async def read(self, plan: Callable[[], Plan[T]]) -> T:
+        return await self.write(plan)
 
     async def close(self) -> None:
         """Finish what was handed in, then close the file. Closing twice is harmless."""

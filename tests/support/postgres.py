@@ -1,0 +1,106 @@
+"""A real PostgreSQL for the tests: made in a temporary folder when first asked for, gone with the test session.
+
+The programs are those of Debian's `postgresql` package, installed if they are missing and this is root. Where they
+cannot be had the tests that need them are skipped, for `ABSENT`; with `CI` set they fail instead.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+ABSENT = "PostgreSQL's programs are not installed, and only root can install them"
+KEEPER = Path(__file__).with_name("postgres_keeper.py")
+
+
+class Server:
+    """A server of this session alone. `dsn` connects without a password, over a socket in a private folder."""
+
+    def __init__(self, binaries: Path) -> None:
+        self.folder = Path(tempfile.gettempdir()) / f"livepeer-postgres-{secrets.token_hex(6)}"
+        self.dsn = f"postgresql://livepeer@/postgres?host={self.folder}"
+        self._keeper = subprocess.Popen(
+            [sys.executable, KEEPER, binaries, self.folder, *_unprivileged_user()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self._await_ready()
+
+    def restart(self) -> None:
+        """Kill the server as a crash would, and start it again."""
+        assert self._keeper.stdin is not None
+        self._keeper.stdin.write("restart\n")
+        self._keeper.stdin.flush()
+        self._await_ready()
+
+    def stop(self) -> None:
+        self._keeper.communicate(timeout=60)
+
+    def _await_ready(self) -> None:
+        assert self._keeper.stdout is not None
+        if self._keeper.stdout.readline() != "ready\n":
+            pytest.fail(f"PostgreSQL did not start: {self._keeper.communicate()[1]}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    binaries = find_binaries() or _install()
+    if binaries is None:
+        if os.environ.get("CI"):
+            pytest.fail(ABSENT)
+        pytest.skip(ABSENT)
+    server = Server(binaries)
+    yield server
+    server.stop()
+
+
+@asynccontextmanager
+async def new_namespace(server: Server) -> AsyncIterator[str]:
+    """The name of a namespace that nobody else uses, dropped afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield name
+    connection = await asyncpg.connect(server.dsn)
+    try:
+        await connection.execute("SET client_min_messages = warning")
+        await connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    finally:
+        await connection.close()
+
+
+def find_binaries() -> Path | None:
+    """The folder of `postgres` and `initdb`, of the newest version there is."""
+    found = shutil.which("postgres")
+    places = [Path(found).resolve().parent] if found else []
+    places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
+
+
+def _install() -> Path | None:
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        return None
+    # At this run level Debian's scripts start no server of their own.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "postgresql"]):
+        subprocess.run([apt, *command], env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return find_binaries()
+
+
+def _unprivileged_user() -> list[str]:
+    """Whom to run as: ourselves, or somebody else if we are root."""
+    if os.geteuid() != 0:
+        return []
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return [next(name for name in ("postgres", "nobody") if name in known)]
