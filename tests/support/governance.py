@@ -167,7 +167,7 @@ class Council:
 def create_and_initialize(evm: Evm, creator: Contract, code: bytes, interface: Interface, *args: object) -> Contract:
     """A contract and its `initialize` in one transaction."""
     data = interface.functions["initialize"].encode(args)
-    address = creator.call("create", code, data, sender=OWNER).result
+    address = creator.call("create", code, data, 0, sender=OWNER).result
     return evm.at(str(address), interface)
 
 

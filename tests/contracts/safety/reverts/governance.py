@@ -157,7 +157,7 @@ def initializing(register_votes: bool = True, register_treasury: bool = True, **
     creation = suite_artifacts()["ManagerProxy"].bytecode + encode(
         ("address", "bytes32"), (suite.controller.address, contract_id("LivepeerGovernorTarget"))
     )
-    return Call(suite.evm.deploy(codes["Creator"]), "create", (creation, data), STRANGER)
+    return Call(suite.evm.deploy(codes["Creator"]), "create", (creation, data, 0), STRANGER)
 
 
 @TABLE.reason("LivepeerGovernor", "Initializable: contract is already initialized")

@@ -60,7 +60,7 @@ def test_constructor__deployer__owns_it_and_it_is_logged() -> None:
     evm, codes = Evm(), compile_all(["Governor", "Creator"])
     creator = evm.deploy(codes["Creator"])
     own = Interface.of("Governor", codes["Governor"].abi)
-    receipt = creator.call("create", codes["Governor"].bytecode, own.functions["owner"].encode(()), sender=STRANGER)
+    receipt = creator.call("create", codes["Governor"].bytecode, own.functions["owner"].encode(()), 0, sender=STRANGER)
 
     governor = evm.at(receipt.result, own)
     assert governor.view("owner") == creator.address
