@@ -1194,14 +1194,16 @@ def _bond(
         owner.startRound = unsafe_add(round, 1)
         delegated += owner.bondedAmount
         self._decrease_delegation(old_delegate, owner.bondedAmount, round, _old_prev, _old_next)
-        self._checkpoint(votes, old_delegate, round)
 
     self._carry_factors(_to, round)
     assert delegated > 0, "delegation amount must be greater than 0"
     owner.delegateAddress = _to
     owner.bondedAmount += _amount
-    # Stored before the delegation grows: an account that bonds to itself is registered from here on.
+    # Stored before the delegation grows: an account that bonds to itself is registered from here on. And before any
+    # call to another contract, which must not find a record that is about to be overwritten.
     stakeholders._store_delegator(_owner, owner)
+    if delegated > _amount:
+        self._checkpoint(votes, old_delegate, round)
     self._increase_delegation(_to, delegated, round, _new_prev, _new_next)
     if _to != _owner:
         self._checkpoint(votes, _to, round)

@@ -11,12 +11,14 @@
 
 MAX_DATA: constant(uint256) = 4096
 MAX_ATTEMPTS: constant(uint256) = 256
-# What is left for this contract's own work if it gets the stipend of a plain transfer only.
-SPARE_GAS: constant(uint256) = 400
-STIPEND: constant(uint256) = 2300
+# What is left for this contract's own work when it is paid.
+SPARE_GAS: constant(uint256) = 1000
+MAX_POKE: constant(uint256) = 128
 
-# Who is called, with `withdraw()`, out of the stipend of a plain transfer.
+# The call to make when ETH comes in, out of the gas that came with it. Not in storage, which costs more than a plain
+# transfer brings.
 POKED: immutable(address)
+POKE: immutable(Bytes[MAX_POKE])
 
 # The calls to make.
 targets: HashMap[uint256, address]
@@ -37,8 +39,9 @@ answers: HashMap[bytes4, Bytes[MAX_DATA]]
 
 @deploy
 @payable
-def __init__(_poked: address):
+def __init__(_poked: address, _poke: Bytes[MAX_POKE]):
     POKED = _poked
+    POKE = _poke
 
 
 @external
@@ -47,6 +50,11 @@ def add_attempt(_target: address, _data: Bytes[MAX_DATA]):
     self.targets[self.count] = _target
     self.calldatas[self.count] = _data
     self.count += 1
+
+
+@external
+def clear_attempts():
+    self.count = 0
 
 
 @external
@@ -75,16 +83,12 @@ def set_refused(_selector: bytes4):
 @payable
 @raw_return
 def __default__() -> Bytes[MAX_DATA]:
-    if msg.gas < STIPEND + SPARE_GAS:
-        # Whatever the gas of a plain transfer allows.
-        success: bool = raw_call(
-            POKED, method_id("withdraw()"), gas=max(msg.gas, SPARE_GAS) - SPARE_GAS, revert_on_failure=False
-        )
+    if len(msg.data) == 0:
+        if msg.gas > SPARE_GAS:
+            success: bool = raw_call(POKED, POKE, gas=msg.gas - SPARE_GAS, revert_on_failure=False)
         return b""
 
-    selector: bytes4 = empty(bytes4)
-    if len(msg.data) >= 4:
-        selector = convert(slice(msg.data, 0, 4), bytes4)
+    selector: bytes4 = convert(slice(msg.data, 0, 4), bytes4)
     if not self.is_question[selector]:
         self._attack()
         assert not self.is_refused[selector], "refused"

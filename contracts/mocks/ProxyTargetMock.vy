@@ -51,6 +51,23 @@ def answer_of(_size: uint256) -> DynArray[uint256, 200]:
 
 
 @external
+@raw_return
+def answer_with(_data: Bytes[8192]) -> Bytes[8192]:
+    """
+    @notice An answer of any length.
+    """
+    return _data
+
+
+@external
+def fail_with(_data: Bytes[8192]):
+    """
+    @notice A failure with data of any length.
+    """
+    raw_revert(_data)
+
+
+@external
 def fail_with_reason():
     self.number = 99
     raise "a reason of more than one hundred characters, to show that nothing of it is cut off on its way through the proxy"

@@ -89,7 +89,7 @@ def fund_with_amounts_whose_sum_overflows(world: World) -> Call:
 
 @TABLE.reason("TicketBroker", BARE)
 def fund_with_a_minter_that_says_false(world: World) -> Call:
-    minter = world.deploy("HostileMock", NOBODY)
+    minter = world.deploy("HostileMock", NOBODY, b"")
     minter.call("set_answer", keccak(text="depositETH()")[:4], word(0), sender=STRANGER)
     world.register("Minter", minter.address)
     world.evm.give(STRANGER, 1)
@@ -353,7 +353,7 @@ def migrate_after_the_registration(world: World) -> Call:
 
 @TABLE.reason("Minter", "new Minter did not accept ETH")
 def migrate_to_a_minter_that_says_false(world: World) -> Call:
-    new = world.deploy("HostileMock", NOBODY)
+    new = world.deploy("HostileMock", NOBODY, b"")
     new.call(
         "set_question",
         keccak(text="getController()")[:4],

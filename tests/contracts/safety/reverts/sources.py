@@ -36,11 +36,16 @@ def reasons() -> frozenset[Reason]:
     return frozenset(reason for path in files for reason in _reasons_of(path))
 
 
-def _reasons_of(path: Path) -> Iterator[Reason]:
+def parse(name: str) -> ast.Module:
+    """The syntax tree of a file in `contracts/`."""
     with warnings.catch_warnings():
         # The compiler's parser leaves the closing of its own files to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
-        module = parse_to_ast(path.read_text())
+        return parse_to_ast((CONTRACTS / name).read_text())
+
+
+def _reasons_of(path: Path) -> Iterator[Reason]:
+    module = parse(path.relative_to(CONTRACTS).as_posix())
     for node in module.get_descendants(ast.Assert):
         if node.msg is None:
             yield Reason(path.stem, "")

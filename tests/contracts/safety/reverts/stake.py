@@ -132,7 +132,7 @@ def bond_of_nothing(world: World) -> Call:
 
 @TABLE.reason("BondingManager", "LPT transfer failed")
 def bond_with_a_token_that_says_false(world: World) -> Call:
-    token = world.deploy("HostileMock", NOBODY)
+    token = world.deploy("HostileMock", NOBODY, b"")
     token.call("set_answer", keccak(text="transferFrom(address,address,uint256)")[:4], word(0), sender=STRANGER)
     world.register("LivepeerToken", token.address)
     return Call(world.bonding, "bond", (1, TRANSCODER), STRANGER)
@@ -158,7 +158,7 @@ def bond_more_than_a_delegate_holds(world: World) -> Call:
 @TABLE.reason("sorted_pool", "node id is null")
 def bond_of_nobody_to_itself(world: World) -> Call:
     """The zero address cannot sign on a chain; here any address may call."""
-    world.register("LivepeerToken", world.deploy("HostileMock", NOBODY).address)
+    world.register("LivepeerToken", world.deploy("HostileMock", NOBODY, b"").address)
     return Call(world.bonding, "bond", (LPT, NOBODY), NOBODY)
 
 
