@@ -26,6 +26,7 @@ from livepeer_client.codec.messages import (
 from livepeer_client.codec.signature import public_key_to_address, sign_personal
 from livepeer_client.codec.ticket import TicketParams, ticket_from_params
 from livepeer_client.facts import OrchestratorState, SenderInfo
+from livepeer_client.policy.price_list import Model, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
@@ -59,13 +60,17 @@ class Shop:
     min_work_s: float = MIN_WORK_S
     auto_adjust: bool = False
     max_face_value: Wei = Wei(2_000_000)
+    secret: bytes | None = None
+    models: dict[Model, Tariff] = field(default_factory=dict)
     chain: FakeChain = field(default_factory=FakeChain)
-    store: MemoryTicketStore = field(default_factory=MemoryTicketStore)
     clock: ManualClock = field(default_factory=ManualClock)
+    store: MemoryTicketStore = field(default_factory=MemoryTicketStore)
     transcoder: FakeTranscoder = field(default_factory=FakeTranscoder)
     signer: LocalSigner = field(default_factory=lambda: LocalSigner(ORCHESTRATOR_KEY))
 
     def __post_init__(self) -> None:
+        # One time for everybody: sessions fall idle by the store's clock.
+        self.store._clock = self.clock
         self.chain.gas_price = Wei(0)
         self.chain.senders[GATEWAY] = SenderInfo(Wei(10**18), Round(0), Wei(10**18), Wei(0))
         self.chain.claimable[GATEWAY, self.address] = Wei(10**18)
@@ -78,7 +83,8 @@ class Shop:
         """Make the services, as a restart of the process does; chain and store stay."""
         self.payments = PaymentService(
             recipient=RecipientConfig(address=self.address, ev=EV, max_face_value=self.max_face_value),
-            base_price=self.price,
+            prices=lambda: PriceList(Tariff(self.price), self.models),
+            secret=self.secret,
             auto_adjust=self.auto_adjust,
             store=self.store,
             view=ChainView(self.chain, self.clock, self.address, POLL_S),

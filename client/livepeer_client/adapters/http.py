@@ -13,7 +13,7 @@ from typing import Final
 import aiohttp
 
 from livepeer_client.codec import wire
-from livepeer_client.codec.messages import TranscodeResult
+from livepeer_client.codec.messages import PaymentResult, TranscodeResult
 from livepeer_client.errors import (
     InvalidInput,
     LivepeerError,
@@ -67,7 +67,7 @@ def translated(peer: str, error: aiohttp.ClientError) -> LivepeerError:
 
 
 class HttpTransport:
-    """`ports.SegmentTransport` over one aiohttp session, opened by the first call."""
+    """`ports.SegmentTransport` and `ports.PaymentTransport` over one aiohttp session, opened by the first call."""
 
     def __init__(self, *, verify_certificates: bool = False) -> None:
         self._verify = verify_certificates
@@ -95,6 +95,14 @@ class HttpTransport:
         ) as response:
             body = await _read(response, MAX_RESULT_BYTES)
         return wire.decode_transcode_result(body)
+
+    async def submit_payment(self, url: str, *, payment: str, credentials: str, timeout_s: float) -> PaymentResult:
+        """See `ports.PaymentTransport.submit_payment`."""
+        headers = {"Livepeer-Segment": credentials, "Livepeer-Payment": payment}
+        async with self._exchange(
+            "POST", url, data=b"", headers=headers, header_timeout_s=timeout_s, timeout_s=timeout_s
+        ) as response:
+            return wire.decode_payment_result(await _read(response, MAX_RESULT_BYTES))
 
     async def fetch(self, url: str, *, limit_bytes: int, timeout_s: float) -> bytes:
         """See `ports.SegmentTransport.fetch`. Which URLs may be fetched is the caller's decision."""

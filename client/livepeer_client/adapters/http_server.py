@@ -2,6 +2,7 @@
 
 POST /segment                           one segment with its payment (offchain-network 4.1)
 POST /payment                           a payment alone (offchain-network 4.2)
+POST /refresh-payment                   fresh terms for a session that has paid (offchain-network 4.2)
 GET  /stream/{session}/{profile}/{name} a rendition (offchain-network 4.6)
 GET  /status                            a small JSON
 """
@@ -20,6 +21,7 @@ between two pieces of it."""
 UPLOAD_S: Final = 300
 """For the whole body; a segment lasts no longer."""
 CHUNK_BYTES: Final = 1 << 18
+MAX_JSON_BYTES: Final = 1 << 16
 
 PAYMENT_HEADER: Final = "Livepeer-Payment"
 SEGMENT_HEADER: Final = "Livepeer-Segment"
@@ -67,6 +69,9 @@ class Desk(Protocol):
     async def pay(self, payment: str, credentials: str) -> bytes | Refusal:
         """Take a payment that comes alone; the answer's body."""
 
+    async def refresh_payment(self, body: bytes) -> bytes | Refusal:
+        """Renew the terms of a session; the answer's JSON."""
+
     def rendition(self, session: str, profile: str, name: str) -> bytes | None: ...
 
     def status(self) -> Mapping[str, object]: ...
@@ -82,6 +87,7 @@ def build_app(
         [
             web.post("/segment", routes.segment),
             web.post("/payment", routes.payment),
+            web.post("/refresh-payment", routes.refresh),
             web.get("/stream/{session}/{profile}/{name}", routes.rendition),
             web.get("/status", routes.status),
         ]
@@ -107,7 +113,7 @@ class _Routes:
             # Fetching what a peer names would let it reach into our network (offchain-network 4.6).
             return _refuse(400, "BadRequest")
         try:
-            body = await self._read(request) if exchange.wants_body else b""
+            body = await self._read(request, self._max_segment_bytes) if exchange.wants_body else b""
         except (TimeoutError, web.HTTPException, ConnectionError) as error:
             _log.info("segment body not read: %s", type(error).__name__)
             return _refuse(500, "Internal Server Error")
@@ -128,6 +134,19 @@ class _Routes:
             return web.Response(body=answer, content_type="application/octet-stream")
         return _refuse(answer.status, answer.reason)
 
+    async def refresh(self, request: web.Request) -> web.Response:
+        try:
+            body = await self._read(request, MAX_JSON_BYTES)
+        except (TimeoutError, web.HTTPException, ConnectionError) as error:
+            _log.info("refresh body not read: %s", type(error).__name__)
+            return _refuse_json(500, "Internal Server Error")
+        if body is None:
+            return _refuse_json(413, "request too large")
+        answer = await self._desk.refresh_payment(body)
+        if isinstance(answer, bytes):
+            return web.Response(body=answer, content_type="application/json")
+        return _refuse_json(answer.status, answer.reason)
+
     async def rendition(self, request: web.Request) -> web.Response:
         match = request.match_info
         data = self._desk.rendition(match["session"], match["profile"], match["name"])
@@ -138,9 +157,9 @@ class _Routes:
     async def status(self, request: web.Request) -> web.Response:
         return web.json_response(dict(self._desk.status()))
 
-    async def _read(self, request: web.Request) -> bytes | None:
-        """The body, or None if it is larger than a segment may be."""
-        if (request.content_length or 0) > self._max_segment_bytes:
+    async def _read(self, request: web.Request, limit: int) -> bytes | None:
+        """The body, or None if it has more than `limit` bytes."""
+        if (request.content_length or 0) > limit:
             return None
         body = bytearray()
         pieces = request.content.iter_chunked(CHUNK_BYTES).__aiter__()
@@ -151,7 +170,7 @@ class _Routes:
                         piece = await anext(pieces)
                     except StopAsyncIteration:
                         return bytes(body)
-                if len(body) + len(piece) > self._max_segment_bytes:
+                if len(body) + len(piece) > limit:
                     return None
                 body += piece
 
@@ -165,3 +184,7 @@ def _refuse(status: int, reason: str) -> web.Response:
     # closing it on a peer that is still sending would reset it before this is read. aiohttp discards what still
     # comes, for 10 s at most.
     return web.Response(status=status, text=reason + "\n")
+
+
+def _refuse_json(status: int, reason: str) -> web.Response:
+    return web.json_response({"error": {"message": reason}}, status=status)

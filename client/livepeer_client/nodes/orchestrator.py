@@ -28,6 +28,7 @@ from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
@@ -97,7 +98,7 @@ def _build(
     latency_s = settings.latency_ms / 1000
     payments = PaymentService(
         recipient=settings.recipient(signer.address),
-        base_price=settings.base_price,
+        prices=lambda: PriceList(Tariff(settings.base_price)),
         auto_adjust=settings.auto_adjust_price,
         store=store,
         view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s),

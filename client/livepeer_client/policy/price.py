@@ -30,6 +30,16 @@ def is_countable(price: Fraction) -> bool:
     return price.denominator <= MAX_DENOMINATOR or DECIMALS % price.denominator == 0
 
 
+def as_decimal(price: Fraction) -> Fraction:
+    """The price if it is countable, else rounded down to 18 decimals, and up to the least of them if that is nothing.
+
+    What comes from an exchange rate has any denominator, and no gateway would accept it.
+    """
+    if is_countable(price):
+        return price
+    return Fraction(floor(price * DECIMALS) or (1 if price > 0 else 0), DECIMALS)
+
+
 def shown(amount: Fraction) -> str:
     """An amount or price for people: 3,630,377,272 or 0.0012. Not exact below a thousandth part."""
     if amount.denominator == 1 or abs(amount) >= 1000:

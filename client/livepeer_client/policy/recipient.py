@@ -224,3 +224,51 @@ def quote(
         expiration_block=expiration_block,
         expiration=expiration,
     )
+
+
+# --- refusals -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FloatFigures:
+    """What a sender's float is made of, wei: its account, our allocation of its reserve, what we claimed of that, the
+    pool's size, and the face value of its winners that are not settled."""
+
+    info: SenderInfo
+    allocation: int
+    claimed: Wei
+    pool_size: int
+    open_winners: Wei
+
+
+def explained(refusal: QuoteRefused, figures: FloatFigures) -> QuoteRefused:
+    """An `insufficient sender reserve` with every figure behind it, and what would help.
+
+    `required` is the least face value that would be quoted; `remedy` says who has to change what for it.
+    """
+    found = refusal.figures
+    required = max(int(str(found["more_than"])) + 1, int(str(found["at_least"])))
+    cap = int(str(found["max_face_value"]))
+    trusted = int(str(found["max_float"]))
+    info, pending = figures.info, figures.open_winners
+    if cap and cap < required:
+        remedy = f"orchestrator: raise the cap on face values from {cap} to {required} wei, or quote a lower ticket EV"
+    else:
+        missing = required - trusted
+        share = max(figures.pool_size, 1)
+        remedy = f"gateway: add {missing * share} wei to the reserve, of which 1/{share} counts here"
+        uncovered = pending - info.deposit // DEPOSIT_COVER
+        if uncovered >= missing:
+            remedy += f"; or {missing * DEPOSIT_COVER} wei to the deposit; or wait until {pending} wei are redeemed"
+    return QuoteRefused(
+        refusal.reason,
+        reserve=info.reserve + info.claimed_in_current_round,
+        pool_size=figures.pool_size,
+        claimed=figures.claimed,
+        allocation=figures.allocation,
+        pending=pending,
+        deposit=info.deposit,
+        max_float=trusted,
+        required=required,
+        remedy=remedy,
+    )

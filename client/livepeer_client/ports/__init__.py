@@ -7,6 +7,7 @@ from typing import Protocol
 from livepeer_client.codec.messages import (
     OrchestratorInfo,
     OrchestratorRequest,
+    PaymentResult,
     SegmentCredentials,
     TranscodeResult,
 )
@@ -312,6 +313,14 @@ class OrchestratorProbe(Protocol):
         """The orchestrator's signature over `value`. Raises as `get_info`."""
 
     async def close(self) -> None: ...
+
+
+class PaymentTransport(Protocol):
+    async def submit_payment(self, url: str, *, payment: str, credentials: str, timeout_s: float) -> PaymentResult:
+        """`POST` a payment that comes alone, with ready-made base64 headers.
+
+        :raises PeerTimeout, PeerUnreachable, PeerRefused, MalformedMessage:
+        """
 
 
 class SegmentTransport(Protocol):

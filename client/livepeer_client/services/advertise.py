@@ -19,6 +19,7 @@ from livepeer_client.errors import (
     ChainError,
     InvalidInput,
     MalformedMessage,
+    PriceUnavailable,
     QuoteRefused,
     StoreError,
 )
@@ -81,7 +82,7 @@ class AdvertiseService:
 
         :raises BadCredentials: the request is not signed by the address it names.
         :raises QuoteRefused: `insufficient sender reserve`, with figures.
-        :raises ChainError, StoreError: terms cannot be computed now.
+        :raises ChainError, StoreError, PriceUnavailable: terms cannot be computed now.
         """
         if len(request.address) != ADDRESS_BYTES or not is_signed_by(
             request.address, request.sig, orchestrator_request_digest(Address(request.address))
@@ -89,7 +90,8 @@ class AdvertiseService:
             raise BadCredentials("Invalid orchestrator request: orchestrator req sig check failed")
         if self._latency_s:
             await self._clock.sleep(self._latency_s)
-        price, params = await self._payments.quote(Address(request.address))
+        sender, job = Address(request.address), request.capabilities
+        price, params = await self._payments.quote(sender, job=job)
         expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
         token = new_auth_token(self._token_key, secrets.token_hex(SESSION_ID_BYTES), expiration)
         return OrchestratorInfo(
@@ -99,6 +101,8 @@ class AdvertiseService:
             address=self._signer.address,
             capabilities=self._offer.capabilities,
             auth_token=token,
+            # Who names a job is told its price; who does not wants to know them all (offchain-network 2.4).
+            capabilities_prices=() if job is not None else self._payments.advertised(sender),
         )
 
     async def next_terms(self, sender: Address, token: AuthToken) -> OrchestratorInfo:
@@ -109,7 +113,7 @@ class AdvertiseService:
         price = params = None
         try:
             price, params = await self._payments.quote(sender, token.session_id)
-        except (QuoteRefused, ChainError, StoreError) as error:
+        except (QuoteRefused, ChainError, StoreError, PriceUnavailable) as error:
             _log.warning("no next quote session=%s reason=%s", token.session_id, error)
         return OrchestratorInfo(
             transcoder=self._offer.service_uri,
@@ -118,6 +122,26 @@ class AdvertiseService:
             address=self._signer.address,
             capabilities=self._offer.capabilities,
             auth_token=token,
+        )
+
+    async def renewed_terms(self, sender: Address, session_id: str) -> OrchestratorInfo | None:
+        """Fresh terms and a fresh token for a session that has paid before; None for one that has not.
+
+        Only a price that was agreed is quoted, so nobody opens sessions this way.
+
+        :raises QuoteRefused, ChainError, StoreError: as `get_orchestrator`.
+        """
+        if await self._payments.session_price(sender, session_id) is None:
+            return None
+        price, params = await self._payments.quote(sender, session_id)
+        expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
+        return OrchestratorInfo(
+            transcoder=self._offer.service_uri,
+            ticket_params=params,
+            price_info=price,
+            address=self._signer.address,
+            capabilities=self._offer.capabilities,
+            auth_token=new_auth_token(self._token_key, session_id, expiration),
         )
 
     def check_token(self, token: AuthToken | None) -> AuthToken:

@@ -50,6 +50,7 @@ class ChainView:
         self._moment: Moment | None = None
         self._read_at = 0.0
         self._senders: dict[Address, SenderFacts] = {}
+        self._shares: dict[Address, tuple[int, Wei]] = {}
         self._readers = asyncio.Semaphore(READERS)
 
     async def moment(self) -> Moment:
@@ -64,6 +65,18 @@ class ChainView:
         await self.moment()
         known = self._senders.get(sender)
         return known if known is not None else await self._look_up(sender)
+
+    async def reserve_share(self, sender: Address) -> tuple[int, Wei]:
+        """Why `sender`'s reserve is worth what it is to us: the pool's size, and what we took of it this round."""
+        moment = await self.moment()
+        if sender not in self._shares:
+            async with self._readers:
+                accounts = self._chain.sender_accounts([sender], self._recipient)
+                pool_size, (account,) = await both(self._chain.pool_size(), accounts)
+            if self._moment is not moment:
+                return pool_size, account.claimed
+            self._shares[sender] = (pool_size, account.claimed)
+        return self._shares[sender]
 
     async def _look_up(self, sender: Address) -> SenderFacts:
         async with self._readers:
@@ -85,6 +98,7 @@ class ChainView:
             head = replace(head, l1_block=BlockNumber(max(head.l1_block, before.head.l1_block)))
         if before is None or head.block_hash != before.head.block_hash:
             self._senders.clear()
+            self._shares.clear()
         return Moment(head, round_, orchestrator, await self._creation(round_))
 
     async def _creation(self, round_: RoundState) -> ExpirationParams:

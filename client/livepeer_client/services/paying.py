@@ -213,7 +213,14 @@ class Payer:
     async def prepare(
         self, engagement: Engagement, seq: int, profiles: Sequence[VideoProfile], duration_s: Fraction
     ) -> PreparedPayment:
-        """Top the balance up for one segment, sign the tickets that takes, and enter the payment in the books.
+        """A payment for one segment, as `prepare_fee`."""
+        return await self.prepare_fee(engagement, seq, lambda price: estimate_fee(profiles, duration_s, price))
+
+    async def prepare_fee(
+        self, engagement: Engagement, seq: int, fee_at: Callable[[Fraction], Fraction]
+    ) -> PreparedPayment:
+        """Top the balance up for a fee, which depends on the price, sign the tickets that takes, and enter the payment
+        in the books.
 
         :raises ParamsRejected: the quote or its price is not acceptable; nothing was signed.
         :raises StoreError, ChainError:
@@ -229,7 +236,7 @@ class Payer:
         staged = stage_payment(
             session,
             engagement.balance,
-            fee=estimate_fee(profiles, duration_s, price),
+            fee=fee_at(price),
             account=moment.account,
             limits=self._limits,
             last_seen_l1_block=moment.block,

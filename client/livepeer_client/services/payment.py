@@ -1,42 +1,41 @@
-"""An orchestrator's till: quotes to senders, payments received, sessions charged (offchain-payments 3, 5, 6 and 8).
+"""An orchestrator's till: payments received, sessions charged (offchain-payments 5, 6 and 8).
 
-Balances, nonces and the secret behind quotes live in memory. The secret is redrawn at each start, so no quote and
-no nonce of an earlier life can come back; what was credited and won is in the store before it is answered for.
+What was credited, charged and won is in the store before it is answered for, so balances outlive the process and are
+one for all nodes on one store. The secret behind quotes is drawn anew at each start, and then no quote and no nonce of
+an earlier life can come back; or it is kept, also for several nodes of one recipient, and then the store keeps the
+nonces as well.
 """
 
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.credentials import AUTH_TOKEN_LIFETIME_S
-from livepeer_client.codec.messages import Payment, PriceInfo
+from livepeer_client.codec.messages import Capabilities, Payment, PriceInfo
 from livepeer_client.codec.ticket import TicketParams
-from livepeer_client.errors import Bug, StoreError
-from livepeer_client.facts import Debit, ReceivedPayment, SenderInfo, TicketState
-from livepeer_client.policy.balance import Account, credited, debited, require_balance
-from livepeer_client.policy.price import price_to_info, with_overhead
+from livepeer_client.errors import Bug, InvalidInput, NoncesSeen, StoreError
+from livepeer_client.facts import Debit, ReceivedNonces, ReceivedPayment, SenderInfo, SessionBalance
+from livepeer_client.policy.balance import Account, debited, require_balance
 from livepeer_client.policy.receiving import (
+    Draw,
+    OpenedPayment,
     PaymentVerdict,
     SeenNonces,
     judge_tickets,
     open_payment,
     without_expired,
 )
-from livepeer_client.policy.recipient import (
-    SECRET_BYTES,
-    RecipientConfig,
-    max_float,
-    quote,
-    tx_cost_multiplier,
-)
+from livepeer_client.policy.recipient import SECRET_BYTES, RecipientConfig
+from livepeer_client.policy.streaming import require_units
 from livepeer_client.ports import Clock, TicketStore
-from livepeer_client.services.chain_view import ChainView, Moment
+from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
+from livepeer_client.services.quoting import Prices, QuoteService
 from livepeer_client.services.tasks import completed
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
 
@@ -59,88 +58,67 @@ class _Seat:
 
 
 class PaymentService:
-    """Receives payments for one recipient. `base_price` in wei per pixel, exact.
+    """Receives payments for one recipient.
 
-    With `auto_adjust` the quoted price also covers the cost of redemption (offchain-payments 7c).
+    :param auto_adjust: prices also cover the cost of redemption (offchain-payments 7c).
+    :param secret: 32 random bytes behind all quotes, the same for every node of the recipient and after every restart;
+        None for one of this process alone.
+    :raises InvalidInput: a secret of another length.
     """
 
     def __init__(
         self,
         *,
         recipient: RecipientConfig,
-        base_price: Fraction,
+        prices: Prices,
         auto_adjust: bool,
         store: TicketStore,
         view: ChainView,
         clock: Clock,
+        secret: bytes | None = None,
         drawer: TicketDrawer | None = None,
     ) -> None:
         self._recipient = recipient
-        self._base_price = base_price
-        self._auto_adjust = auto_adjust
         self._store = store
         self._view = view
         self._clock = clock
-        self._secret = secrets.token_bytes(SECRET_BYTES)
+        if secret is not None and len(secret) != SECRET_BYTES:
+            raise InvalidInput(f"a secret is {SECRET_BYTES} bytes, got {len(secret)}")
+        self._keeps_nonces = secret is not None
+        self._secret = secret or secrets.token_bytes(SECRET_BYTES)
+        self._quotes = QuoteService(
+            recipient=recipient,
+            prices=prices,
+            auto_adjust=auto_adjust,
+            secret=self._secret,
+            store=store,
+            view=view,
+        )
         self._seats: dict[tuple[Address, str], _Seat] = {}
         self._drawer = drawer or TicketDrawer()
         self._seen: dict[Hash32, SeenNonces] = {}
-        self._winners: dict[Address, int] = {}
-        self._winners_as_of: tuple[Hash32, int] | None = None
-        self._winners_recorded = 0
 
     # --- quotes -------------------------------------------------------------------------------------
 
-    async def quote(self, sender: Address, session_id: str = "") -> tuple[PriceInfo, TicketParams]:
-        """Price and ticket params for `sender`, at the session's own price if it has one already.
+    async def quote(
+        self, sender: Address, session_id: str = "", job: Capabilities | None = None
+    ) -> tuple[PriceInfo, TicketParams]:
+        """Price and ticket params for `sender`, at the session's own price if it has one already, else at that of
+        `job`.
 
-        :raises QuoteRefused: its deposit and reserve do not carry a ticket; with figures.
-        :raises ChainError: the chain cannot be read.
-        :raises StoreError: the store cannot.
+        :raises QuoteRefused: its deposit and reserve do not carry a ticket; with figures and what would help.
+        :raises PriceUnavailable: a price in another currency cannot be told now.
+        :raises ChainError, StoreError: the chain or the store cannot be read.
         """
-        moment = await self._view.moment()
-        trusted = await self._float(sender, moment)
-        fixed = self.session_price(sender, session_id)
-        info = price_to_info(self._price(moment, trusted) if fixed is None else fixed)
-        params = quote(
-            self._recipient,
-            secret=self._secret,
-            seed=int.from_bytes(secrets.token_bytes(32), "big"),
-            sender=sender,
-            # The price as it travels: what does not fit the wire was rounded, and the sender returns that.
-            price=info.wei_per_pixel,
-            gas_price=moment.head.gas_price,
-            max_float=trusted,
-            last_seen_l1_block=moment.head.l1_block,
-            expiration=moment.expiration,
-        )
-        return info, params
+        fixed = await self.session_price(sender, session_id) if session_id else None
+        return await self._quotes.quote(sender, fixed=fixed, job=job)
 
-    def _price(self, moment: Moment, trusted: int) -> Fraction:
-        if not self._auto_adjust or self._base_price <= 0:
-            return self._base_price
-        multiplier = tx_cost_multiplier(self._recipient, gas_price=moment.head.gas_price, max_float=trusted)
-        return with_overhead(self._base_price, multiplier)
+    def advertised(self, sender: Address) -> tuple[PriceInfo, ...]:
+        """Prices of all models for `sender`.
 
-    async def _float(self, sender: Address, moment: Moment) -> int:
-        facts = await self._view.sender(sender)
-        winners = await self._open_winners(moment)
-        return max_float(
-            deposit=facts.info.deposit,
-            allocation=facts.claimable_reserve,
-            open_winners=Wei(winners.get(sender, 0)),
-        )
-
-    async def _open_winners(self, moment: Moment) -> dict[Address, int]:
-        """Face value of winners held or in flight by sender, read again after each block and each new winner."""
-        as_of = (moment.head.block_hash, self._winners_recorded)
-        if self._winners_as_of != as_of:
-            winners: dict[Address, int] = {}
-            for stored in await self._store.tickets(TicketState.HELD, TicketState.SENT):
-                ticket = stored.winner.ticket
-                winners[ticket.sender] = winners.get(ticket.sender, 0) + ticket.face_value
-            self._winners, self._winners_as_of = winners, as_of
-        return self._winners
+        :raises PriceUnavailable: a price in another currency cannot be told now.
+        """
+        return self._quotes.advertised(sender)
 
     # --- payments -----------------------------------------------------------------------------------
 
@@ -160,17 +138,16 @@ class PaymentService:
         sender = Address(payment.sender)
         async with self._at(sender, session_id) as seat:
             if payment.ticket_params is None:
-                if self._base_price == 0:
-                    seat.account = credited(seat.account, Fraction(0), Fraction(0))
+                if sender and seat.account is None and self._quotes.base_price(sender) == 0:
+                    seat.account = Account(Fraction(0), Fraction(0))
                 return Fraction(0)
-            verdict = await self._judge(payment, sender)
-            if verdict.credited or verdict.winners:
-                await completed(self._book(seat, payment, session_id, verdict))
+            verdict = await self._taken(seat, payment, sender, session_id)
         if verdict.rejection is not None:
             raise verdict.rejection
         return verdict.credited
 
-    async def _judge(self, payment: Payment, sender: Address) -> PaymentVerdict:
+    async def _taken(self, seat: _Seat, payment: Payment, sender: Address, session_id: str) -> PaymentVerdict:
+        """The verdict on a payment, booked. Judged anew if another node has received some of its tickets meanwhile."""
         info = (await self._view.sender(sender)).info if sender else _NOBODY
         moment = await self._view.moment()
         opened = open_payment(
@@ -183,18 +160,42 @@ class PaymentService:
         )
         if isinstance(opened, PaymentVerdict):
             return opened
+        quote, _ = self._quote_of(payment)
+        if self._keeps_nonces and quote not in self._seen:
+            self._remember(payment, await self._store.nonces(quote))
         draws = await self._drawer.draw(opened)
+        while True:
+            verdict, used = await self._judge(payment, opened, draws)
+            if not verdict.credited and not verdict.winners and used is None:
+                return verdict
+            try:
+                await completed(self._book(seat, payment, session_id, verdict, used))
+            except NoncesSeen as seen:
+                # Each round knows more of them, so this ends.
+                self._remember(payment, seen.nonces)
+            else:
+                return verdict
+
+    async def _judge(
+        self, payment: Payment, opened: OpenedPayment, draws: Sequence[Draw]
+    ) -> tuple[PaymentVerdict, ReceivedNonces | None]:
+        """The verdict, and the nonces that the store is to keep."""
         # The block comes last, with nothing awaited between it and the verdict: by an older one a quote could still
         # be valid whose nonces are swept already. Judging and using up the nonces is one step as well: nobody else
         # can be credited for them from here on.
         head = (await self._view.moment()).head
-        quote_, expiration_block = self._quote_of(payment)
-        seen = self._nonces(quote_)
-        verdict = judge_tickets(opened, draws, seen=seen, last_seen_l1_block=head.l1_block)
+        quote, expiration_block = self._quote_of(payment)
+        verdict = judge_tickets(opened, draws, seen=self._nonces(quote), last_seen_l1_block=head.l1_block)
         # On an expired quote nothing is credited any more, so there is nothing to remember.
-        if verdict.nonces and expiration_block > head.l1_block:
-            self._seen[quote_] = SeenNonces(expiration_block, seen | verdict.nonces)
-        return verdict
+        if not verdict.nonces or expiration_block <= head.l1_block:
+            return verdict, None
+        self._remember(payment, verdict.nonces)
+        used = ReceivedNonces(quote, expiration_block, tuple(sorted(verdict.nonces)))
+        return verdict, used if self._keeps_nonces else None
+
+    def _remember(self, payment: Payment, nonces: Set[int]) -> None:
+        quote, expiration_block = self._quote_of(payment)
+        self._seen[quote] = SeenNonces(expiration_block, self._nonces(quote) | nonces)
 
     @staticmethod
     def _quote_of(payment: Payment) -> tuple[Hash32, BlockNumber]:
@@ -203,11 +204,18 @@ class PaymentService:
             raise Bug("a payment without a quote was judged")
         return params.recipient_rand_hash, params.expiration_block
 
-    def _nonces(self, quote_: Hash32) -> frozenset[int]:
-        known = self._seen.get(quote_)
+    def _nonces(self, quote: Hash32) -> frozenset[int]:
+        known = self._seen.get(quote)
         return frozenset() if known is None else known.nonces
 
-    async def _book(self, seat: _Seat, payment: Payment, session_id: str, verdict: PaymentVerdict) -> None:
+    async def _book(
+        self,
+        seat: _Seat,
+        payment: Payment,
+        session_id: str,
+        verdict: PaymentVerdict,
+        used: ReceivedNonces | None,
+    ) -> None:
         """Store what a payment brought, then credit it."""
         received = ReceivedPayment(
             sender=Address(payment.sender),
@@ -215,27 +223,29 @@ class PaymentService:
             received=verdict.received,
             credited=verdict.credited,
             winners=verdict.winners,
+            nonces=used,
+            price=verdict.price if verdict.credited else None,
         )
         try:
-            await self._store.record_payment(received)
+            after = await self._store.record_payment(received)
         except StoreError:
             # Nothing was stored, so nothing was received: the same tickets may come again.
-            quote_, expiration_block = self._quote_of(payment)
-            if quote_ in self._seen:
-                self._seen[quote_] = SeenNonces(expiration_block, self._nonces(quote_) - verdict.nonces)
+            quote, expiration_block = self._quote_of(payment)
+            if quote in self._seen:
+                self._seen[quote] = SeenNonces(expiration_block, self._nonces(quote) - verdict.nonces)
             raise
-        self._winners_recorded += len(verdict.winners)
-        if verdict.credited:
-            if verdict.price is None:
-                raise Bug("tickets were credited without a price")
-            seat.account = credited(seat.account, verdict.credited, verdict.price)
+        self._quotes.winners_recorded(len(verdict.winners))
+        seat.account = _account_of(after)
 
     # --- sessions -----------------------------------------------------------------------------------
 
-    def session_price(self, sender: Address, session_id: str) -> Fraction | None:
-        """The price fixed for a session, wei per pixel, or None."""
-        account = self._account(sender, session_id)
-        return None if account is None else account.price
+    async def session_price(self, sender: Address, session_id: str) -> Fraction | None:
+        """The price fixed for a session, wei per pixel, or None.
+
+        :raises StoreError: the store cannot be read.
+        """
+        async with self._at(sender, session_id) as seat:
+            return None if seat.account is None else seat.account.price
 
     def balance(self, sender: Address, session_id: str) -> Fraction:
         """Credit left, wei, exact; may be negative."""
@@ -258,36 +268,61 @@ class PaymentService:
         async with self._at(sender, session_id) as seat:
             if seat.account is None:
                 raise Bug(f"work for session {session_id} without an account")
-            account, fee = debited(seat.account, pixels)
-            await completed(self._debit(seat, account, Debit(sender, session_id, seq, pixels, fee)))
+            _, fee = debited(seat.account, pixels)
+            await completed(self._debit(seat, Debit(sender, session_id, seq, pixels, fee)))
         return fee
 
-    async def _debit(self, seat: _Seat, after: Account, debit: Debit) -> None:
-        await self._store.record_debit(debit)
-        seat.account = after
+    async def charge_ahead(self, sender: Address, session_id: str, seq: int, units: int) -> Fraction:
+        """Charge units of a live job before they pass, if the balance covers them.
+
+        :returns: the fee, wei, exact.
+        :raises InsufficientBalance: it does not; nothing was charged, and the job is to be closed.
+        :raises StoreError: nothing was charged.
+        """
+        async with self._at(sender, session_id) as seat:
+            fee = require_units(seat.account, units)
+            await completed(self._debit(seat, Debit(sender, session_id, seq, units, fee)))
+        return fee
+
+    async def _debit(self, seat: _Seat, debit: Debit) -> None:
+        after = _account_of(await self._store.record_debit(debit))
+        # A session that is free has nothing in the store that says so.
+        if after is not None:
+            seat.account = after
 
     async def sweep(self) -> None:
-        """Forget nonces of quotes that have expired and accounts that nobody can use any more.
+        """Forget nonces of quotes that have expired, and write off what is left of sessions that nobody can use any
+        more.
 
-        :raises ChainError: the chain cannot be read.
+        :raises ChainError, StoreError: the chain or the store cannot be read.
         """
         head = (await self._view.moment()).head
         self._seen = without_expired(self._seen, head.l1_block)
+        if self._keeps_nonces:
+            await self._store.forget_nonces(head.l1_block)
+        for ended in await self._store.write_off_idle(ACCOUNT_IDLE_S):
+            _log.info(
+                "account written off sender=0x%s session=%s balance_wei=%d",
+                ended.sender.hex(),
+                ended.session_id,
+                int(ended.balance),
+            )
         now = self._clock.monotonic()
         for key, seat in list(self._seats.items()):
             if now - seat.used_at > ACCOUNT_IDLE_S and not seat.users:
-                balance = seat.account.balance if seat.account is not None else Fraction(0)
-                _log.info("account dropped sender=0x%s session=%s balance_wei=%d", key[0].hex(), key[1], int(balance))
                 del self._seats[key]
 
     @asynccontextmanager
     async def _at(self, sender: Address, session_id: str) -> AsyncIterator[_Seat]:
-        """The seat of a session, alone; one whose account nobody opened is gone afterwards."""
+        """The seat of a session, alone, with what the store knows of it; one whose account nobody opened is gone
+        afterwards."""
         key = (sender, session_id)
         seat = self._seats.setdefault(key, _Seat())
         seat.users += 1
         try:
             async with seat.lock:
+                if seat.account is None:
+                    seat.account = _account_of(await self._store.session(sender, session_id))
                 yield seat
         finally:
             seat.users -= 1
@@ -298,3 +333,10 @@ class PaymentService:
     def _account(self, sender: Address, session_id: str) -> Account | None:
         seat = self._seats.get((sender, session_id))
         return None if seat is None else seat.account
+
+
+def _account_of(session: SessionBalance | None) -> Account | None:
+    """An account of what the store keeps; none before its price is fixed, or once it was written off."""
+    if session is None or session.price is None or not session.open:
+        return None
+    return Account(session.balance, session.price)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
-from livepeer_client.codec import wire
+from livepeer_client.codec import live_api, wire
 from livepeer_client.codec.capability import mismatch
 from livepeer_client.codec.credentials import result_digest, segment_digest
 from livepeer_client.codec.keccak import keccak256
@@ -35,6 +35,7 @@ from livepeer_client.errors import (
     MalformedMessage,
     MediaError,
     PaymentRefused,
+    QuoteRefused,
     StoreCorrupt,
     StoreError,
     TicketRejected,
@@ -123,6 +124,25 @@ class WorkService:
             return admitted
         info = await self._advertise.next_terms(admitted.sender, admitted.token)
         return wire.encode_payment_result(PaymentResult(info))
+
+    async def refresh_payment(self, body: bytes) -> bytes | Refused:
+        """A `POST /refresh-payment`: a challenge with fresh terms for a session whose price is fixed."""
+        try:
+            sender, manifest_id = live_api.decode_refresh(body)
+        except MalformedMessage as error:
+            return Refused(400, error.detail)
+        try:
+            info = await self._advertise.renewed_terms(sender, manifest_id)
+        except (QuoteRefused, ChainError, StoreError) as error:
+            self._stop_if_corrupt(error)
+            _log.warning("no terms renewed sender=0x%s session=%s reason=%s", sender.hex(), manifest_id, error)
+            return Refused(500, INTERNAL)
+        if info is None:
+            return Refused(409, "fixed price not found for session")
+        uri = self._advertise.offer.service_uri
+        return live_api.encode_challenge(
+            live_api.PaymentChallenge(info, uri, manifest_id, f"{uri.rstrip('/')}/payment")
+        )
 
     def rendition(self, session: str, profile: str, name: str) -> bytes | None:
         return self._renditions.get(session, profile, name)

@@ -53,6 +53,10 @@ class DeskDouble:
         self.headers.append((payment, credentials))
         return self.refusal or b"paid"
 
+    async def refresh_payment(self, body: bytes) -> bytes | Said:
+        self.bodies.append(body)
+        return self.refusal or b"{}"
+
     def rendition(self, session: str, profile: str, name: str) -> bytes | None:
         return b"rendition" if (session, profile, name) == ("0a0b0c0d", "P240p/30", "7.ts") else None
 

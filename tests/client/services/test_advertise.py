@@ -94,7 +94,7 @@ async def test_next_terms__in_a_session__keeps_token_and_price() -> None:
     shop = Shop(price=Fraction(2))
     session = await shop.session()
     await shop.payments.receive(session.payment(1), session.token.session_id)
-    shop.payments._base_price = Fraction(9)
+    shop.price = Fraction(9)
 
     info = await shop.advertise.next_terms(Address(GATEWAY), session.token)
 

@@ -377,7 +377,7 @@ async def test_session_price__fixed_by_the_first_credit__outlives_a_new_price() 
     session = await shop.session()
     await receive(session, session.payment(1))
 
-    shop.payments._base_price = Fraction(9)
+    shop.price = Fraction(9)
     price, _ = await shop.payments.quote(GATEWAY, session.token.session_id)
 
     assert price.wei_per_pixel == 2

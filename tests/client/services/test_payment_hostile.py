@@ -9,7 +9,7 @@ import pytest
 from livepeer_client.adapters.fakes import FakeChain, MemoryTicketStore
 from livepeer_client.codec.messages import NonceAndSig
 from livepeer_client.errors import MalformedMessage, TicketReason, TicketRejected
-from livepeer_client.facts import Debit, ReceivedPayment, SenderInfo
+from livepeer_client.facts import Debit, ReceivedPayment, SenderInfo, SessionBalance
 from livepeer_client.policy.receiving import MAX_NONCES
 from livepeer_client.services.chain_view import READERS, ChainView
 from livepeer_client.types import Address, Signature
@@ -91,13 +91,13 @@ class SlowStore(MemoryTicketStore):
         await self.go.wait()
         self.begun.clear()
 
-    async def record_payment(self, payment: ReceivedPayment) -> None:
+    async def record_payment(self, payment: ReceivedPayment) -> SessionBalance:
         await self._commit()
-        await super().record_payment(payment)
+        return await super().record_payment(payment)
 
-    async def record_debit(self, debit: Debit) -> None:
+    async def record_debit(self, debit: Debit) -> SessionBalance:
         await self._commit()
-        await super().record_debit(debit)
+        return await super().record_debit(debit)
 
 
 async def cancelled_while_committing(store: SlowStore, task: asyncio.Task[Fraction]) -> None:
