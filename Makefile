@@ -47,6 +47,12 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# Tools that cannot share an environment with Ape: each pins packages which Ape needs in other versions.
+.tools/%/.ready: requirements/%.txt | $(VENV)/.ready
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/$*
+	@$(BIN)/uv pip install --quiet --python .tools/$*/bin/python --require-hashes -r requirements/$*.txt
+	@touch $@
+
 # --- what people run ------------------------------------------------------------------------------
 demo: setup
 	@$(BIN)/python -m scripts._demo $(if $(VIDEO),--video '$(VIDEO)')
@@ -54,7 +60,7 @@ demo: setup
 # The conformance test reads what the suites before it recorded, so it comes last.
 test: check test-client test-contracts test-e2e test-conformance
 
-check: setup
+check: setup .tools/natrix/.ready .tools/mamushi/.ready
 	@echo '--- format and lint'
 	@$(BIN)/ruff format --check --quiet client scripts tests
 	@$(BIN)/ruff check --quiet client scripts tests
@@ -66,6 +72,8 @@ check: setup
 	@$(BIN)/python -m scripts._proto --check
 	@echo '--- contracts compile; the shipped ABIs are theirs'
 	@$(BIN)/ape run export_abi --check
+	@echo '--- contracts: compiler warnings, lint and layout (docs/static-analysis.md)'
+	@$(BIN)/python -m scripts._analysis
 
 test-client: setup
 	@$(BIN)/python -m pytest -p no:ape_test --record client tests/client
@@ -104,6 +112,7 @@ crash: setup
 
 lock: setup
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt
+	@for tool in natrix mamushi; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/dev.txt
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
