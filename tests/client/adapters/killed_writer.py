@@ -1,4 +1,4 @@
-"""Records payments as fast as it can until it is killed: `python killed_writer.py FILE`.
+"""Records payments as fast as it can until it is killed: `python killed_writer.py FILE`, or `... DSN NAMESPACE`.
 
 Prints the number of each payment after the store has acknowledged it and its debit. Every payment has one winner,
 whose nonce is the payment's number. It stands alone, because it is run as a script.
@@ -10,6 +10,8 @@ import os
 import sys
 from fractions import Fraction
 
+from livepeer_client.adapters.postgres import PostgresTicketStore
+from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.codec.ticket import Ticket, WinningTicket
 from livepeer_client.facts import Debit, ReceivedPayment
@@ -26,8 +28,12 @@ def winner(number: int) -> WinningTicket:
     return WinningTicket(ticket, Signature(bytes(65)), 0, BlockNumber(0))
 
 
-async def main(path: str) -> None:
-    store = await SqliteTicketStore.open(path)
+async def main(place: str, namespace: str | None = None) -> None:
+    store: SqlTicketStore
+    if namespace is None:
+        store = await SqliteTicketStore.open(place)
+    else:
+        store = await PostgresTicketStore.open(place, namespace=namespace)
     numbers = itertools.count(1)
 
     async def caller() -> None:
@@ -44,4 +50,4 @@ async def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -13,20 +13,18 @@ from livepeer_client.adapters.postgres import PostgresGatewayBooks, PostgresTick
 from livepeer_client.adapters.postgres.link import Link, Lost, Settings
 from livepeer_client.adapters.sql.plan import Statement
 from livepeer_client.errors import InvalidInput, LeaseLost, NoncesSeen, StoreError, StoreUnavailable
-from livepeer_client.facts import Debit, ReceivedNonces, TicketState
+from livepeer_client.facts import Debit, ReceivedNonces
 from livepeer_client.types import BlockNumber, Hash32
 from tests.client.adapters.stored_values import (
     EXPECTED_VALUE,
     SENDER,
     lease_of,
     make_batch,
-    make_block,
-    make_outcome,
     make_payment,
-    make_replacement,
     make_winner,
 )
 from tests.support.postgres import Server, new_namespace
+from tests.support.store_story import Story
 
 QUOTE = Hash32(bytes([1] * 32))
 
@@ -206,54 +204,11 @@ class CutLink(Link):
         return rows
 
 
-class Story:
-    """Every write there is, once, on a store whose writer can be cut."""
-
-    def __init__(self, store: PostgresTicketStore) -> None:
-        self.store = store
-
-    async def tell(self) -> None:
-        store = self.store
-        winners = [make_winner(number) for number in range(4)]
-        nonces = ReceivedNonces(QUOTE, BlockNumber(100), (1, 2))
-        await store.record_payment(replace(make_payment(*winners), nonces=nonces, price=Fraction(1, 3)))
-        await store.record_debit(Debit(SENDER, "session", 1, 10, Fraction(1, 7)))
-        lease = await lease_of(store)
-        lease = await store.renew_lease(lease, 60)
-        first, second = make_batch(1, winners[0], winners[1]), make_batch(2, winners[2])
-        await store.begin_batch(first, lease=lease)
-        await store.add_replacement(first.id, make_replacement(1, 1), lease=lease)
-        mined = first.transaction.tx_hash
-        paid = [make_outcome(winners[0], TicketState.PAID, 10**15, mined)]
-        await store.settle_batch(first.id, paid, mined=mined, block=make_block(1), lease=lease)
-        await store.reopen_batch(first.id, lease=lease)
-        await store.settle_batch(first.id, paid, mined=mined, block=make_block(2), lease=lease)
-        await store.finalize_batch(first.id, lease=lease)
-        await store.begin_batch(second, lease=lease)
-        await store.mark([make_outcome(winners[3], TicketState.INVALID)], lease=lease)
-        await store.revive([winners[3].ticket.hash], "again")
-        await store.hold([winners[3].ticket.hash], "wait")
-        await store.forget_nonces(BlockNumber(50))
-        await store.write_off_idle(1000)
-        await store.release_lease(lease)
-
-    async def ending(self) -> object:
-        store = self.store
-        session = await store.session(SENDER, "session")
-        assert session is not None
-        return (
-            [replace(ticket, received_at=0.0) for ticket in await store.tickets()],
-            [replace(batch, began_at=0.0) for batch in await store.batches()],
-            replace(session, updated_at=0.0),
-            await store.open_quotes(),
-            await store.totals(),
-        )
-
-
 async def test_write__connection_cut_at_every_statement__happens_exactly_once(
     postgres_server: Server, namespace: str
 ) -> None:
     tables = ("batch_tickets", "batch_transactions", "winners", "batches", "sessions", "leases", "nonces", "quotes")
+    tables += ("cursor_blocks", "cursors")
     async with await PostgresTicketStore.open(postgres_server.dsn, namespace=namespace) as store:
         # The first write comes after the writer's own housekeeping, so its connection can be exchanged then.
         await store.forget_nonces(BlockNumber(0))
@@ -274,7 +229,7 @@ async def test_write__connection_cut_at_every_statement__happens_exactly_once(
         uncut = Faults()
         expected = await told_with(uncut)
         commits = [at for at, sql in enumerate(uncut.seen) if sql == "COMMIT"]
-        assert len(commits) == 17
+        assert len(commits) == 20
         # After any statement but a commit the server knows no more than before the next one.
         cuts = [(at, False) for at in range(len(uncut.seen))] + [(at, True) for at in commits]
         for at, after in cuts:

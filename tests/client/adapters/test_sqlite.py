@@ -2,10 +2,7 @@
 
 import asyncio
 import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +16,7 @@ from livepeer_client.adapters.sqlite.writer import Database
 from livepeer_client.errors import InvalidInput, StoreCorrupt, StoreError
 from livepeer_client.facts import Debit, TicketState
 from livepeer_client.types import MAX_UINT256
-from tests.client.adapters.killed_writer import CREDIT, FEE
+from tests.client.adapters.kills import require_whole, write_until_killed
 from tests.client.adapters.stored_values import (
     SENDER,
     lease_of,
@@ -79,31 +76,13 @@ async def test_reopen__after_close__finds_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("acknowledged_before_kill", [1, 40, 400])
 async def test_kill__while_writing__loses_nothing_acknowledged(tmp_path: Path, acknowledged_before_kill: int) -> None:
     path = tmp_path / "tickets.sqlite"
-    acknowledged = await asyncio.to_thread(write_until_killed, path, acknowledged_before_kill)
+    acknowledged = await asyncio.to_thread(write_until_killed, acknowledged_before_kill, str(path))
     assert len(acknowledged) >= acknowledged_before_kill
     async with await SqliteTicketStore.open(path) as store:
         kept = {ticket.winner.ticket.sender_nonce for ticket in await store.tickets()}
         totals = await store.totals()
     assert acknowledged <= kept
-    # A payment, its winner and its sum are one: whatever is there is there completely.
-    assert totals.payments == totals.winners == len(kept)
-    assert totals.expected_value_credited == len(kept) * CREDIT
-    assert totals.segments >= len(acknowledged)
-    assert totals.fees_debited == totals.segments * FEE
-
-
-def write_until_killed(path: Path, lines: int) -> set[int]:
-    writer = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("killed_writer.py")), str(path)], stdout=subprocess.PIPE
-    )
-    assert writer.stdout is not None
-    with writer.stdout:
-        seen = [writer.stdout.readline() for _ in range(lines)]
-        os.kill(writer.pid, signal.SIGKILL)
-        # A last line may have been cut off by the kill.
-        seen += [line for line in writer.stdout if line.endswith(b"\n")]
-    assert writer.wait(timeout=30) == -signal.SIGKILL
-    return {int(line) for line in seen}
+    require_whole(totals, acknowledged, kept)
 
 
 # --- shared commits -------------------------------------------------------------------------------
