@@ -1,7 +1,8 @@
 """One of several redeemers of one key: `python contending_redeemer.py DSN NAMESPACE NAME`.
 
-From a line on standard input until no ticket is left: takes the lease, and under it begins, settles and finalizes batches of one ticket, now and then
-sleeping longer than the lease lasts. Prints `token TOKEN` for each lease taken, `lost` for each write that was refused.
+From a line on standard input until no ticket is left: takes the lease, and under it begins, settles and finalizes
+batches of one ticket, now and then sleeping longer than the lease lasts. Prints `token TOKEN` for each lease taken,
+`lost` for each write that was refused.
 """
 
 import asyncio
