@@ -394,27 +394,32 @@ def redeemWinningTicketsCompact(
         fault = self._account_fault(word, context.round)
     assert fault == ticket.OK, ticket._reason(fault)
 
-    aux_data: Bytes[ticket.MAX_BYTES] = concat(convert(_creationRound, bytes32), block_hash)
+    # Beginning and end of what is hashed (see ticket._hash) are the same for all tickets.
+    terms: Bytes[104] = concat(
+        convert(_recipient, bytes20),
+        convert(_sender, bytes20),
+        convert(_faceValue, bytes32),
+        convert(_winProb, bytes32),
+    )
+    aux_data: Bytes[ticket.AUX_DATA_BYTES] = concat(convert(_creationRound, bytes32), block_hash)
     # Kept in memory and written once: nothing else runs before the end of the loop.
     account: funds.Account = funds._unpack(word)
     claimants: uint256 = UNKNOWN
     amounts: DynArray[uint256, MAX_BATCH] = []
     for current: ticket.CompactTicket in _tickets:
-        ticket_hash: bytes32 = ticket._hash_of(
-            _recipient,
-            _sender,
-            _faceValue,
-            _winProb,
-            current.senderNonce,
-            keccak256(convert(current.recipientRand, bytes32)),
-            _creationRound,
-            block_hash,
+        ticket_hash: bytes32 = keccak256(
+            concat(
+                terms,
+                convert(current.senderNonce, bytes32),
+                keccak256(convert(current.recipientRand, bytes32)),
+                aux_data,
+            )
         )
         if self.usedTickets[ticket_hash]:
             continue
         vs: uint256 = convert(current.vs, uint256)
         fault = ticket._draw_fault(
-            ticket_hash, _sender, _winProb, current.r, vs & (2**255 - 1), 27 + (vs >> 255), current.recipientRand
+            ticket_hash, _sender, _winProb, current.r, vs & (2**255 - 1), unsafe_add(27, vs >> 255), current.recipientRand
         )
         if fault != ticket.OK:
             continue

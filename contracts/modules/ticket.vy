@@ -140,13 +140,12 @@ def _draw_fault(
     """
     if _s > MAX_S:
         return SIGNATURE_HIGH_S
-    if _v != 27 and _v != 28:
+    # Neither 27 nor 28.
+    if unsafe_sub(_v, 27) > 1:
         return SIGNATURE_INVALID
     signer: address = ecrecover(keccak256(concat(SIGNED_MESSAGE, _hash)), _v, convert(_r, uint256), _s)
-    if signer == empty(address):
-        return SIGNATURE_INVALID
     if signer != _sender:
-        return OTHER_SIGNER
+        return SIGNATURE_INVALID if signer == empty(address) else OTHER_SIGNER
     draw: bytes32 = keccak256(
         concat(
             _r,

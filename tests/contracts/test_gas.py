@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.contracts.gas.scenarios import STARTS, Table, measure
-from tests.contracts.gas.table import CREATION, LEFT_OUT, REGENERATE, committed, load, reference, summary
+from tests.contracts.gas.table import CREATION, LEFT_OUT, REGENERATE, committed, counterpart, load, reference, summary
 from tests.contracts.gas.table import TABLE as TABLE_FILE
 from tests.contracts.gas.wiring import MODES, Mode
 from tests.support.anvil import ROOT, compile_suite
@@ -47,7 +47,7 @@ def test_gas_table__ratios__follow_from_the_figures() -> None:
         name
         for name, row in load(TABLE_FILE)["gas"].items()
         for mode in MODES
-        if row[f"ratio_{mode}"] != round(row[mode] / theirs[name][mode], 4)
+        if row[f"ratio_{mode}"] != round(row[mode] / theirs[counterpart(name)][mode], 4)
     ]
 
     assert wrong == []
@@ -63,18 +63,31 @@ def test_gas__all_scenarios__cost_55_percent_of_the_reference_on_average(mode: M
     assert summary(committed(), mode).geometric_mean < 0.555
 
 
+# A request to leave shares a word with the money it is about. To cancel it empties no slot, which would be paid back,
+# and without proxies nothing makes up for that. It makes every ticket cheaper.
+DEARER: dict[Mode, list[str]] = {"proxy": [], "direct": ["cancelUnlock"]}
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_gas__every_scenario__costs_no_more_than_in_the_reference(mode: Mode) -> None:
     """But for creation, and for the short service addresses that Solidity packs into one slot."""
-    assert summary(committed(), mode).dearer == []
+    assert [name for name, _ in summary(committed(), mode).dearer] == DEARER[mode]
+
+
+@pytest.mark.parametrize("size", [50, 100])
+@pytest.mark.parametrize("pool", ["pool1", "pool100"])
+@pytest.mark.parametrize("senders", ["1_sender", "10_senders"])
+def test_gas__large_batch__costs_half_of_the_reference(senders: str, pool: str, size: int) -> None:
+    name = f"batchRedeemWinningTickets.{senders}.N{size}.{pool}"
+
+    assert committed()[name]["proxy"] <= 0.50 * reference()[name]["proxy"]
 
 
 @pytest.mark.parametrize("pool", ["pool1", "pool100"])
-@pytest.mark.parametrize("senders", ["1_sender", "10_senders"])
-def test_gas__large_batch__costs_little_more_than_half_of_the_reference_per_ticket(senders: str, pool: str) -> None:
-    name = f"batchRedeemWinningTickets.{senders}.N100.{pool}"
+def test_gas__50_compact_tickets__cost_42_percent_of_a_batch_in_the_reference(pool: str) -> None:
+    name = f"compactRedeem.1_sender.N50.{pool}"
 
-    assert committed()[name]["proxy"] < 0.53 * reference()[name]["proxy"]
+    assert committed()[name]["proxy"] <= 0.42 * reference()[counterpart(name)]["proxy"]
 
 
 @pytest.mark.parametrize("senders", ["1_sender", "10_senders"])

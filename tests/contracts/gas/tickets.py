@@ -9,6 +9,7 @@ from tests.contracts.gas.world import ETH, FACE_VALUE, World
 
 SENDERS = [account(f"sender {index}") for index in range(10)]
 SENDER, OTHER_SENDER = SENDERS[:2]
+COMPACT_PREFIX = "compactRedeem"
 BATCH_SIZES = (1, 5, 10, 25, 50, 100)
 
 
@@ -58,6 +59,10 @@ def redeem_batches(world: World, gas: Gas) -> None:
             with world.branch():
                 tickets = [world.ticket(senders[index % len(senders)]) for index in range(size)]
                 gas[f"{prefix}.{name}.N{size}.{label}"] = world.present_all(tickets)
+    for size in BATCH_SIZES:
+        with world.branch():
+            tickets = [world.ticket(SENDER) for _ in range(size)]
+            gas[f"{COMPACT_PREFIX}.1_sender.N{size}.{label}"] = world.present_compactly(tickets)
     tickets = [world.ticket(SENDER) for _ in range(10)]
     world.present(tickets[4])
     gas[f"{prefix}.1_sender.N10_one_used.{label}"] = world.present_all(tickets)

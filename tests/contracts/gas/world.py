@@ -13,7 +13,7 @@ from scripts._protocol import contract_id
 from tests.contracts.gas.accounts import Account, account
 from tests.contracts.gas.chain import Chain, Failed
 from tests.contracts.gas.wiring import LARGE_POOL, ROUND_LENGTH, Mode, Suite, deploy
-from tests.support.tickets import Signed, make_signed
+from tests.support.tickets import Signed, batch, compact_batch, make_signed
 
 LPT = 10**18
 ETH = 10**18
@@ -50,6 +50,7 @@ HINTED = {
 }
 TICKET = "(address,address,uint256,uint256,uint256,bytes32,bytes)"
 REDEEM = f"redeemWinningTicket({TICKET},bytes,uint256)"
+COMPACT = "redeemWinningTicketsCompact(address,address,uint256,uint256,uint256,(uint256,uint256,bytes32,bytes32)[])"
 BATCH = f"batchRedeemWinningTickets({TICKET}[],bytes[],uint256[])"
 
 
@@ -229,14 +230,14 @@ class World:
         return self.suite.send(self.transcoder.address, "TicketBroker", REDEEM, *ticket.arguments())
 
     def present_all(self, tickets: Sequence[Signed]) -> int:
-        gas = self.suite.send(
-            self.transcoder.address,
-            "TicketBroker",
-            BATCH,
-            [ticket.ticket.astuple() for ticket in tickets],
-            [ticket.sig for ticket in tickets],
-            [ticket.recipient_rand for ticket in tickets],
-        )
+        return self._present(tickets, BATCH, *batch(list(tickets)))
+
+    def present_compactly(self, tickets: Sequence[Signed]) -> int:
+        """The same for tickets that share their terms."""
+        return self._present(tickets, COMPACT, *compact_batch(list(tickets)))
+
+    def _present(self, tickets: Sequence[Signed], signature: str, *arguments: object) -> int:
+        gas = self.suite.send(self.transcoder.address, "TicketBroker", signature, *arguments)
         # A batch leaves bad tickets out in silence.
         for ticket in tickets:
             if not self.suite.read("TicketBroker", "usedTickets(bytes32)", ticket.ticket.hash()):
