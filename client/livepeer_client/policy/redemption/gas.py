@@ -3,10 +3,14 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from math import ceil
+from typing import Final
 
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.types import Wei
+
+# A first fee cap is twice the base fee; three times leaves room for three raises.
+_PATIENT_FACTOR: Final = 3
 
 
 def gas_bound(estimate: int) -> int:
@@ -41,12 +45,12 @@ def accepted_share(slack: Fraction, policy: RedemptionPolicy) -> Fraction:
 
 
 def replacement_ceiling(slack: Fraction, prices: GasPrices, policy: RedemptionPolicy, *, urgent: bool) -> Wei | None:
-    """The most that a stuck transaction may be raised to: the operator's ceiling, and while there is time twice the
-    price that its tickets would wait for, so that a spike is sat out rather than paid. Wei per gas, None: no limit.
+    """The most that a stuck transaction may be raised to: the operator's ceiling, and while there is time three times
+    the price that its tickets would wait for, so that a spike is sat out rather than paid. Wei per gas, None: no limit.
     """
     ceiling = policy.max_gas_price
     if urgent and policy.urgent_max_gas_price is not None:
         ceiling = policy.urgent_max_gas_price
     wanted = None if urgent else prices.quantile(accepted_share(slack, policy))
-    limits = [limit for limit in (ceiling, None if wanted is None else Wei(2 * wanted)) if limit is not None]
-    return min(limits, default=None)
+    patient = None if wanted is None else Wei(_PATIENT_FACTOR * wanted)
+    return min((limit for limit in (ceiling, patient) if limit is not None), default=None)
