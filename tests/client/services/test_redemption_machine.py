@@ -143,8 +143,9 @@ class Redeeming(RuleBasedStateMachine):
         sender=st.sampled_from(SENDERS),
         valid_for=st.integers(-12, 4),
         bad=st.booleans(),
+        at_once=st.booleans(),
     )
-    def arrive(self, count: int, value: int, sender: Address, valid_for: int, bad: bool) -> None:
+    def arrive(self, count: int, value: int, sender: Address, valid_for: int, bad: bool, at_once: bool) -> None:
         for _ in range(count):
             self.nonce += 1
             winner = make_winner(
@@ -159,6 +160,10 @@ class Redeeming(RuleBasedStateMachine):
                 self.bad.add(winner.ticket.hash)
                 self.transactor.redeem_refusals[winner.ticket.hash] = BAD
         MOVED["arrive"] += 1
+        if at_once:
+            self.chain.gas_price = Wei(10**9)
+            self.chain.mine()
+            self._step(mined=True, seen=count % 2 == 0)
 
     @rule(blocks=st.integers(1, 20))
     def mine(self, blocks: int) -> None:
@@ -170,6 +175,9 @@ class Redeeming(RuleBasedStateMachine):
     @rule(mined=st.booleans(), seen=st.booleans())
     def step(self, mined: bool, seen: bool) -> None:
         """A step; perhaps what it sent is mined; perhaps it sees that."""
+        self._step(mined=mined, seen=seen)
+
+    def _step(self, *, mined: bool, seen: bool) -> None:
         self.run(self.service.step())
         MOVED["step"] += 1
         if mined:
@@ -297,7 +305,7 @@ class Redeeming(RuleBasedStateMachine):
 
 def test_redemption__any_history__ends_on_evidence_with_every_batch_in_order() -> None:
     MOVED.clear()
-    run_state_machine_as_test(Redeeming, settings=settings(max_examples=100, stateful_step_count=40, deadline=None))
-    floors = {"arrive": 60, "step": 60, "mined": 5, "crash": 30, "reorg": 30, "begun": 20, "stranger": 8}
+    run_state_machine_as_test(Redeeming, settings=settings(max_examples=160, stateful_step_count=40, deadline=None))
+    floors = {"arrive": 60, "step": 60, "mined": 8, "crash": 30, "reorg": 30, "begun": 20, "stranger": 8}
     floors |= {"paid": 30, "replaced": 3}
     assert {name: MOVED[name] for name in floors if MOVED[name] < floors[name]} == {}
