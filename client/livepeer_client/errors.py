@@ -45,9 +45,14 @@ LivepeerError                    .retryable: may the same call succeed later, un
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_PANIC: Final = bytes.fromhex("4e487b71")
+"""Selector of Panic(uint256)."""
+_PANIC_BYTES: Final = 36
 
 
 def _figures(figures: Mapping[str, object]) -> str:
@@ -230,15 +235,64 @@ class ChainError(LivepeerError):
     """Something between us and the contracts went wrong."""
 
 
-class Reverted(ChainError):
-    """A contract refused. `reason` is its revert text, empty if it gave none; `data` the raw revert data."""
+@dataclass(frozen=True, slots=True)
+class CustomError:
+    """An error that a contract's interface declares, with its arguments by name."""
 
-    def __init__(self, reason: str, *, call: str = "", data: bytes = b"", tx_hash: bytes | None = None) -> None:
-        self.reason = reason
+    name: str
+    args: Mapping[str, object]
+
+
+class RevertKind(Enum):
+    """In which of its ways a contract refused."""
+
+    REASON = "a text"
+    PANIC = "a panic of the compiler's checks"
+    CUSTOM = "an error of its interface"
+    UNKNOWN = "data that nobody can read"
+    EMPTY = "nothing at all"
+
+
+class Reverted(ChainError):
+    """A contract refused.
+
+    `reason` is its text, "panic 0x.." for a panic, the error's name for one of its interface, empty if it gave none.
+    `data` is the raw revert data; `custom` the error of the interface; `panic` the code of a panic.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        call: str = "",
+        data: bytes = b"",
+        tx_hash: bytes | None = None,
+        custom: CustomError | None = None,
+    ) -> None:
+        self.reason = reason or (custom.name if custom is not None else "")
         self.call = call
         self.data = data
         self.tx_hash = tx_hash
-        super().__init__(f"{call or 'call'} reverted: {reason or '(no reason given)'}")
+        self.custom = custom
+        shown = self.reason or "(no reason given)"
+        if custom is not None and custom.args:
+            shown += f"({_figures(custom.args)})"
+        super().__init__(f"{call or 'call'} reverted: {shown}")
+
+    @property
+    def panic(self) -> int | None:
+        is_panic = self.data[:4] == _PANIC and len(self.data) == _PANIC_BYTES
+        return int.from_bytes(self.data[4:], "big") if is_panic else None
+
+    @property
+    def kind(self) -> RevertKind:
+        if self.custom is not None:
+            return RevertKind.CUSTOM
+        if self.panic is not None:
+            return RevertKind.PANIC
+        if self.reason:
+            return RevertKind.REASON
+        return RevertKind.UNKNOWN if self.data else RevertKind.EMPTY
 
 
 class TransactionDropped(ChainError):

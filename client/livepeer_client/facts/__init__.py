@@ -63,6 +63,9 @@ from livepeer_client.facts.chain import (
     SignedTransaction as SignedTransaction,
 )
 from livepeer_client.facts.chain import (
+    Simulation as Simulation,
+)
+from livepeer_client.facts.chain import (
     UnbondingLock as UnbondingLock,
 )
 from livepeer_client.facts.chain import (

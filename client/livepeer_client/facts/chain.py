@@ -155,6 +155,17 @@ class Fees:
 
 
 @dataclass(frozen=True, slots=True)
+class Simulation:
+    """A call as it would go now: the gas it takes, what that would be paid at, and the events it would leave, None
+    where the node cannot tell them."""
+
+    gas: int
+    fees: Fees
+    gas_price: Wei
+    logs: tuple[Log, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
     """A call or transfer of EIP-1559 before it is signed."""
 

@@ -24,6 +24,7 @@ from livepeer_client.facts import (
     SenderAccount,
     SenderInfo,
     SignedTransaction,
+    Simulation,
     UnbondingLock,
     UnsignedTransaction,
 )
@@ -132,6 +133,16 @@ class Transactor(Protocol):
 
         :returns: estimated gas.
         :raises Reverted: with the contract's reason.
+        """
+
+    async def simulate(
+        self, contract: str, function: str, args: Sequence[object], *, value: Wei = Wei(0)
+    ) -> Simulation:
+        """Dry-run any call of the suite at the head.
+
+        :raises Reverted: the contract would refuse.
+        :raises InsufficientFunds: value and gas may take more than the key has.
+        :raises GasPriceTooHigh: the base fee is over the limit now.
         """
 
     async def prepare(

@@ -27,7 +27,16 @@ from livepeer_client.errors import (
     TransactionRefused,
     Underpriced,
 )
-from livepeer_client.facts import Broadcast, Fees, Lane, NonceState, Outgoing, Receipt, SignedTransaction
+from livepeer_client.facts import (
+    Broadcast,
+    Fees,
+    Lane,
+    NonceState,
+    Outgoing,
+    Receipt,
+    SignedTransaction,
+    Simulation,
+)
 from livepeer_client.ports import Chain, Clock, TransactionJournal, Transactor
 from livepeer_client.services.tasks import completed
 from livepeer_client.types import Address, Hash32, Wei
@@ -302,6 +311,11 @@ class LaneTransactor:
 
     async def simulate_redeem(self, ticket: WinningTicket, *, block: Hash32 | None = None) -> int:
         return await self._transactor.simulate_redeem(ticket, block=block)
+
+    async def simulate(
+        self, contract: str, function: str, args: Sequence[object], *, value: Wei = Wei(0)
+    ) -> Simulation:
+        return await self._transactor.simulate(contract, function, args, value=value)
 
     async def prepare(
         self,

@@ -14,7 +14,7 @@ from eth_abi.registry import ABIRegistry, BaseEquals
 from eth_abi.registry import registry as default_registry
 
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.errors import InvalidInput, MalformedMessage
+from livepeer_client.errors import CustomError, InvalidInput, MalformedMessage
 from livepeer_client.types import ADDRESS_BYTES, Hash32
 
 Entry = Mapping[str, Any]
@@ -118,6 +118,24 @@ class Event:
         return {name: found[name] for name in self._names}
 
 
+class Error:
+    """One error of an interface: its selector and the decoding of its arguments."""
+
+    def __init__(self, entry: Entry) -> None:
+        self.name: str = entry["name"]
+        self.selector = keccak256(_signature(entry).encode())[:SELECTOR_BYTES]
+        self._names = [str(parameter["name"]) or str(at) for at, parameter in enumerate(entry["inputs"])]
+        self._types = [type_of(parameter) for parameter in entry["inputs"]]
+
+    def decode(self, data: bytes) -> CustomError | None:
+        """None if `data`, selector included, does not fit."""
+        try:
+            values = _CODEC.decode(self._types, data[SELECTOR_BYTES:])
+        except (DecodingError, UnicodeDecodeError, OverflowError):
+            return None
+        return CustomError(self.name, dict(zip(self._names, values, strict=True)))
+
+
 class ContractAbi:
     """The interface of one contract, looked up by name; an overloaded function by its full signature."""
 
@@ -127,6 +145,7 @@ class ContractAbi:
         self._overloaded: set[str] = set()
         self._events: dict[str, Event] = {}
         self._by_topic: dict[bytes, Event] = {}
+        self._errors = {error.selector: error for error in map(Error, _of_type(entries, "error"))}
         for entry in entries:
             if entry["type"] == "function":
                 function = Function(entry)
@@ -153,6 +172,15 @@ class ContractAbi:
 
     def event_by_topic(self, topic: bytes) -> Event | None:
         return self._by_topic.get(topic)
+
+    def custom_error(self, data: bytes) -> CustomError | None:
+        """The error of this interface in revert data, if it is one."""
+        error = self._errors.get(data[:SELECTOR_BYTES])
+        return None if error is None else error.decode(data)
+
+
+def _of_type(entries: Sequence[Entry], kind: str) -> list[Entry]:
+    return [entry for entry in entries if entry["type"] == kind]
 
 
 @cache

@@ -176,7 +176,7 @@ class Suite:
         answers = await self._rpc.batch(calls)
         for (contract, name, _), function, answer in zip(reads, functions, answers, strict=True):
             if isinstance(answer, Reverted):
-                results.append(Reverted(answer.reason, call=f"{contract}.{name}", data=answer.data))
+                results.append(named(answer, contract, name))
             elif isinstance(answer, ChainError):
                 raise answer
             else:
@@ -494,6 +494,14 @@ class Suite:
 def _sender_info(sender: tuple[int, int], reserve: tuple[int, int]) -> SenderInfo:
     (deposit, withdraw_round), (funds, claimed) = sender, reserve
     return SenderInfo(Wei(deposit), Round(withdraw_round), Wei(funds), Wei(claimed))
+
+
+def named(refusal: Reverted, contract: str, function: str) -> Reverted:
+    """A refusal with the call it is of, and with the error of the contract's interface if it is one."""
+    custom = load_abi(contract).custom_error(refusal.data)
+    return Reverted(
+        refusal.reason, call=f"{contract}.{function}", data=refusal.data, tx_hash=refusal.tx_hash, custom=custom
+    )
 
 
 def _value(result: Any) -> Any:

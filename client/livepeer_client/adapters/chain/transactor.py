@@ -9,7 +9,7 @@ from typing import Any, Final
 from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError
-from livepeer_client.adapters.chain.suite import LATEST, Suite
+from livepeer_client.adapters.chain.suite import LATEST, Suite, named
 from livepeer_client.adapters.chain.transaction import unsigned
 from livepeer_client.adapters.keys import LocalSigner
 from livepeer_client.codec.address import checksum_address
@@ -25,8 +25,17 @@ from livepeer_client.errors import (
     TransactionRefused,
     Underpriced,
 )
-from livepeer_client.facts import Broadcast, Fees, NonceState, Receipt, SignedTransaction, UnsignedTransaction
-from livepeer_client.policy.fees import FeeLimits, initial_fees, replacement_fees
+from livepeer_client.facts import (
+    Broadcast,
+    Fees,
+    Log,
+    NonceState,
+    Receipt,
+    SignedTransaction,
+    Simulation,
+    UnsignedTransaction,
+)
+from livepeer_client.policy.fees import FeeLimits, initial_fees, price_at, replacement_fees
 from livepeer_client.policy.redemption import redeem_arguments
 from livepeer_client.ports import TransactionSigner
 from livepeer_client.types import HASH_BYTES, Address, BlockNumber, Hash32, Wei
@@ -93,6 +102,44 @@ class Transactor:
             _raise_error(answer, "TicketBroker.redeemWinningTicket")
         return quantity(estimate)
 
+    async def simulate(
+        self, contract: str, function: str, args: Sequence[object], *, value: Wei = Wei(0)
+    ) -> Simulation:
+        name, call = f"{contract}.{function}", await self._transaction(contract, function, args, value)
+        executed, block, tip, balance, gas, simulated = await self._rpc.batch(
+            [
+                ("eth_call", [call, LATEST]),
+                ("eth_getBlockByNumber", [LATEST, False]),
+                ("eth_maxPriorityFeePerGas", []),
+                ("eth_getBalance", [to_hex(self._address), LATEST]),
+                ("eth_estimateGas", [call, LATEST]),
+                ("eth_simulateV1", [{"blockStateCalls": [{"calls": [call]}]}, LATEST]),
+            ]
+        )
+        for answer in (block, balance):
+            _raise_error(answer, name)
+        base_fee = quantity(member(block, "baseFeePerGas"))
+        fees = initial_fees(base_fee, _tip(tip), self._limits)
+        # Before what the nodes make of it, each in its own words.
+        self._afford(quantity(balance), value)
+        for answer in (executed, gas):
+            _raise_error(answer, name)
+        self._afford(quantity(balance), value + quantity(gas) * fees.cap)
+        return Simulation(
+            gas=quantity(gas), fees=fees, gas_price=price_at(base_fee, fees), logs=await self._simulated(simulated)
+        )
+
+    async def _simulated(self, answer: Any) -> tuple[Log, ...] | None:
+        """The events of a simulated block; None from a node that does not simulate blocks."""
+        if isinstance(answer, ChainError):
+            return None
+        try:
+            (block,) = answer
+            (call,) = member(block, "calls")
+            return tuple(await self._suite.decode_logs(member(call, "logs")))
+        except (BadAnswer, TypeError, ValueError):
+            return None
+
     # --- two steps
 
     async def prepare(
@@ -109,7 +156,12 @@ class Transactor:
         call = await self._transaction(contract, function, args, value)
         name = f"{contract}.{function}"
         if gas_limit is None:
-            (estimate,) = await self._rpc.batch([("eth_estimateGas", [call, LATEST])])
+            held, estimate = await self._rpc.batch(
+                [("eth_getBalance", [to_hex(self._address), LATEST]), ("eth_estimateGas", [call, LATEST])]
+            )
+            # Before what nodes make of it, each in its own words.
+            if not isinstance(held, ChainError):
+                self._afford(quantity(held), value)
             _raise_error(estimate, name)
             # State may move before the transaction is mined, so a quarter more than it takes now.
             gas_limit = -(-quantity(estimate) * 5 // 4)
@@ -293,8 +345,22 @@ class Transactor:
                     raise
         receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
         if not receipt.succeeded:
-            raise Reverted("", call=f"{contract}.{function}", tx_hash=receipt.tx_hash)
+            raise await self.why(receipt, contract, function, args, value)
         return receipt
+
+    async def why(
+        self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)
+    ) -> Reverted:
+        """Why a mined call failed, found by making it again on the state after its block; without a reason if it would
+        not fail there, as one that ran out of gas."""
+        tag = {"blockHash": to_hex(receipt.block_hash), "requireCanonical": True}
+        (answer,) = await self._rpc.batch(
+            [("eth_call", [await self._transaction(contract, function, args, value), tag])]
+        )
+        refusal = answer if isinstance(answer, Reverted) else Reverted("")
+        found = named(refusal, contract, function)
+        found.tx_hash = receipt.tx_hash
+        return found
 
     # --- inside
 
@@ -332,7 +398,8 @@ def _tip(answer: Any) -> int:
 def _raise_error(answer: Any, call: str) -> None:
     """:raises ChainError: a batched answer is an error; a refusal is named after the call."""
     if isinstance(answer, Reverted):
-        raise Reverted(answer.reason, call=call, data=answer.data)
+        contract, _, function = call.partition(".")
+        raise named(answer, contract, function) if function else answer
     if isinstance(answer, ChainError):
         raise answer
     if not isinstance(answer, str | Mapping):

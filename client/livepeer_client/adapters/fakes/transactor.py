@@ -16,8 +16,8 @@ from livepeer_client.errors import (
     TransactionDropped,
     Underpriced,
 )
-from livepeer_client.facts import Broadcast, Fees, Log, NonceState, Receipt, SignedTransaction
-from livepeer_client.policy.fees import FeeLimits, bumped, initial_fees, replacement_fees
+from livepeer_client.facts import Broadcast, Fees, Log, NonceState, Receipt, SignedTransaction, Simulation
+from livepeer_client.policy.fees import FeeLimits, bumped, initial_fees, price_at, replacement_fees
 from livepeer_client.types import Address, Hash32, Wei
 
 
@@ -105,6 +105,17 @@ class FakeTransactor:
         if reason is not None:
             raise Reverted(reason, call="redeemWinningTicket")
         return self.redeem_gas
+
+    async def simulate(
+        self, contract: str, function: str, args: Sequence[object], *, value: Wei = Wei(0)
+    ) -> Simulation:
+        """The effect is not run, so no events are known."""
+        self._check()
+        if (contract, function) in self.refusals:
+            raise Reverted(self.refusals[contract, function], call=function)
+        fees = initial_fees(self.chain.gas_price, 0, self.limits)
+        self._afford(None, value, fees)
+        return Simulation(self.gas_per_call, fees, price_at(self.chain.gas_price, fees), None)
 
     async def prepare(
         self,

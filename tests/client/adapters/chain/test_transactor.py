@@ -67,9 +67,10 @@ async def test_prepare__by_many_at_once__gives_each_its_own_nonce(stage: Stage) 
     prepared = await asyncio.gather(*(wallet.prepare(*FUND, value=Wei(1)) for _ in range(8)))
     nonces = sorted(transaction.nonce for transaction in prepared)
     assert nonces == list(range(nonces[0], nonces[0] + 8))
-    for transaction in sorted(prepared, key=lambda each: each.nonce):
+    in_order = sorted(prepared, key=lambda each: each.nonce)
+    for transaction in in_order:
         await wallet.broadcast(transaction)
-    await wallet.wait(prepared[-1].tx_hash, 5)
+    await wallet.wait(in_order[-1].tx_hash, 5)
     assert (await stage.suite.sender_info(GATEWAY.address)).deposit == ETH + 8
 
 
