@@ -262,6 +262,16 @@ class StoredBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What an import brought: tickets and batches that were new, and those that were there already."""
+
+    tickets: int
+    known_tickets: int
+    batches: int
+    known_batches: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to write under one name until somebody else takes it.
 

@@ -8,12 +8,21 @@ Recording the same evidence twice changes nothing; evidence that contradicts wha
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from livepeer_client.errors import InvalidInput, StoreError, TicketStateRefused
-from livepeer_client.facts import Lease, RedemptionBatch, TicketOutcome, TicketState, redemption_lease
+from livepeer_client.facts import (
+    BatchState,
+    Lease,
+    RedemptionBatch,
+    StoredBatch,
+    StoredTicket,
+    TicketOutcome,
+    TicketState,
+    redemption_lease,
+)
 from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, MAX_UINT256, Hash32, Wei
 
 _S = TicketState
@@ -245,6 +254,34 @@ def reopening(batch_id: Hash32, tickets: Sequence[Hash32], standings: Mapping[Ha
     return tuple(
         ticket for ticket in tickets if standings[ticket].batch == batch_id or standings[ticket].state is _S.HELD
     )
+
+
+def restoration(
+    tickets: Sequence[StoredTicket], batches: Sequence[StoredBatch], known: Collection[Hash32]
+) -> list[StoredTicket]:
+    """The tickets of another store as they are added to one that has `known`: in their order, each once, and HELD if
+    they were SENT by a batch that does not come along.
+
+    :raises InvalidInput: a batch without one of its tickets.
+    """
+    new = {ticket.hash: ticket for ticket in reversed(tickets) if ticket.hash not in known}
+    for batch in batches:
+        for hash_ in batch.batch.tickets:
+            if hash_ not in new and hash_ not in known:
+                raise InvalidInput(f"batch 0x{batch.id.hex()} comes without its ticket 0x{hash_.hex()}")
+    open_ = {batch.id for batch in batches if batch.state is BatchState.OPEN}
+    along = {batch.id for batch in batches}
+    return [
+        replace(
+            ticket,
+            state=_S.HELD if stranded else ticket.state,
+            tx_hash=None if stranded else ticket.tx_hash,
+            reason="sent by a batch that was not restored" if stranded else ticket.reason,
+            batch=ticket.batch if ticket.batch in along and not stranded else None,
+        )
+        for ticket in reversed(new.values())
+        for stranded in (ticket.state is _S.SENT and ticket.batch not in open_,)
+    ]
 
 
 def revive_changes(hash_: Hash32, standing: Standing | None) -> bool:

@@ -25,6 +25,7 @@ from livepeer_client.facts import (
     ReceivedPayment,
     RedemptionBatch,
     Rendition,
+    Restored,
     SenderRisk,
     SentPayment,
     SessionBalance,
@@ -177,6 +178,14 @@ class TicketStore(BlockCursors, Leases, Protocol):
         a final block. HELD records a new reason for a held ticket.
 
         :raises TicketStateRefused: the ticket is in an open batch, or the evidence contradicts what is proven.
+        """
+
+    async def restore(self, tickets: Sequence[StoredTicket], batches: Sequence[StoredBatch]) -> Restored:
+        """Add tickets and batches of another store, with their states; what is known stays as it is, so doing it
+        twice changes nothing. A ticket that is SENT comes with its batch, or is HELD.
+
+        :raises InvalidInput: a batch without one of its tickets, here or among `tickets`.
+        :raises StoreError: an open batch whose nonce, or a transaction that, belongs to another one.
         """
 
     # --- batches

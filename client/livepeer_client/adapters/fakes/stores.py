@@ -17,6 +17,7 @@ from livepeer_client.facts import (
     ReceivedNonces,
     ReceivedPayment,
     RedemptionBatch,
+    Restored,
     SenderRisk,
     SessionBalance,
     SignedTransaction,
@@ -240,6 +241,24 @@ class MemoryTicketStore:
         for outcome in changes:
             self._apply(outcome, None)
 
+    async def restore(self, tickets: Sequence[StoredTicket], batches: Sequence[StoredBatch]) -> Restored:
+        self._check()
+        new_batches = [batch for batch in batches if batch.id not in self._batches]
+        for batch in new_batches:
+            if batch.state is BatchState.OPEN:
+                self._refuse_taken(batch.batch)
+            self._refuse_known(batch.batch.transactions)
+        hashes = {ticket.hash for ticket in tickets} | {hash_ for batch in batches for hash_ in batch.batch.tickets}
+        new = ticket_states.restoration(tickets, new_batches, self._tickets)
+        for batch in new_batches:
+            self._batches[batch.id] = batch
+            if batch.state is BatchState.OPEN:
+                known = [hash_ for hash_ in batch.batch.tickets if hash_ in self._tickets]
+                held = [hash_ for hash_ in known if self._tickets[hash_].state is TicketState.HELD]
+                self._send(batch.batch, held)
+        self._tickets.update((ticket.hash, ticket) for ticket in new)
+        return Restored(len(new), len(hashes) - len(new), len(new_batches), len(batches) - len(new_batches))
+
     # --- batches
 
     async def batches(
@@ -266,10 +285,7 @@ class MemoryTicketStore:
             if known.state is BatchState.OPEN and known.batch == batch:
                 return
             raise StoreError(f"batch 0x{batch.id.hex()} is already stored")
-        for other in self._batches.values():
-            taken = other.state is BatchState.OPEN or other.mined is not None
-            if taken and (other.batch.key, other.batch.nonce) == (batch.key, batch.nonce):
-                raise StoreError(f"nonce {batch.nonce} belongs to batch 0x{other.id.hex()}")
+        self._refuse_taken(batch)
         for hash_ in batch.tickets:
             ticket_states.refuse_unless_sendable(hash_, self._standing(hash_))
         self._refuse_known(batch.transactions)
@@ -392,6 +408,12 @@ class MemoryTicketStore:
         known = self._leases.get(lease.name)
         if known is None or known.token != lease.token:
             raise LeaseLost(lease.name, lease.token, known.token if known else None)
+
+    def _refuse_taken(self, batch: RedemptionBatch) -> None:
+        for other in self._batches.values():
+            taken = other.state is BatchState.OPEN or other.mined is not None
+            if taken and (other.batch.key, other.batch.nonce) == (batch.key, batch.nonce):
+                raise StoreError(f"nonce {batch.nonce} belongs to batch 0x{other.id.hex()}")
 
     def _refuse_known(self, transactions: Sequence[SignedTransaction]) -> None:
         known = {entry.tx_hash for stored in self._batches.values() for entry in stored.batch.transactions}

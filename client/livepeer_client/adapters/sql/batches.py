@@ -48,7 +48,7 @@ def begin(batch: RedemptionBatch, lease: Lease) -> Plan[None]:
     )
     if taken is not None:
         raise StoreError(f"nonce {batch.nonce} belongs to batch 0x{taken[0].hex()}")
-    found = yield from _standings(batch.tickets)
+    found = yield from standings_of(batch.tickets)
     for hash_ in batch.tickets:
         entry = found.get(hash_)
         ticket_states.refuse_unless_sendable(hash_, entry[1] if entry else None)
@@ -61,13 +61,13 @@ def begin(batch: RedemptionBatch, lease: Lease) -> Plan[None]:
         batch.calldata.value,
     )
     assert row is not None
-    yield from _add_transactions(row[0], 0, batch.transactions)
+    yield from add_transactions(row[0], 0, batch.transactions)
     numbers = [found[hash_][0] for hash_ in batch.tickets]
     yield from insert_rows(
         "INSERT INTO batch_tickets (batch, position, winner)",
         [(row[0], position, number) for position, number in enumerate(numbers)],
     )
-    yield from _send(row[0], batch.transaction.tx_hash, numbers)
+    yield from send(row[0], batch.transaction.tx_hash, numbers)
 
 
 def add_replacement(batch_id: Hash32, transaction: SignedTransaction, lease: Lease) -> Plan[None]:
@@ -79,7 +79,7 @@ def add_replacement(batch_id: Hash32, transaction: SignedTransaction, lease: Lea
         raise StoreError(f"batch 0x{batch_id.hex()} is {row[5]}, it takes no replacement")
     if transaction.nonce != row[3]:
         raise InvalidInput(f"batch 0x{batch_id.hex()} has nonce {row[3]}, the replacement {transaction.nonce}")
-    yield from _add_transactions(row[0], len(known), [transaction])
+    yield from add_transactions(row[0], len(known), [transaction])
     yield from query("UPDATE winners SET tx_hash = ? WHERE batch = ? AND state = 'sent'", transaction.tx_hash, row[0])
 
 
@@ -132,7 +132,7 @@ def reopen(batch_id: Hash32, lease: Lease) -> Plan[None]:
     again = ticket_states.reopening(batch_id, list(tickets), standings)
     yield from query("UPDATE batch_tickets SET outcome = NULL, paid = '0', reason = '' WHERE batch = ?", row[0])
     latest = (yield from _transactions([row[0]]))[row[0]][-1]
-    yield from _send(row[0], latest.tx_hash, [tickets[hash_] for hash_ in again])
+    yield from send(row[0], latest.tx_hash, [tickets[hash_] for hash_ in again])
     yield from query(
         "UPDATE batches SET state = 'open', mined = NULL, block_number = NULL, block_hash = NULL WHERE id = ?", row[0]
     )
@@ -143,7 +143,7 @@ def reopen(batch_id: Hash32, lease: Lease) -> Plan[None]:
 
 def mark(outcomes: Sequence[TicketOutcome], lease: Lease) -> Plan[None]:
     yield from guard(lease)
-    found = yield from _standings([outcome.hash for outcome in outcomes])
+    found = yield from standings_of([outcome.hash for outcome in outcomes])
     for outcome in outcomes:
         entry = found.get(outcome.hash)
         if ticket_states.mark_changes(outcome, entry[1] if entry else None):
@@ -152,7 +152,7 @@ def mark(outcomes: Sequence[TicketOutcome], lease: Lease) -> Plan[None]:
 
 def set_hold(hashes: Sequence[Hash32], note: str | None) -> Plan[None]:
     """`note` None releases."""
-    found = yield from _standings(hashes)
+    found = yield from standings_of(hashes)
     for hash_ in hashes:
         if hash_ not in found:
             raise TicketStateRefused(hash_, None, "on hold" if note is not None else "released", "is not stored")
@@ -161,7 +161,7 @@ def set_hold(hashes: Sequence[Hash32], note: str | None) -> Plan[None]:
 
 
 def revive(hashes: Sequence[Hash32], note: str) -> Plan[None]:
-    found = yield from _standings(hashes)
+    found = yield from standings_of(hashes)
     for hash_ in hashes:
         entry = found.get(hash_)
         if ticket_states.revive_changes(hash_, entry[1] if entry else None):
@@ -242,7 +242,7 @@ def _locked(batch_id: Hash32, lease: Lease) -> Plan[Row]:
     return row
 
 
-def _standings(hashes: Sequence[Hash32]) -> Plan[dict[Hash32, tuple[int, Standing]]]:
+def standings_of(hashes: Sequence[Hash32]) -> Plan[dict[Hash32, tuple[int, Standing]]]:
     """Row number and standing of those that are stored, locked."""
     rows = yield from select_in(
         "SELECT id, hash, state, paid, hold, (SELECT batch_id FROM batches b WHERE b.id = winners.batch) FROM winners "
@@ -262,7 +262,7 @@ def _tickets_of(batch: int) -> Plan[tuple[dict[Hash32, int], dict[Hash32, Standi
         batch,
     )
     hashes = [Hash32(row[0]) for row in rows]
-    found = yield from _standings(hashes)
+    found = yield from standings_of(hashes)
     return {hash_: found[hash_][0] for hash_ in hashes}, {hash_: found[hash_][1] for hash_ in hashes}
 
 
@@ -282,7 +282,7 @@ def _transactions(batch_rows: Sequence[int]) -> Plan[dict[int, list[SignedTransa
     return found
 
 
-def _add_transactions(batch: int, position: int, transactions: Sequence[SignedTransaction]) -> Plan[None]:
+def add_transactions(batch: int, position: int, transactions: Sequence[SignedTransaction]) -> Plan[None]:
     for offset, transaction in enumerate(transactions):
         known = yield from query_one("SELECT batch FROM batch_transactions WHERE tx_hash = ?", transaction.tx_hash)
         if known is not None:
@@ -296,7 +296,7 @@ def _add_transactions(batch: int, position: int, transactions: Sequence[SignedTr
         )
 
 
-def _send(batch: int, tx_hash: Hash32, numbers: Sequence[int]) -> Plan[None]:
+def send(batch: int, tx_hash: Hash32, numbers: Sequence[int]) -> Plan[None]:
     for number in numbers:
         yield from query(
             "UPDATE winners SET state = 'sent', paid = '0', tx_hash = ?, reason = '', batch = ? WHERE id = ?",

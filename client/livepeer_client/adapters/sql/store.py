@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Self
 
-from livepeer_client.adapters.sql import batches, leases, payments, views
+from livepeer_client.adapters.sql import batches, leases, payments, transfer, views
 from livepeer_client.adapters.sql.plan import Database
 from livepeer_client.adapters.sql.rows import winner_row
 from livepeer_client.errors import InvalidInput
@@ -17,6 +17,7 @@ from livepeer_client.facts import (
     ReceivedNonces,
     ReceivedPayment,
     RedemptionBatch,
+    Restored,
     SenderRisk,
     SessionBalance,
     SignedTransaction,
@@ -105,6 +106,9 @@ class SqlTicketStore:
     async def mark(self, outcomes: Sequence[TicketOutcome], *, lease: Lease) -> None:
         ticket_states.check_outcomes(outcomes)
         await self._database.write(lambda: batches.mark(outcomes, lease))
+
+    async def restore(self, tickets: Sequence[StoredTicket], batches: Sequence[StoredBatch]) -> Restored:
+        return await self._database.write(lambda: transfer.restore(tickets, batches))
 
     # --- batches
 
