@@ -80,6 +80,14 @@ def set_refused(_selector: bytes4):
 
 
 @external
+def call_with_gas(_target: address, _data: Bytes[MAX_DATA], _gas: uint256) -> bool:
+    """
+    @notice A call that may run out of gas, which this one survives.
+    """
+    return raw_call(_target, _data, gas=_gas, revert_on_failure=False)
+
+
+@external
 @payable
 @raw_return
 def __default__() -> Bytes[MAX_DATA]:
