@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance gas sizes bench bench-redemption crash lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants gas sizes bench bench-redemption crash lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -26,6 +26,7 @@ help:
 	  'make setup                  only the set-up that the above do by themselves' \
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
+	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files'
 
@@ -85,7 +86,11 @@ test-e2e: setup
 	@$(BIN)/python -m pytest -p no:ape_test --record e2e tests/e2e
 
 test-conformance: setup
-	@$(BIN)/python -m pytest -p no:ape_test tests/test_conformance.py
+	@$(BIN)/python -m pytest -p no:ape_test tests/test_mutants.py tests/test_conformance.py
+
+# Bring each bad rule back and see that a test fails on it: SUITE=contracts, ONLY=K6,I3.
+mutants: setup
+	@$(BIN)/python -m scripts._mutants $(if $(SUITE),--suite $(SUITE)) $(if $(ONLY),--only $(ONLY))
 
 # --- generated files ------------------------------------------------------------------------------
 abi: setup
