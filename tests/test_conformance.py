@@ -24,7 +24,7 @@ SECTIONS = {
     "K": 27,  # known hazards of the reference contracts
     "R": 16,  # hazards fixed in the reference, kept as regression tests
     "I": 25,  # invariants of the contracts
-    "P": 36,  # invariants of the payments
+    "P": 37,  # invariants of the payments
     "N": 20,  # checklist of the network
 }
 

@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from eth_utils.crypto import keccak
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -101,13 +102,10 @@ def test_is_winning__a_higher_probability__never_loses_a_win(sig: bytes, rand: i
 
 @given(st.binary(max_size=65), uint256)
 def test_is_winning__probability_equal_to_the_digest__loses_and_one_more_wins(sig: bytes, rand: int) -> None:
-    low, high = 0, MAX_UINT256
-    while low < high:  # the digest, by bisection: the largest probability that still loses
-        middle = (low + high + 1) // 2
-        low, high = (low, middle - 1) if is_winning(sig, rand, middle) else (middle, high)
-    assume(low < MAX_UINT256)
-    assert not is_winning(sig, rand, low)
-    assert is_winning(sig, rand, low + 1)
+    digest = int.from_bytes(keccak(sig + rand.to_bytes(32, "big")), "big")
+    assume(digest < MAX_UINT256)
+    assert not is_winning(sig, rand, digest)
+    assert is_winning(sig, rand, digest + 1)
 
 
 def test_is_winning__many_tickets__win_at_the_rate_of_the_probability() -> None:

@@ -18,6 +18,7 @@ from livepeer_client.policy.balance import (
     require_balance,
     stage,
 )
+from livepeer_client.policy.price import fee
 
 amounts = st.fractions(min_value=-(10**9), max_value=10**9, max_denominator=1_000)
 naturals = st.fractions(min_value=0, max_value=10**9, max_denominator=1_000)
@@ -101,7 +102,7 @@ def test_balances__every_payment_answered_at_one_price__are_equal_on_both_sides(
         left, staged = stage(gateway, max(estimate, ev), ev)
         account = credited(account, staged.new, price)
         account, charged = debited(account, pixels)
-        gateway = complete(left, staged, Outcome.ANSWERED, charged)
+        gateway = complete(left, staged, Outcome.ANSWERED, fee(pixels, price))
         assert gateway == Balance(account.balance)
         assert charged > max(estimate, ev) or gateway.available >= 0
 
