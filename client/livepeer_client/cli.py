@@ -48,6 +48,21 @@ def build() -> "typer.Typer":
     app.add_typer(orchestrator, name="orchestrator")
     app.add_typer(gateway, name="gateway")
 
+    redeemer = typer.Typer(help="Redeem the winners of others.", **plain)
+    app.add_typer(redeemer, name="redeemer")
+
+    @redeemer.callback()
+    def redeemer_commands() -> None:
+        """Redeem the winners of others."""
+
+    @redeemer.command("run")
+    def redeemer_run(config: config) -> None:
+        """Take winners over gRPC until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
+        from livepeer_client.config import load_redeemer
+        from livepeer_client.nodes.redeemer import run
+
+        _run(lambda: run(load_redeemer(config)))
+
     @orchestrator.callback()
     def orchestrator_commands() -> None:
         """Sell work for tickets."""

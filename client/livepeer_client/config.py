@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
-from livepeer_client.errors import ConfigError
+from livepeer_client.errors import ConfigError, InvalidInput
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
 from livepeer_client.types import Address, Wei
@@ -88,6 +89,30 @@ class OrchestratorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteRedeemer:
+    """A redeemer in another process: `target` host:port, `authority` its certificate or that of who signed it. Known to
+    it by the token in a file, or by `certificate`, a PEM file with key and certificate."""
+
+    target: str
+    authority: Path
+    token_file: Path | None
+    certificate: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemerSettings:
+    """A redeemer for one recipient. Its callers show the token in a file, a certificate of an authority, or both."""
+
+    recipient: Address
+    listen_host: str
+    listen_port: int
+    host: str
+    data_dir: Path
+    token_file: Path | None
+    client_authority: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class RedemptionConfig:
     """`min_batch`: wait for at least so many winners unless one is urgent. The others are of `RedemptionPolicy`."""
 
@@ -99,6 +124,7 @@ class RedemptionConfig:
     urgent_max_gas_price_wei: Wei | None
     value_at_risk_limit_wei: Wei | None
     accept_partial: bool
+    redeemer: "RemoteRedeemer | None" = None
 
     @property
     def policy(self) -> RedemptionPolicy:
@@ -133,6 +159,14 @@ class OrchestratorConfig:
     redemption: RedemptionConfig
     rounds: RoundsConfig
     reward: RewardConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemerConfig:
+    chain: ChainConfig
+    key: KeyConfig
+    redeemer: RedeemerSettings
+    redemption: RedemptionConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +263,13 @@ class _Table:
             raise self.refuse(key, "a list of http(s) URLs", "something else")
         return value
 
+    def has(self, key: str) -> bool:
+        return key in self._left
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Keys that are not there and need not be."""
+        self._known += keys
+
     def finish(self) -> None:
         if self._left:
             stray = ", ".join(sorted(self._left))
@@ -273,6 +314,19 @@ def load_orchestrator(file: Path) -> OrchestratorConfig:
         redemption=_redemption(document.table("redemption", required=False)),
         rounds=_rounds(document.table("rounds", required=False)),
         reward=_reward(document.table("reward", required=False)),
+    )
+    document.finish()
+    return config
+
+
+def load_redeemer(file: Path) -> RedeemerConfig:
+    """Read a redeemer's settings. Raises as `load_orchestrator`."""
+    document = _Document(file)
+    config = RedeemerConfig(
+        chain=_chain(document),
+        key=_key(document),
+        redeemer=_redeemer(document.table("redeemer", required=True)),
+        redemption=_redemption(document.table("redemption", required=False)),
     )
     document.finish()
     return config
@@ -345,6 +399,7 @@ def _redemption(table: _Table) -> RedemptionConfig:
         urgent_max_gas_price_wei=_limit(table, "urgent_max_gas_price_wei"),
         value_at_risk_limit_wei=_limit(table, "value_at_risk_limit_wei"),
         accept_partial=table.flag("accept_partial", True),
+        redeemer=_remote_redeemer(table),
     )
     if config.min_batch > config.max_batch:
         raise table.refuse("min_batch", f"at most max_batch ({config.max_batch})", config.min_batch)
@@ -355,6 +410,43 @@ def _redemption(table: _Table) -> RedemptionConfig:
 def _limit(table: _Table, key: str) -> Wei | None:
     """An amount that limits something; 0, the default, for none."""
     return Wei(table.integer(key, 0, high=2**256 - 1)) or None
+
+
+def _remote_redeemer(table: _Table) -> RemoteRedeemer | None:
+    keys = ("redeemer", "redeemer_authority", "redeemer_token_file", "redeemer_certificate")
+    if not table.has("redeemer"):
+        for key in keys[1:]:
+            if table.has(key):
+                raise table.refuse(key, "nothing without `redeemer`", "a value")
+        table.know(keys)
+        return None
+    host, port = _host_port(table, "redeemer")
+    return RemoteRedeemer(
+        target=f"{host}:{port}",
+        authority=table.path("redeemer_authority"),
+        token_file=table.optional_path("redeemer_token_file"),
+        certificate=table.optional_path("redeemer_certificate"),
+    )
+
+
+def _redeemer(table: _Table) -> RedeemerSettings:
+    text = table.text("recipient")
+    try:
+        recipient = parse_address(text)
+    except InvalidInput:
+        raise table.refuse("recipient", "an address", text) from None
+    host, port = _host_port(table, "listen")
+    settings = RedeemerSettings(
+        recipient=recipient,
+        listen_host=host,
+        listen_port=port,
+        host=table.text("host", host),
+        data_dir=table.path("data_dir"),
+        token_file=table.optional_path("token_file"),
+        client_authority=table.optional_path("client_authority"),
+    )
+    table.finish()
+    return settings
 
 
 def _rounds(table: _Table) -> RoundsConfig:

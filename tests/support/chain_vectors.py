@@ -11,6 +11,8 @@ from livepeer_client.adapters.chain.rpc import Call, NodeError
 from livepeer_client.adapters.chain.suite import Addresses, Suite
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTransactionJournal
+from livepeer_client.codec.redeemer_api import decode_ticket, encode_ticket
+from livepeer_client.codec.ticket import Ticket, WinningTicket
 from livepeer_client.errors import ChainUnavailable, NonceConsumed, ReplacementTooExpensive
 from livepeer_client.facts import (
     Activation,
@@ -40,7 +42,7 @@ from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.transactions import LaneRules, TransactionManager
-from livepeer_client.types import ZERO_ADDRESS, ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.types import ZERO_ADDRESS, ZERO_HASH, Address, BlockNumber, Hash32, Round, Signature, Wei, WinProb
 from tests.support.vectors import Check, Entry, Excluded, Pending, from_hex
 
 _KEY: Final = b"\x01" * 32
@@ -369,6 +371,29 @@ async def check_time_watcher(entry: Entry) -> None:
         assert after_new_round(before, event).previous_hash == before.block_hash == cache.clock.previous_hash
 
 
+# --- redeemer -------------------------------------------------------------------------------------
+
+
+def check_redeemer_ticket_roundtrip(entry: Entry) -> None:
+    """Every field of a ticket survives the way to the redeemer. The entry's signature is no signature: it is padded."""
+    winner = WinningTicket(
+        Ticket(
+            recipient=Address(from_hex(entry["recipient"])),
+            sender=Address(from_hex(entry["sender"])),
+            face_value=Wei(int(entry["faceValue"])),
+            win_prob=WinProb(int(entry["winProb"])),
+            sender_nonce=entry["senderNonce"],
+            recipient_rand_hash=Hash32(from_hex(entry["recipientRandHash"])),
+            creation_round=Round(entry["creationRound"]),
+            creation_round_block_hash=Hash32(from_hex(entry["creationRoundBlockHash"])),
+        ),
+        Signature(from_hex(entry["sig"]).ljust(65, b"\x00")),
+        int(entry["recipientRand"]),
+        BlockNumber(int(entry["paramsExpirationBlock"])),
+    )
+    assert decode_ticket(encode_ticket(winner)) == winner
+
+
 CHECKS: dict[str, Check] = {
     "orch_active": check_orch_active,
     "price_bump": check_price_bump,
@@ -384,6 +409,7 @@ CHECKS: dict[str, Check] = {
     "event_logs": check_event_logs,
     "sender_watcher": check_sender_watcher,
     "time_watcher": check_time_watcher,
+    "redeemer_ticket_roundtrip": check_redeemer_ticket_roundtrip,
 }
 
 EXCLUDED: Excluded = {

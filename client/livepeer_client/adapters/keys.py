@@ -81,6 +81,19 @@ def load_key(path: str | Path, password_file: str | Path | None = None) -> bytes
     return _usable(path, key)
 
 
+def load_token(path: str | Path) -> str:
+    """Read a shared token: the first line of a file that nobody else may read.
+
+    :raises ConfigError: it is missing, empty, or readable by group or others.
+    """
+    path = Path(path)
+    lines = _read(path, "token file").splitlines()
+    _refuse_if_shared(path, "token file")
+    if not lines or not lines[0].strip():
+        raise ConfigError(f"token file {path} is empty")
+    return lines[0].strip()
+
+
 def _decrypt(path: Path, content: str, password_file: str | Path | None) -> bytes:
     if password_file is None:
         raise ConfigError(f"key file {path} is encrypted: name the file that holds its password")

@@ -28,11 +28,13 @@ from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.redeemer import connect
 from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.redeemer import TicketForwarder
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
@@ -73,6 +75,10 @@ async def run(config: OrchestratorConfig) -> None:
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
         )
         upkeep = _upkeep(config, suite, Transactor(suite, key), store)
+        if config.redemption.redeemer is not None:
+            redeemer = connect(config.redemption.redeemer)
+            opened.push_async_callback(redeemer.close)
+            upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, LocalSigner(key).address))
         await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
 
 
@@ -131,7 +137,7 @@ def _upkeep(
     """The services that send transactions, as far as they are wanted."""
     clock, services = SystemClock(), []
     redemption, rounds, reward = config.redemption, config.rounds, config.reward
-    if redemption.enabled:
+    if redemption.enabled and redemption.redeemer is None:
         redeem = RedemptionService(
             suite, transactor, store, clock, redemption.policy, poll_interval_s=redemption.poll_interval_s
         )

@@ -12,6 +12,7 @@ from livepeer_client.codec.messages import (
     TranscodeResult,
 )
 from livepeer_client.codec.signer_api import CoveredReply, PaymentCall, PaymentReply
+from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import (
     BatchState,
     BlockRef,
@@ -45,7 +46,7 @@ from livepeer_client.ports.chain import Signer as Signer
 from livepeer_client.ports.chain import TransactionJournal as TransactionJournal
 from livepeer_client.ports.chain import TransactionSigner as TransactionSigner
 from livepeer_client.ports.chain import Transactor as Transactor
-from livepeer_client.types import Address, BlockNumber, Hash32
+from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 # --- time and keys --------------------------------------------------------------------------------
 
@@ -330,6 +331,25 @@ class PaymentTransport(Protocol):
 
         :raises PeerTimeout, PeerUnreachable, PeerRefused, MalformedMessage:
         """
+
+
+class TicketRedeemer(Protocol):
+    """A redeemer in another process (`net.TicketRedeemer`)."""
+
+    async def queue_ticket(self, winner: WinningTicket) -> None:
+        """Hand a winner over; it is on the redeemer's disk once this returns. Repeating it is harmless.
+
+        :raises PeerRefused: it will not take it: another recipient's, or not a winner.
+        :raises PeerTimeout, PeerUnreachable: it may or may not have it.
+        """
+
+    async def max_float(self, sender: Address) -> Wei:
+        """What a sender is still trusted for; zero for nothing. Raises as `queue_ticket`."""
+
+    def monitor_max_float(self, sender: Address) -> AsyncIterator[Wei]:
+        """The float now and after each change, until the connection breaks. Raises as `queue_ticket`."""
+
+    async def close(self) -> None: ...
 
 
 class SegmentTransport(Protocol):
