@@ -47,6 +47,7 @@ def build() -> "typer.Typer":
     gateway = typer.Typer(help="Buy work with tickets.", **plain)
     app.add_typer(orchestrator, name="orchestrator")
     app.add_typer(gateway, name="gateway")
+    app.add_typer(_tickets(), name="tickets")
 
     redeemer = typer.Typer(help="Redeem the winners of others.", **plain)
     app.add_typer(redeemer, name="redeemer")
@@ -88,6 +89,63 @@ def build() -> "typer.Typer":
         _run(lambda: discover(load_gateway(config)))
 
     return app
+
+
+def _tickets() -> "typer.Typer":
+    """Commands for an orchestrator's winners."""
+    import typer
+
+    config = Annotated[Path, typer.Option("--config", metavar="FILE", help="an orchestrator's settings, TOML")]
+    one = Annotated[str, typer.Argument(metavar="TICKET", help="hash, or how it starts")]
+    some = Annotated[list[str], typer.Argument(metavar="TICKET...", help="hashes, or how they start")]
+    tickets = typer.Typer(
+        help="See, hold back and redeem an orchestrator's winners.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+
+    def start(file: Path, work: Callable[[Any, Any], Coroutine[Any, Any, None]]) -> None:
+        from livepeer_client.config import load_orchestrator
+        from livepeer_client.nodes import tickets as desk
+
+        _run(lambda: work(desk, load_orchestrator(file)))
+
+    @tickets.command("list")
+    def tickets_list(config: config) -> None:
+        """Every winner with its state."""
+        start(config, lambda desk, settings: desk.list_tickets(settings))
+
+    @tickets.command("plan")
+    def tickets_plan(config: config) -> None:
+        """What would be done with every open winner now, and why; nothing is sent."""
+        start(config, lambda desk, settings: desk.show_plan(settings))
+
+    @tickets.command("explain")
+    def tickets_explain(ticket: one, config: config) -> None:
+        """One winner: state, reason, value, estimated cost, deadline."""
+        start(config, lambda desk, settings: desk.explain_ticket(settings, ticket))
+
+    @tickets.command("hold")
+    def tickets_hold(ticket: some, config: config, note: Annotated[str, typer.Option(help="why")] = "") -> None:
+        """Keep winners out of every transaction until released."""
+        start(config, lambda desk, settings: desk.hold_tickets(settings, ticket, note))
+
+    @tickets.command("release")
+    def tickets_release(ticket: some, config: config) -> None:
+        """End a hold."""
+        start(config, lambda desk, settings: desk.release_tickets(settings, ticket))
+
+    @tickets.command("redeem")
+    def tickets_redeem(
+        config: config,
+        ticket: Annotated[list[str] | None, typer.Argument(metavar="[TICKET...]", help="all without")] = None,
+        now: Annotated[bool, typer.Option("--now", help="wait neither for others nor for cheaper gas")] = False,
+    ) -> None:
+        """One step of redemption by hand; the ceilings of the settings bind."""
+        start(config, lambda desk, settings: desk.redeem_tickets(settings, ticket or [], now=now))
+
+    return tickets
 
 
 def _run(start: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -22,7 +22,7 @@ from livepeer_client.policy.redemption.deadlines import (
     validity_end,
     window,
 )
-from livepeer_client.policy.redemption.explain import Explanation, explain
+from livepeer_client.policy.redemption.explain import Explanation, eth, explain
 from livepeer_client.policy.redemption.gas import (
     accepted_share,
     batch_gas_limit,
@@ -74,6 +74,7 @@ __all__ = [
     "compact_arguments",
     "deadline_block",
     "end_block",
+    "eth",
     "explain",
     "failed_simulation",
     "gas_bound",

@@ -1,0 +1,109 @@
+"""An operator at the winners of an orchestrator: look, hold back, redeem (offchain-payments 16, Observability)."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+from livepeer_client.adapters.chain.suite import load_addresses
+from livepeer_client.adapters.chain.transactor import Transactor
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.keys import load_key
+from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client.config import OrchestratorConfig
+from livepeer_client.errors import InvalidInput
+from livepeer_client.facts import StoredTicket, TicketState
+from livepeer_client.nodes.chain import open_suite
+from livepeer_client.policy.redemption import eth
+from livepeer_client.services.redemption import RedemptionService
+from livepeer_client.types import Hash32
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    config: OrchestratorConfig, *, read_only: bool
+) -> AsyncIterator[tuple[SqliteTicketStore, RedemptionService]]:
+    key = load_key(config.key.file, config.key.password_file)
+    path = config.orchestrator.data_dir / "orchestrator.sqlite"
+    async with (
+        open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
+        await SqliteTicketStore.open(path, read_only=read_only) as store,
+    ):
+        wallet = Transactor(suite, key)
+        yield store, RedemptionService(suite, wallet, store, SystemClock(), config.redemption.policy, owner="operator")
+
+
+async def list_tickets(config: OrchestratorConfig) -> None:
+    """One line for each winner in the store, oldest first. Raises as `Suite` and `SqliteTicketStore.open`."""
+    async with _opened(config, read_only=True) as (store, _):
+        _say(*(_line(ticket) for ticket in await store.tickets()))
+
+
+async def show_plan(config: OrchestratorConfig) -> None:
+    """What would be done with every open winner now. Nothing is sent."""
+    async with _opened(config, read_only=True) as (_, service):
+        told = await service.survey()
+        _say(*(str(each) for each in told) if told else ("no winner is open",))
+
+
+async def explain_ticket(config: OrchestratorConfig, prefix: str) -> None:
+    """Everything about one winner.
+
+    :raises InvalidInput: none, or several, whose hashes start with `prefix`.
+    """
+    async with _opened(config, read_only=True) as (store, service):
+        (hash_,) = await _named(store, [prefix])
+        _say(str(await service.explain(hash_)))
+
+
+async def hold_tickets(config: OrchestratorConfig, prefixes: Sequence[str], note: str) -> None:
+    """Keep winners out of every transaction until released. Raises as `explain_ticket`."""
+    async with _opened(config, read_only=False) as (store, service):
+        await service.hold(await _named(store, prefixes), note)
+
+
+async def release_tickets(config: OrchestratorConfig, prefixes: Sequence[str]) -> None:
+    """End a hold. Raises as `explain_ticket`."""
+    async with _opened(config, read_only=False) as (store, service):
+        await service.release(await _named(store, prefixes))
+
+
+async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *, now: bool) -> None:
+    """One step of redemption by hand; with `now` these winners wait neither for others nor for cheaper gas.
+
+    :raises InvalidInput: as `explain_ticket`, or a running node has the key.
+    """
+    async with _opened(config, read_only=False) as (store, service):
+        chosen = await _named(store, prefixes) if prefixes else [t.hash for t in await store.tickets(TicketState.HELD)]
+        report = await (service.redeem_now(chosen) if now else service.step())
+        if report.standby:
+            raise InvalidInput("a running node redeems with this key; it has the lease")
+        lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in report.sent] or ["nothing was sent"]
+        wanted = set(chosen)
+        for decision in report.decisions:
+            if decision.hash in wanted:
+                lines.append(f"0x{decision.hash.hex()[:16]}  {decision.action.value}: {decision.reason.value}")
+        _say(*lines)
+
+
+async def _named(store: SqliteTicketStore, prefixes: Sequence[str]) -> list[Hash32]:
+    hashes = {ticket.hash.hex(): ticket.hash for ticket in await store.tickets()}
+    found = []
+    for prefix in prefixes:
+        matches = [hash_ for text, hash_ in hashes.items() if text.startswith(prefix.lower().removeprefix("0x"))]
+        if len(matches) != 1:
+            raise InvalidInput(f"{len(matches)} tickets start with {prefix}, must be one")
+        found += matches
+    return found
+
+
+def _line(ticket: StoredTicket) -> str:
+    terms = ticket.winner.ticket
+    reason = f"held back: {ticket.hold}" if ticket.hold is not None else ticket.reason
+    return (
+        f"0x{ticket.hash.hex()[:16]}  {ticket.state.value:14}  {eth(terms.face_value):>24}"
+        f"  of 0x{terms.sender.hex()[:8]}  round {terms.creation_round}  {reason}".rstrip()
+    )
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
