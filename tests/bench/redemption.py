@@ -60,6 +60,7 @@ from tests.support.anvil import (  # noqa: E402 - only now can it be found
 RESULT: Final = Path(__file__).with_name("redemption.json")
 ROUND_BLOCKS: Final = 100
 ROUND_S: Final = 19.2 * 3600
+WARM_UP_BLOCKS: Final = 130
 SENDERS: Final = 20
 ROUNDS: Final = 3
 SEED: Final = 20_26
@@ -239,6 +240,17 @@ async def ours(world: World, folder: Path) -> Run:
     return run
 
 
+async def warm_up(stage: Stage) -> None:
+    """More than a day of prices before the first winner: the node has been running, the chain too."""
+    noise = random.Random(SEED + 2)
+    await stage.next_round()
+    for block in range(WARM_UP_BLOCKS):
+        price = base_fee(block / ROUND_BLOCKS - WARM_UP_BLOCKS / ROUND_BLOCKS, noise)
+        await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(price)])
+        await stage.rpc.call("evm_mine", [])
+    await stage.next_round()
+
+
 async def bench(winners: int) -> dict[str, Any]:
     cache = ROOT / ".cache" / "compiled"
     cache.mkdir(parents=True, exist_ok=True)
@@ -254,6 +266,7 @@ async def bench(winners: int) -> dict[str, Any]:
                 await rpc.call("anvil_setBalance", [to_hex(role.address), hex(10_000 * ETH)])
             await stage.next_round()
             await rpc.call("anvil_setBlockTimestampInterval", [round(ROUND_S / ROUND_BLOCKS)])
+            await warm_up(stage)
             await rpc.call("evm_setAutomine", [False])
             snapshot = await rpc.call("evm_snapshot")
             baseline = await one_by_one(World(stage, winners))

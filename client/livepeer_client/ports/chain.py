@@ -70,6 +70,10 @@ class Chain(Protocol):
     async def block_at(self, number: BlockNumber) -> Block | None:
         """The block at that height of the chain's own count, None if there is none yet."""
 
+    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+        """Base fees of at most `samples` blocks spread over the last `span_s` seconds, oldest first, each with its
+        block's time in Unix seconds. Fewer where the chain is younger or the node does not have them."""
+
     async def finality(self) -> Finality:
         """The safe and the finalized block, counted back from the head where the node does not know them."""
 

@@ -339,3 +339,10 @@ async def test_decisions__of_a_patient_ticket__is_to_wait_for_cheaper_gas(world:
     await block(world, service, GWEI)
     await block(world, service, GWEI)
     assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
+
+
+async def test_step__after_a_start__knows_the_prices_of_the_day_before(world: World) -> None:
+    await world.hold(1)
+    world.chain.base_fees = [(world.chain.timestamp - 100 + at, Wei(GWEI // 2)) for at in range(100)]
+    (decision,) = (await world.start().step()).decisions
+    assert (decision.reason, decision.figures["wanted"]) == (Reason.GAS_UNFAVOURABLE, GWEI // 2)

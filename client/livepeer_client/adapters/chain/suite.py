@@ -54,6 +54,8 @@ Tag = str | Mapping[str, object]
 
 SAFE_DEPTH: Final = 12
 FINALIZED_DEPTH: Final = 64
+# Blocks over which the rate of blocks is measured.
+_BLOCKS_FOR_RATE: Final = 1000
 """Blocks behind the head, for nodes that do not say what is safe or finalized."""
 
 _PIN_ATTEMPTS: Final = 5
@@ -220,6 +222,24 @@ class Suite:
     async def block_at(self, number: BlockNumber) -> Block | None:
         (answer,) = await self._rpc.batch([self._block_call(hex(number))])
         return block_of(_value(answer))
+
+    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+        head = await self.head()
+        back = min(_BLOCKS_FOR_RATE, head.number)
+        earlier = await self.block_at(BlockNumber(head.number - back))
+        if samples < 1 or earlier is None or earlier.number == head.number:
+            return []
+        # Blocks come at some rate: as far back as that, in even steps, and no further than the chain goes.
+        block_s = max(head.timestamp - earlier.timestamp, 1) / back
+        step = max(1, min(round(span_s / block_s), head.number) // samples)
+        heights = range(max(0, head.number - step * samples), head.number, step)
+        answers = await self._rpc.batch([self._block_call(hex(height)) for height in heights])
+        blocks = [(block_of(answer), answer) for answer in answers if not isinstance(answer, ChainError)]
+        return [
+            (block.timestamp, Wei(quantity(member(answer, "baseFeePerGas"))))
+            for block, answer in blocks
+            if block is not None and block.timestamp >= head.timestamp - span_s
+        ]
 
     async def finality(self) -> Finality:
         answers = await self._rpc.batch([self._block_call(tag) for tag in (LATEST, "safe", "finalized")])

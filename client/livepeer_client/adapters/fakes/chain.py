@@ -63,6 +63,7 @@ class FakeChain:
         self.block_hashes: dict[Round, Hash32] = {Round(first_round): self.hash_of(self.block)}
         self.validity_period = 2
         self.compact = False
+        self.base_fees: list[tuple[int, Wei]] = []
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
         # (holder, claimant) -> what the claimant has taken this round.
@@ -148,6 +149,10 @@ class FakeChain:
     async def block_at(self, number: BlockNumber) -> Block | None:
         self._read("block_at")
         return self._block(number) if number <= self.block else None
+
+    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+        self._read("past_base_fees")
+        return [(at, fee) for at, fee in self.base_fees if at >= self.timestamp - span_s][-samples:]
 
     async def finality(self) -> Finality:
         self._read("finality")

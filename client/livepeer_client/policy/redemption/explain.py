@@ -8,6 +8,7 @@ from typing import Final
 
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.policy.redemption.deadlines import window
+from livepeer_client.policy.redemption.gas import ticket_cost
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.policy.redemption.situation import Decision, RedemptionFacts
 from livepeer_client.policy.redemption.states import view
@@ -62,6 +63,10 @@ def explain(
     figures = dict(decision.figures) if decision is not None else {}
     open_ = ticket.state in (TicketState.HELD, TicketState.SENT)
     value, cost = figures.get("value"), figures.get("cost")
+    if not cost and (gas := facts.gas.get(ticket.hash)):
+        # Not planned yet: as it would be in a full batch.
+        data_fee = facts.data_fees.get(ticket.hash, 0)
+        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, data_fee, policy)
     return Explanation(
         hash=ticket.hash,
         sender=terms.sender,

@@ -7,7 +7,7 @@ from typing import Final
 from livepeer_client.facts import BlockRef, Head
 from livepeer_client.policy.gas import GasHistory
 from livepeer_client.policy.redemption import Alarm, Decision, RedemptionFacts, SimulationFailure
-from livepeer_client.types import Address, BlockNumber, Hash32
+from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 SUSPICION_BLOCKS: Final = 100
 """L1 blocks for which a sender with a failed ticket stays in batches of its own."""
@@ -31,6 +31,11 @@ class Memory:
     decisions: dict[Hash32, Decision] = field(default_factory=dict)
     prices: GasHistory = field(default_factory=GasHistory)
     _alarms: set[Alarm] = field(default_factory=set)
+
+    def look_back(self, base_fees: Iterable[tuple[int, Wei]], head: Head) -> None:
+        """Start the day of prices from what blocks have charged, with the priority fee that is paid now on top."""
+        tip = max(0, head.gas_price - head.base_fee)
+        self.prices = GasHistory((at, Wei(fee + tip)) for at, fee in base_fees)
 
     def see(self, head: Head) -> None:
         """Note a head's gas price, and let old suspicions go."""

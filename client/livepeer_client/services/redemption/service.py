@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, Reverted
@@ -16,6 +17,7 @@ from livepeer_client.facts import (
     TicketState,
     redemption_lease,
 )
+from livepeer_client.policy.gas import DAY_S
 from livepeer_client.policy.redemption import (
     PAUSED,
     Action,
@@ -46,7 +48,9 @@ from livepeer_client.types import Hash32
 
 logger = logging.getLogger(__name__)
 
-_READS: int = 3
+_PAST_PRICES: Final = 96
+"""Looks back over a day, when a service starts."""
+_READS: Final = 3
 """How often the chain is read again because a block came while tickets were simulated."""
 
 
@@ -135,7 +139,7 @@ class RedemptionService:
         outcomes, waiting = await self._evidence.settle_open(lease)
         # What was settled is in the head by now, so its money is neither missing nor counted twice.
         head = await self._chain.head()
-        self._memory.see(head)
+        await self._see(head)
         decisions: Sequence[Decision] = ()
         sent: list[StoredBatch] = []
         alarms: list[Alarm] = []
@@ -180,8 +184,12 @@ class RedemptionService:
         tickets = await self._store.tickets(TicketState.HELD, TicketState.SENT)
         if not tickets:
             return []
-        facts = await read_facts(self._chain, await self._chain.head(), tickets)
+        head = await self._chain.head()
+        await self._see(head)
+        facts = await read_facts(self._chain, head, tickets)
+        await self._estimate(tickets, facts)
         decisions = {decision.hash: decision for decision in (await self._plan(tickets, facts, 0)).decisions}
+        facts = self._memory.into(facts)
         order = {hash_: position for position, hash_ in enumerate(decisions)}
         tickets.sort(key=lambda ticket: order.get(ticket.hash, -1))
         return [explain(ticket, decisions.get(ticket.hash), facts, self._policy) for ticket in tickets]
@@ -196,12 +204,15 @@ class RedemptionService:
             raise InvalidInput(f"no ticket 0x{hash_.hex()} is stored")
         tickets = await self._store.tickets(TicketState.HELD, TicketState.SENT)
         others = [each for each in tickets if each.hash != hash_]
-        facts = await read_facts(self._chain, await self._chain.head(), [*others, ticket])
+        head = await self._chain.head()
+        await self._see(head)
+        facts = await read_facts(self._chain, head, [*others, ticket])
         decision = None
         if ticket.state is TicketState.HELD:
+            await self._estimate([ticket], facts)
             planned = await self._plan([*others, ticket], facts, 0)
             (decision,) = (each for each in planned.decisions if each.hash == hash_)
-        return explain(ticket, decision, facts, self._policy)
+        return explain(ticket, decision, self._memory.into(facts), self._policy)
 
     async def hold(self, hashes: Sequence[Hash32], note: str) -> None:
         """Keep tickets out of every batch until released; see `TicketStore.hold`."""
@@ -222,6 +233,12 @@ class RedemptionService:
         return await self.step()
 
     # --- inside -------------------------------------------------------------------------------------
+
+    async def _see(self, head: Head) -> None:
+        """Remember the gas price; after a start, look back for those of a day first."""
+        if not len(self._memory.prices):
+            self._memory.look_back(await self._chain.past_base_fees(DAY_S, _PAST_PRICES), head)
+        self._memory.see(head)
 
     async def _hold_lease(self) -> Lease:
         if self._lease is not None:
@@ -291,6 +308,13 @@ class RedemptionService:
         self._memory.suspect([terms.sender], facts.head.l1_block)
         if failure.permanent:
             await self._evidence.refused(ticket.hash, facts.head)
+
+    async def _estimate(self, tickets: Sequence[StoredTicket], facts: RedemptionFacts) -> None:
+        """Learn what held tickets would take, also those whose time has not come; a refusal says nothing here."""
+        held = [each for each in tickets if each.state is TicketState.HELD and each.hash not in self._memory.gas]
+        results = await together(*(self._simulate(each.winner, facts.head) for each in held))
+        found = zip(held, results, strict=True)
+        self._memory.gas.update({each.hash: result for each, result in found if isinstance(result, int)})
 
     async def _simulate(self, winner: WinningTicket, head: Head) -> int | Reverted:
         """Estimated gas, or the refusal as a value."""

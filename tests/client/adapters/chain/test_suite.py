@@ -399,3 +399,23 @@ async def test_head__over_a_web3_that_reaches_nobody__is_unavailable() -> None:
             await Suite(Web3Rpc(w3), Addresses(1, ALICE.address)).head()
     finally:
         await w3.provider.disconnect()
+
+
+async def test_past_base_fees__over_a_day__are_those_of_the_blocks_oldest_first(stage: Stage) -> None:
+    expected = []
+    before = (await stage.suite.head()).base_fee
+    for gwei in (5, 3, 9):
+        await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(gwei * 10**9)])
+        await stage.mine()
+        head = await stage.suite.head()
+        expected.append((head.timestamp, head.base_fee))
+    await stage.mine()
+    height = await stage.suite.height()
+    found = await stage.suite.past_base_fees(86_400, height)
+    assert found[-3:] == expected
+    assert [at for at, _ in found] == sorted(at for at, _ in found)
+    assert len(await stage.suite.past_base_fees(86_400, 4)) <= 5
+    assert await stage.suite.past_base_fees(86_400, 0) == []
+    # Going back to a snapshot does not take the base fee back.
+    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(before)])
+    await stage.mine()

@@ -1,0 +1,138 @@
+"""The command line for an orchestrator's winners, against a real chain and the store of a node that is not running."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from livepeer_client.adapters.chain.suite import Addresses
+from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client.facts import ReceivedPayment, TicketState, redemption_lease
+from livepeer_client.types import BlockNumber, Hash32, Wei
+from tests.client.nodes.test_orchestrator import configure
+from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, opened, set_stage
+from tests.support.artifacts import CACHE
+
+ROUND_BLOCKS = 200
+POOR = Role("poor gateway")
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[tuple[str, Addresses]]:
+    with anvil() as url:
+        yield url, asyncio.run(set_stage(url, CACHE, round_blocks=ROUND_BLOCKS))
+
+
+@pytest.fixture
+async def hashes(chain: tuple[str, Addresses], tmp_path: Path) -> AsyncIterator[list[Hash32]]:
+    """Three winners in the store of a configured node: one is ready, one early, one more than the funds hold."""
+    configure(tmp_path, chain, 8935)
+    (tmp_path / "data").mkdir()
+    async with opened(*chain) as stage:
+        snapshot = await stage.rpc.call("evm_snapshot")
+        # Going back to a snapshot does not take the base fee back.
+        await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**6)])
+        await stage.mine()
+        await stage.rpc.call("anvil_setBalance", ["0x" + POOR.address.hex(), hex(10 * ETH)])
+        await stage.transactor(POOR).send("TicketBroker", "fundDeposit", [], value=Wei(ETH))
+        await price_of_gas(stage)
+        winners = (
+            await stage.winner(nonce=1, face_value=Wei(ETH // 100)),
+            replace(await stage.winner(nonce=2, face_value=Wei(ETH // 50)), params_expiration_block=await soon(stage)),
+            await stage.winner(nonce=3, face_value=Wei(3 * ETH), sender=POOR),
+        )
+        # The margin before a secret may be revealed.
+        await stage.mine(2)
+        async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
+            await store.record_payment(ReceivedPayment(GATEWAY.address, "desk", len(winners), Fraction(1), winners))
+        yield [winner.ticket.hash for winner in winners]
+        await stage.rpc.call("evm_revert", [snapshot])
+
+
+async def soon(stage: Stage) -> BlockNumber:
+    return BlockNumber((await stage.suite.head()).l1_block + 30)
+
+
+async def price_of_gas(stage: Stage) -> None:
+    """Blocks at 2 gwei, then one at 10."""
+    for gwei in [2] * 40 + [10]:
+        await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(gwei * 10**9)])
+        await stage.mine()
+
+
+async def tickets(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "livepeer_client", "tickets", command, *arguments]
+    return await asyncio.to_thread(
+        subprocess.run,
+        [*program, "--config", str(folder / "orchestrator.toml")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_list__of_winners__shows_state_and_value(tmp_path: Path, hashes: list[Hash32]) -> None:
+    run = await tickets(tmp_path, "list")
+    lines = run.stdout.splitlines()
+    assert [line.split()[:4] for line in lines] == [
+        ["0x" + hash_.hex()[:16], "held", value, "ETH"]
+        for hash_, value in zip(hashes, ("0.01", "0.02", "3"), strict=True)
+    ]
+
+
+async def test_plan__of_winners__says_why_each_waits(tmp_path: Path, hashes: list[Hash32]) -> None:
+    run = await tickets(tmp_path, "plan")
+    assert run.returncode == 0, run.stderr
+    told = {block.split()[0]: block for block in run.stdout.split("ticket ")[1:]}
+    ready, early, huge = (told["0x" + hash_.hex()] for hash_ in hashes)
+    assert "ready: gas was cheaper for much of the last day, and there is time" in ready
+    assert "held: its params could still be accepted" in early
+    assert "deferred: deposit and claimable reserve do not cover it" in huge
+    assert "of which 1 ETH could be paid now" in huge
+
+
+async def test_explain__by_the_start_of_a_hash__tells_everything(tmp_path: Path, hashes: list[Hash32]) -> None:
+    run = await tickets(tmp_path, "explain", "0x" + hashes[0].hex()[:10])
+    assert run.stdout.startswith(f"ticket 0x{hashes[0].hex()}\n")
+    for word in ("state", "value", "cost", "figures", "deadline"):
+        assert f"\n  {word}" in run.stdout
+
+
+async def test_hold_and_release__of_a_ticket__are_kept_in_the_store(tmp_path: Path, hashes: list[Hash32]) -> None:
+    name = hashes[0].hex()
+    assert (await tickets(tmp_path, "hold", name, "--note", "asking the sender")).returncode == 0
+    assert "held: the operator holds it back" in (await tickets(tmp_path, "explain", name)).stdout
+    assert "held back: asking the sender" in (await tickets(tmp_path, "list")).stdout
+    assert (await tickets(tmp_path, "release", name)).returncode == 0
+    assert "holds it back" not in (await tickets(tmp_path, "explain", name)).stdout
+
+
+async def test_redeem__now_though_gas_is_dear__pays_that_ticket(tmp_path: Path, hashes: list[Hash32]) -> None:
+    patient = await tickets(tmp_path, "redeem")
+    assert "nothing was sent" in patient.stdout
+    run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex())
+    assert run.stdout.startswith("sent 0x"), run.stderr
+    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
+        states = [(ticket.state, ticket.paid) for ticket in await store.tickets()]
+    assert states == [(TicketState.PAID, ETH // 100), (TicketState.HELD, 0), (TicketState.HELD, 0)]
+    assert "paid: redeemed" in (await tickets(tmp_path, "explain", hashes[0].hex())).stdout
+
+
+async def test_redeem__while_a_node_has_the_key__is_refused(tmp_path: Path, hashes: list[Hash32]) -> None:
+    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
+        await store.acquire_lease(redemption_lease(ALICE.address), "the node", 60)
+    run = await tickets(tmp_path, "redeem", "--now")
+    assert run.returncode == 1
+    assert "a running node redeems with this key" in run.stderr
+
+
+async def test_explain__of_an_unknown_ticket__is_refused_in_one_line(tmp_path: Path, hashes: list[Hash32]) -> None:
+    run = await tickets(tmp_path, "explain", "ff" * 32)
+    assert run.returncode == 1
+    assert run.stderr.endswith("0 tickets start with " + "ff" * 32 + ", must be one\n")
