@@ -19,6 +19,11 @@ import asyncpg
 import pytest
 
 ABSENT = "PostgreSQL's programs are not installed, and only root can install them"
+TABLES = (
+    *("batch_tickets", "batch_transactions", "winners", "batches", "sessions", "leases", "nonces", "quotes"),
+    *("cursor_blocks", "cursors"),
+)
+"""Of a ticket store, in an order in which they can be emptied."""
 KEEPER = Path(__file__).with_name("postgres_keeper.py")
 
 

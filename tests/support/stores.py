@@ -1,6 +1,7 @@
 """Every implementation of the store ports, as fixtures: import `under_test`, `store` or `books` into a test module."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +54,14 @@ async def make_older(server: Server, namespace: str, seconds: float) -> None:
         )
     finally:
         await connection.close()
+
+
+@pytest.fixture
+def memory_folder() -> Iterator[Path]:
+    """A folder in memory where there is such a place: what a killed process has written is with the system anyway."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
 
 
 @pytest.fixture

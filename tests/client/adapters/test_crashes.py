@@ -4,8 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,9 @@ from tests.client.adapters.kills import require_whole, write_until_killed
 from tests.client.adapters.stored_values import make_payment, make_winner
 from tests.support.postgres import Server, new_namespace
 from tests.support.store_story import Story
+from tests.support.stores import memory_folder
+
+__all__ = ["memory_folder"]  # the fixture
 
 
 async def chapters(folder: Path) -> list[object]:
@@ -30,30 +31,22 @@ async def chapters(folder: Path) -> list[object]:
         return seen
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """In memory where there is such a place: what a killed process has written is with the system, disk or not."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
-        yield Path(name)
-
-
 async def test_sqlite__killed_at_every_statement_of_every_write__is_before_or_after_it_and_goes_on(
-    folder: Path,
+    memory_folder: Path,
 ) -> None:
     script = Path(__file__).with_name("killed_story.py")
     told = await asyncio.to_thread(
-        subprocess.run, [sys.executable, script, folder], capture_output=True, text=True, check=False
+        subprocess.run, [sys.executable, script, memory_folder], capture_output=True, text=True, check=False
     )
     assert told.returncode == 0, told.stderr
     moments = [json.loads(line) for line in told.stdout.splitlines()]
-    expected = await chapters(folder)
+    expected = await chapters(memory_folder)
     steps = len(expected) - 1
     assert moments.count("COMMIT") == moments.count("ANSWER") == steps
     assert len(moments) > 5 * steps
     commits = 0
     for number, moment in enumerate(moments):
-        path = folder / f"{number}.sqlite"
+        path = memory_folder / f"{number}.sqlite"
         log = path.with_suffix(".log")
         acknowledged = len(log.read_bytes().splitlines()) if log.exists() else 0
         async with await SqliteTicketStore.open(path) as store:

@@ -23,7 +23,7 @@ from tests.client.adapters.stored_values import (
     make_payment,
     make_winner,
 )
-from tests.support.postgres import Server, new_namespace
+from tests.support.postgres import TABLES, Server, new_namespace
 from tests.support.store_story import Story
 
 QUOTE = Hash32(bytes([1] * 32))
@@ -207,8 +207,6 @@ class CutLink(Link):
 async def test_write__connection_cut_at_every_statement__happens_exactly_once(
     postgres_server: Server, namespace: str
 ) -> None:
-    tables = ("batch_tickets", "batch_transactions", "winners", "batches", "sessions", "leases", "nonces", "quotes")
-    tables += ("cursor_blocks", "cursors")
     async with await PostgresTicketStore.open(postgres_server.dsn, namespace=namespace) as store:
         # The first write comes after the writer's own housekeeping, so its connection can be exchanged then.
         await store.forget_nonces(BlockNumber(0))
@@ -219,7 +217,7 @@ async def test_write__connection_cut_at_every_statement__happens_exactly_once(
         async def told_with(faults: Faults) -> object:
             """The ending of the story on emptied tables."""
             link.faults = Faults()
-            for table in tables:
+            for table in TABLES:
                 await link.execute(f"DELETE FROM {table}")
             link.faults = faults
             story = Story(store)
