@@ -45,6 +45,9 @@ TICKETS: Final = 256
 SLOW_TICKETS: Final = 4
 """What the slowest stack gets of them per repeat."""
 REPEATS: Final = 25
+QUIET: Final = 10
+"""Repeats with little of the machine used by others that a median wants; for `PATIENCE_S` more are made."""
+PATIENCE_S: Final = 90
 THREADED: Final = 600
 """Tickets of the largest payment."""
 KEY: Final = b"\x11" * 32
@@ -226,6 +229,13 @@ def machine_busy_s() -> float:
     return (user + nice + system) / os.sysconf("SC_CLK_TCK")
 
 
+def wants_more(others: list[float], until: float) -> bool:
+    """Whether to repeat once more, given how many cores others used so far."""
+    if len(others) < REPEATS:
+        return True
+    return sum(each <= OTHERS for each in others) < QUIET and time.monotonic() < until
+
+
 async def wall_s(drawer: TicketDrawer, payments: list[OpenedPayment]) -> tuple[float, float]:
     """Wall seconds for all payments at once, and cores used by others meanwhile."""
     busy, own, started = machine_busy_s(), time.process_time(), time.perf_counter()
@@ -272,7 +282,8 @@ def single_core(folder: Path) -> dict[str, float]:
         assert stack.validate(payment, rand, SLOW_TICKETS) == won[:SLOW_TICKETS]
 
     samples: list[tuple[float, dict[str, float]]] = []
-    for _ in range(REPEATS):
+    until = time.monotonic() + PATIENCE_S
+    while wants_more([others for others, _ in samples], until):
         started, busy, own = time.perf_counter(), machine_busy_s(), time.process_time()
         ours = {
             "sign": cpu_s(lambda: ours_sign(loop, signer, params)) / TICKETS,
@@ -292,7 +303,11 @@ def single_core(folder: Path) -> dict[str, float]:
     quiet = [figures for others, figures in samples if others <= OTHERS]
     counted = quiet or [figures for _, figures in samples]
     medians = {name: statistics.median(each[name] for each in counted) for name in counted[0]}
-    return medians | {"quiet repeats, one core": len(quiet)}
+    return medians | {
+        "repeats, one core": len(samples),
+        "of them quiet": len(quiet),
+        "cores used by others, one core, median": statistics.median(others for others, _ in samples),
+    }
 
 
 def threads() -> dict[str, float]:
@@ -301,7 +316,8 @@ def threads() -> dict[str, float]:
     one, two = TicketDrawer(1), TicketDrawer(2)
     ratios: list[tuple[float, float]] = []
     late: list[float] = []
-    for _ in range(REPEATS):
+    until = time.monotonic() + PATIENCE_S
+    while wants_more([others for _, others in ratios], until):
         slow, others_1 = asyncio.run(wall_s(one, payments))
         fast, others_2 = asyncio.run(wall_s(two, payments))
         ratios.append((slow / fast, max(others_1, others_2)))
@@ -312,8 +328,9 @@ def threads() -> dict[str, float]:
     late.sort()
     return {
         "validate, two threads x one": statistics.median(quiet or [ratio for ratio, _ in ratios]),
-        "quiet repeats, threads": len(quiet),
-        "cores used by others, median": statistics.median(others for _, others in ratios),
+        "repeats, threads": len(ratios),
+        "of these quiet": len(quiet),
+        "cores used by others, threads, median": statistics.median(others for _, others in ratios),
         "event loop late, ms, median": statistics.median(late),
         "event loop late, ms, 99 %": late[int(len(late) * 0.99)],
         "event loop late, ms, most": late[-1],
@@ -337,7 +354,6 @@ def main() -> int:
             "command": "make bench",
             "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
             "load before and after, 1 min": [round(load, 2), round(os.getloadavg()[0], 2)],
-            "repeats": REPEATS,
             "tickets": TICKETS,
             "goals": GOALS,
             "figures": {name: float(f"{figure:.4g}") for name, figure in figures.items()},

@@ -19,6 +19,13 @@ from livepeer_client.types import HASH_BYTES, SIGNATURE_BYTES, Address, Hash32, 
 _PREFIX: Final = b"\x19Ethereum Signed Message:\n32"
 _V: Final = (b"\x1b", b"\x1c")
 _CONTEXT: Final = GLOBAL_CONTEXT.ctx
+_NULL: Final = ffi.NULL
+# Bound once: each look-up in a binding costs as much as a call of Python's own.
+_sign: Final = lib.secp256k1_ecdsa_sign_recoverable
+_serialize: Final = lib.secp256k1_ecdsa_recoverable_signature_serialize_compact
+_parse: Final = lib.secp256k1_ecdsa_recoverable_signature_parse_compact
+_recover: Final = lib.secp256k1_ecdsa_recover
+_serialize_key: Final = lib.secp256k1_ec_pubkey_serialize
 _UNCOMPRESSED: Final = 2
 _HALF_ORDER: Final = bytes.fromhex("7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0")
 
@@ -62,11 +69,9 @@ def sign_personal(key: coincurve.PrivateKey, digest: bytes) -> Signature:
     """
     signature, _, raw, view, _, recovery_id = _scratch.parts
     # Fails only if the nonce function does, and RFC 6979's does not; the key was checked when it was made.
-    if not lib.secp256k1_ecdsa_sign_recoverable(
-        _CONTEXT, signature, personal_hash(digest), key.secret, ffi.NULL, ffi.NULL
-    ):
+    if not _sign(_CONTEXT, signature, personal_hash(digest), key.secret, _NULL, _NULL):
         raise Bug("libsecp256k1 did not sign")
-    lib.secp256k1_ecdsa_recoverable_signature_serialize_compact(_CONTEXT, raw, recovery_id, signature)
+    _serialize(_CONTEXT, raw, recovery_id, signature)
     return Signature(view[:64] + _V[recovery_id[0]])
 
 
@@ -80,13 +85,13 @@ def recover_personal(sig: bytes, digest: bytes) -> Address | None:
     if len(sig) != SIGNATURE_BYTES or sig[64] not in (27, 28) or sig[32:64] > _HALF_ORDER:
         return None
     signature, key, raw, view, length, _ = _scratch.parts
-    if not lib.secp256k1_ecdsa_recoverable_signature_parse_compact(
-        _CONTEXT, signature, sig, sig[64] - 27
-    ) or not lib.secp256k1_ecdsa_recover(_CONTEXT, key, signature, personal_hash(digest)):
+    if not _parse(_CONTEXT, signature, sig, sig[64] - 27) or not _recover(
+        _CONTEXT, key, signature, personal_hash(digest)
+    ):
         # r or s out of range, or no such point: not a signature of anybody.
         return None
     length[0] = SIGNATURE_BYTES
-    lib.secp256k1_ec_pubkey_serialize(_CONTEXT, raw, length, key, _UNCOMPRESSED)
+    _serialize_key(_CONTEXT, raw, length, key, _UNCOMPRESSED)
     return Address(keccak256(view[1:65])[12:])
 
 
