@@ -1,6 +1,7 @@
 """The table of a winner's life."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from livepeer_client.types import Hash32, Wei
 
 TICKET = Hash32(bytes([1] * 32))
 BATCH = Hash32(bytes([2] * 32))
+STORES = Path(__file__).resolve().parents[3] / "docs" / "stores.md"
 DERIVED = frozenset(TicketState) - frozenset(STORED)
 
 
@@ -72,3 +74,14 @@ def test_reopening__each_state__takes_back_what_the_batch_settled_or_let_go(sour
     other = ticket_states.reopening(BATCH, [TICKET], {TICKET: Standing(source)})
     assert own == (TICKET,)
     assert other == ((TICKET,) if source is TicketState.HELD else ())
+
+
+def test_transitions__in_the_documentation__are_those_of_the_table() -> None:
+    expected = [
+        f"| {entry.source.value if entry.source else '(new)'} | {entry.target.value} | {entry.cause.value} "
+        f"| {entry.needs} |"
+        for entry in TRANSITIONS
+    ]
+    text = STORES.read_text(encoding="utf-8")
+    table = text.split("| From | To | By | Needs |\n|---|---|---|---|\n")[1].split("\n\n")[0]
+    assert table.splitlines() == expected
