@@ -123,6 +123,22 @@ async def test_step__two_batches_open__only_the_first_in_line_is_raised(world: W
     assert [len(stored.batch.transactions) for stored in await world.store.batches()] == [2, 1]
 
 
+async def test_step__the_first_transaction_is_mined_after_all__settles_by_it(world: World) -> None:
+    world.chain.senders[SENDER] = make_info(10**18, withdraw_round=101)
+    (ticket,) = await world.hold(1)
+    service = world.start()
+    await service.step()
+    await block(world, service, 10 * GWEI)
+    (stored,) = await world.store.batches()
+    first, _ = stored.batch.transactions
+    # A producer of blocks had kept it.
+    world.transactor._pending = [first.tx_hash]
+    await block(world, service)
+    (stored,) = await world.store.batches()
+    assert stored.mined == first.tx_hash
+    assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
+
+
 async def test_step__killed_at_any_point_of_a_replacement__ends_in_the_same_states(world: World) -> None:
     async def play(world: World, fuse: Fuse) -> None:
         world.transactor.auto_mine = False

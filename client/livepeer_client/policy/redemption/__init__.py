@@ -44,7 +44,7 @@ from livepeer_client.policy.redemption.situation import (
     RedemptionFacts,
     SimulationFailure,
 )
-from livepeer_client.policy.redemption.states import view
+from livepeer_client.policy.redemption.states import diagram, view
 
 __all__ = [
     "BROKER",
@@ -73,6 +73,7 @@ __all__ = [
     "classify",
     "compact_arguments",
     "deadline_block",
+    "diagram",
     "end_block",
     "eth",
     "explain",

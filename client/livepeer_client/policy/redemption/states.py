@@ -7,6 +7,7 @@ from typing import Final
 
 from livepeer_client.facts import TicketState
 from livepeer_client.policy.redemption.situation import Action, Decision, Reason
+from livepeer_client.policy.ticket_states import TRANSITIONS
 
 _NOT_READY: Final = frozenset(
     {
@@ -31,3 +32,15 @@ def view(state: TicketState, decision: Decision | None) -> TicketState:
         return TicketState.DEFERRED
     waits = decision.action is Action.WAIT and decision.reason not in _NOT_READY
     return TicketState.READY if waits else TicketState.HELD
+
+
+def diagram() -> str:
+    """The table of transitions as a Mermaid state diagram; an arrow names what moves a ticket along it."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for entry in TRANSITIONS:
+        source = entry.source.value if entry.source is not None else "[*]"
+        causes = arrows.setdefault((source, entry.target.value), [])
+        if entry.cause.value not in causes:
+            causes.append(entry.cause.value)
+    lines = [f"    {source} --> {target}: {', '.join(causes)}" for (source, target), causes in arrows.items()]
+    return "\n".join(["stateDiagram-v2", *lines])
