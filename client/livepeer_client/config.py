@@ -49,7 +49,10 @@ class KeyConfig:
 
 @dataclass(frozen=True, slots=True)
 class OrchestratorSettings:
-    """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off."""
+    """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off.
+
+    `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
+    """
 
     service_uri: str
     listen_host: str
@@ -64,6 +67,7 @@ class OrchestratorSettings:
     tx_cost_multiplier: int
     max_face_value_wei: Wei
     expiration_blocks: int
+    secret_file: Path | None
     max_sessions: int
     latency_ms: int
 
@@ -382,6 +386,7 @@ def _orchestrator(table: _Table) -> OrchestratorSettings:
         tx_cost_multiplier=table.integer("tx_cost_multiplier", 100, low=1),
         max_face_value_wei=Wei(table.integer("max_face_value_wei", 0, high=2**256 - 1)),
         expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
+        secret_file=table.optional_path("secret_file"),
         max_sessions=table.integer("max_sessions", 10, low=1, high=100_000),
         latency_ms=table.integer("latency_ms", 0, high=600_000),
     )

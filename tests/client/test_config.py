@@ -55,8 +55,15 @@ def test_load_orchestrator__relative_paths__are_next_to_the_file(tmp_path: Path)
     config = load_orchestrator(orchestrator(tmp_path))
 
     assert config.orchestrator.data_dir == tmp_path / "data"
+    assert config.orchestrator.secret_file is None
     assert config.chain.addresses == tmp_path / "addresses.json"
     assert config.key.file == tmp_path / "key"
+
+
+def test_load_orchestrator__secret_shared_with_other_nodes__is_a_file_next_to_the_settings(tmp_path: Path) -> None:
+    config = load_orchestrator(orchestrator(tmp_path, secret_file='"shared.secret"'))
+
+    assert config.orchestrator.secret_file == tmp_path / "shared.secret"
 
 
 def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:

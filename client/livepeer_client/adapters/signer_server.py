@@ -7,15 +7,19 @@ GET  /discover-orchestrators   orchestrators to choose from, if the signer keeps
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from aiohttp import web
 
 from livepeer_client.codec import signer_api
 from livepeer_client.errors import LivepeerError, MalformedMessage, SignerRefused
+from livepeer_client.policy.signing import check_binding
 from livepeer_client.types import Address, Signature
 
+DEFAULT_PORT: Final = 8935
+SHUTDOWN_S: Final = 5
 MAX_BODY_BYTES: Final = 1 << 20
 REFRESH_STATUS: Final = 480
 URL_HEADER: Final = "Livepeer-Orchestrator-URL"
@@ -63,6 +67,25 @@ def build_signer_app(desk: Desk, directory: Directory | None = None) -> web.Appl
     if directory is not None:
         app.add_routes([web.get("/discover-orchestrators", routes.discover)])
     return app
+
+
+@asynccontextmanager
+async def serve_signer(
+    app: web.Application, host: str, port: int = DEFAULT_PORT, *, webhook: bool, allow_no_auth: bool = False
+) -> AsyncIterator[int]:
+    """Serve `app` until the block ends; gives the port, also where 0 was asked for.
+
+    :param webhook: whether somebody is asked before anything is signed.
+    :raises InvalidInput: a public address without a webhook, unless `allow_no_auth` says that this is meant.
+    """
+    check_binding(host, webhook=webhook, allow_no_auth=allow_no_auth)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
 
 
 class _Routes:

@@ -30,6 +30,7 @@ from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.policy.price_list import PriceList, Tariff
+from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
@@ -106,6 +107,7 @@ def _build(
         recipient=settings.recipient(signer.address),
         prices=lambda: PriceList(Tariff(settings.base_price)),
         auto_adjust=settings.auto_adjust_price,
+        secret=_secret(settings),
         store=store,
         view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s),
         clock=clock,
@@ -129,6 +131,13 @@ def _build(
         latency_s=latency_s,
     )
     return advertise, work
+
+
+def _secret(settings: OrchestratorSettings) -> bytes | None:
+    """The secret that this node shares with others, or with its own next start."""
+    if settings.secret_file is None:
+        return None
+    return read_or_create(settings.secret_file, lambda: secrets.token_bytes(SECRET_BYTES))
 
 
 def _upkeep(

@@ -1,11 +1,13 @@
 """A remote signer over real HTTP, as its clients use it (offchain-payments 12)."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from aiohttp import web
 
 from livepeer_client.adapters.signer_client import AuthWebhook, RemoteSigner
+from livepeer_client.adapters.signer_server import build_signer_app, serve_signer
 from livepeer_client.codec import signer_api
 from livepeer_client.codec.credentials import orchestrator_request_digest
 from livepeer_client.codec.messages import OrchestratorInfo
@@ -157,3 +159,43 @@ async def test_authorise__a_webhook_that_is_slow__is_an_internal_error() -> None
         with pytest.raises(SignerRefused) as refusal:
             await webhook.authorise({}, None)
     assert refusal.value.status == 500
+
+
+# --- where it listens -----------------------------------------------------------------------------
+
+
+async def test_serve_signer__on_loopback__signs_over_its_port() -> None:
+    async with signer_office() as office:
+        app = build_signer_app(office.service)
+        async with (
+            serve_signer(app, "127.0.0.1", 0, webhook=False) as port,
+            RemoteSigner(f"http://127.0.0.1:{port}") as signer,
+        ):
+            assert signer.address == GATEWAY
+
+
+async def test_serve_signer__in_public_without_a_webhook__is_refused_unless_meant() -> None:
+    async with signer_office() as office:
+        with pytest.raises(InvalidInput):
+            async with serve_signer(build_signer_app(office.service), "0.0.0.0", 0, webhook=False):
+                pass
+        async with serve_signer(
+            build_signer_app(office.service), "0.0.0.0", 0, webhook=False, allow_no_auth=True
+        ) as port:
+            assert port > 0
+
+
+async def test_discover_orchestrators__with_and_without_entries__is_the_list_or_unavailable() -> None:
+    asked: list[list[str]] = []
+
+    async def directory(caps: Sequence[str]) -> list[dict[str, object]]:
+        asked.append(list(caps))
+        return [{"address": "https://orch.example", "score": 1, "capabilities": list(caps)}] if caps else []
+
+    async with signer_office() as office, serving(build_signer_app(office.service, directory)) as url:
+        async with office.http.get(f"{url}/discover-orchestrators?caps=llm/x&caps=llm/y") as response:
+            assert response.status == 200
+            assert (await response.json())[0]["capabilities"] == ["llm/x", "llm/y"]
+        async with office.http.get(f"{url}/discover-orchestrators") as response:
+            assert response.status == 503
+    assert asked == [["llm/x", "llm/y"], []]
