@@ -1,7 +1,6 @@
 """The reference's conformance vectors: each entry is asserted, or left out for a stated reason.
 
-Each layer has a module of its own in `tests/support`, with `CHECKS` by group, `EXCLUDED` by (group, entry), and
-`PENDING` groups that wait for their layer.
+Each layer has a module of its own in `tests/support`, with `CHECKS` by group and `EXCLUDED` by (group, entry).
 """
 
 import inspect
@@ -20,7 +19,7 @@ from tests.support import (
     signer_vectors,
     store_vectors,
 )
-from tests.support.vectors import Check, Entry, Excluded, Pending, entry_name, vectors
+from tests.support.vectors import Check, Entry, Excluded, entry_name, vectors
 
 __all__ = ["vectors"]  # the fixture
 
@@ -41,7 +40,6 @@ CHECKS: dict[str, Check] = {group: check for layer in LAYERS for group, check in
 EXCLUDED: Excluded = {entry: why for layer in LAYERS for entry, why in layer.EXCLUDED.items()}
 LEFT_OUT = {group for group, _ in EXCLUDED} - CHECKS.keys()
 """Groups of which no entry holds."""
-PENDING: Pending = {group: whose for layer in LAYERS for group, whose in layer.PENDING.items()}
 
 
 @pytest.mark.parametrize("group", CHECKS)
@@ -66,8 +64,7 @@ async def test_vectors__every_entry_of_a_group__holds(group: str, vectors: dict[
 def test_vectors__all_groups_and_exclusions__are_accounted_for(vectors: dict[str, list[Entry]]) -> None:
     assert len(CHECKS) == sum(len(layer.CHECKS) for layer in LAYERS)
     groups = [*CHECKS, *LEFT_OUT]
-    assert set(vectors) == {*groups, *PENDING}
-    assert not PENDING.keys() & set(groups)
+    assert set(vectors) == set(groups)
     known = [(group, entry_name(entry, at)) for group in groups for at, entry in enumerate(vectors[group])]
     assert len(set(known)) == len(known)
     assert set(known) >= EXCLUDED.keys()
@@ -76,7 +73,5 @@ def test_vectors__all_groups_and_exclusions__are_accounted_for(vectors: dict[str
     )
     assert len(EXCLUDED) <= MAX_EXCLUDED
     total = sum(len(entries) for entries in vectors.values())
-    print(
-        f"vectors: {total} in all, {len(known) - len(EXCLUDED)} asserted here, {len(EXCLUDED)} left out, "
-        f"{total - len(known)} of other layers"
-    )
+    assert total == len(known)
+    print(f"vectors: {total} in all, {total - len(EXCLUDED)} asserted, {len(EXCLUDED)} left out")

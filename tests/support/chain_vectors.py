@@ -43,7 +43,7 @@ from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.transactions import LaneRules, TransactionManager
 from livepeer_client.types import ZERO_ADDRESS, ZERO_HASH, Address, BlockNumber, Hash32, Round, Signature, Wei, WinProb
-from tests.support.vectors import Check, Entry, Excluded, Pending, from_hex
+from tests.support.vectors import Check, Entry, Excluded, from_hex
 
 _KEY: Final = b"\x01" * 32
 _ME: Final = Address(b"\x0a" * 20)
@@ -421,5 +421,3 @@ EXCLUDED: Excluded = {
     ("nonce_manager", "#3"): "the gap below a nonce in use is filled first, or everything above it would wait for ever",
     ("pool_hints", "#10"): "the place of a member is known whether the pool is full or not",
 }
-
-PENDING: Pending = {}

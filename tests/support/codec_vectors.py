@@ -18,7 +18,7 @@ from livepeer_client.codec.wire import encode_payment, payment_from_header
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.types import MAX_WIN_PROB, ZERO_HASH, Hash32, Round, Wei, WinProb
 from tests.support.payments import GATEWAY, PRICE
-from tests.support.vectors import Check, Entry, Excluded, Pending, from_hex
+from tests.support.vectors import Check, Entry, Excluded, from_hex
 
 TICKET_TYPES = "(address,address,uint256,uint256,uint256,bytes32,bytes)"
 
@@ -145,5 +145,3 @@ CHECKS: dict[str, Check] = {
 }
 
 EXCLUDED: Excluded = {}
-
-PENDING: Pending = {}

@@ -15,7 +15,7 @@ from livepeer_client.policy.price import fee
 from livepeer_client.policy.streaming import Meter
 from livepeer_client.services.work import Refused
 from tests.support.shop import GATEWAY, SERVICE_URI, Shop
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 
 def check_live_processor(entry: Entry) -> None:
@@ -100,5 +100,3 @@ CHECKS: dict[str, Check] = {
 }
 
 EXCLUDED: Excluded = {}
-
-PENDING: Pending = {}

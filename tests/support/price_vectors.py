@@ -17,7 +17,7 @@ from livepeer_client.policy import price as prices
 from livepeer_client.policy.price_list import Model, PriceList, Tariff, byoc_model
 from livepeer_client.types import MAX_UINT256
 from tests.support.payments import GATEWAY
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 
 def check_estimate_fee(entry: Entry) -> None:
@@ -201,5 +201,3 @@ EXCLUDED: Excluded = {
         for number in range(8)
     },
 }
-
-PENDING: Pending = {}

@@ -17,6 +17,7 @@ from livepeer_client.errors import (
     TicketRejected,
 )
 from livepeer_client.policy import recipient
+from livepeer_client.policy.receiving import SeenNonces, without_expired
 from livepeer_client.types import (
     ZERO_ADDRESS,
     ZERO_HASH,
@@ -42,7 +43,7 @@ from tests.support.payments import (
     nonces_that,
     spoil,
 )
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 
 def _reasons(text: str) -> TicketReason:
@@ -260,6 +261,16 @@ def check_process_payment(entry: Entry) -> None:
             pytest.fail(f"unknown case {entry['name']}")
 
 
+def check_nonce_cleanup(entry: Entry) -> None:
+    seen = {
+        Hash32(name.encode().ljust(32)): SeenNonces(BlockNumber(block), frozenset({1}))
+        for name, block in entry["entries"].items()
+    }
+    for step in entry["steps"]:
+        seen = without_expired(seen, BlockNumber(step["l1Block"]))
+        assert sorted(name.decode().strip() for name in seen) == step["remaining"]
+
+
 CHECKS: dict[str, Check] = {
     "ticket_params_quote": check_ticket_params_quote,
     "tx_cost_multiplier": check_tx_cost_multiplier,
@@ -269,6 +280,7 @@ CHECKS: dict[str, Check] = {
     "available_funds": check_available_funds,
     "monitor_validate_sender": check_monitor_validate_sender,
     "process_payment": check_process_payment,
+    "nonce_cleanup": check_nonce_cleanup,
 }
 
 EXCLUDED: Excluded = {
@@ -284,5 +296,3 @@ EXCLUDED: Excluded = {
         "queue failure does not fail the payment",
     ): "a winner that cannot be stored must fail the payment",
 }
-
-PENDING: Pending = {"nonce_cleanup": "payment service"}

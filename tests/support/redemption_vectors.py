@@ -12,7 +12,7 @@ from livepeer_client.policy.redemption import (
     plan,
 )
 from tests.support.redemption import ACTIVE, RECIPIENT, make_facts, make_stored
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 _REDEMPTION: Final = "redemption"
 # The reference names one of its own look-ups where the contract says:
@@ -83,5 +83,3 @@ EXCLUDED: Excluded = {
         "#2",
     ): "read with everything else of a plan; if that fails the step is tried again",
 }
-
-PENDING: Pending = {}

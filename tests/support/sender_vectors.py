@@ -48,7 +48,7 @@ from tests.support.payments import (
     make_params,
     make_sender_info,
 )
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 
 def _params_worth(ev: Fraction) -> TicketParams:
@@ -233,5 +233,3 @@ EXCLUDED: Excluded = {
     ("balances", "fixed price is per manifest id and starts nil"): "an account is opened with its price",
     ("sufficient_balance", "#3"): "off chain no account is asked",
 }
-
-PENDING: Pending = {}

@@ -19,7 +19,7 @@ from livepeer_client.policy.signing import JobType, SignerConfig, max_price
 from livepeer_client.services.remote_payments import RemotePaymentSession
 from livepeer_client.types import Address
 from tests.support.signing import STATE_KEY, Office, Reply, signer_office, webhook_that_says
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 IMAGE = int(Capability.TEXT_TO_IMAGE)
 IMAGE_JOB = Capabilities(
@@ -212,5 +212,3 @@ EXCLUDED: Excluded = {
         "missing auth token",
     ): "an orchestrator info without a token asks for a refresh, as one with an old token does",
 }
-
-PENDING: Pending = {}

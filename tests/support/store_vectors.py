@@ -19,7 +19,7 @@ from livepeer_client.policy.ticket_export import read_document, write_document
 from livepeer_client.ports import TicketStore
 from livepeer_client.types import MAX_UINT32, MAX_UINT256, Wei
 from tests.support.redemption import OTHER_SENDER, ROUND, SENDER, make_facts, make_stored, make_winner, payment_of
-from tests.support.vectors import Check, Entry, Excluded, Pending
+from tests.support.vectors import Check, Entry, Excluded
 
 REMOVED = "removing an absent sig is not an error"
 
@@ -119,5 +119,3 @@ _CLAIMS: dict[str, Callable[[TicketStore, Entry], Awaitable[None]]] = {
 CHECKS: dict[str, Check] = {"ticket_store": check_ticket_store}
 
 EXCLUDED: Excluded = {("ticket_store", REMOVED): "no store removes a winner: it ends in a state, with evidence"}
-
-PENDING: Pending = {}

@@ -16,8 +16,6 @@ Check = Callable[[Entry], Awaitable[None] | None]
 """Asserts what one entry claims, itself or when awaited."""
 Excluded = dict[tuple[str, str], str]
 """(group, entry) -> why it cannot hold here: a defect of the reference that is closed, or prose without values."""
-Pending = dict[str, str]
-"""Group -> whose it is, as long as nothing asserts it."""
 
 
 def load_vectors() -> dict[str, list[Entry]]:

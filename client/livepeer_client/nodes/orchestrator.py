@@ -34,6 +34,7 @@ from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
+from livepeer_client.services.drawing import TicketDrawer
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.redeemer import TicketForwarder
 from livepeer_client.services.redemption import RedemptionService
@@ -67,7 +68,9 @@ async def run(config: OrchestratorConfig) -> None:
         )
         transcoder = PyavTranscoder()
         opened.push_async_callback(transcoder.close)
-        advertise, work = _build(config, LocalSigner(key), suite, store, transcoder)
+        drawer = TicketDrawer()
+        opened.callback(drawer.close)
+        advertise, work = _build(config, LocalSigner(key), suite, store, transcoder, drawer)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -99,7 +102,12 @@ async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], s
 
 
 def _build(
-    config: OrchestratorConfig, signer: LocalSigner, suite: Suite, store: TicketStore, transcoder: PyavTranscoder
+    config: OrchestratorConfig,
+    signer: LocalSigner,
+    suite: Suite,
+    store: TicketStore,
+    transcoder: PyavTranscoder,
+    drawer: TicketDrawer,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
