@@ -1,0 +1,59 @@
+"""What an explorer is given is enough to get the code on chain, without this checkout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts._deployment.standard_json import compiled_again, standard_json, submissions, write
+from scripts._deployment.steps import Create
+from scripts._params import LOCAL
+from scripts._protocol import construction
+from tests.contracts.deployment.conftest import Deployer
+
+CREATIONS = [step for step in construction(LOCAL) if isinstance(step, Create)]
+
+
+@pytest.mark.parametrize("contract", sorted({step.contract for step in CREATIONS}))
+def test_standard_json__compiled_again_elsewhere__is_the_same_code(project: Any, tmp_path: Path, contract: str) -> None:
+    built = project.get_contract(contract).contract_type
+    content = standard_json(contract)
+
+    again = compiled_again(content, tmp_path)
+    assert again["creation"] == built.deployment_bytecode.bytecode
+    assert again["runtime"] == built.runtime_bytecode.bytecode
+    assert content["compiler_version"].startswith("v0.4.3")
+
+
+def test_write__deployed_protocol__creation_code_and_arguments_are_what_was_sent(
+    deployed: Deployer, tmp_path: Path
+) -> None:
+    """The creation transaction of every contract: code from the standard JSON, then the arguments."""
+    write(tmp_path / "out", submissions(deployed.site, CREATIONS))
+    lines = {line["name"]: line for line in json.loads((tmp_path / "out" / "contracts.json").read_text())}
+    records = json.loads(deployed.path.read_text())["steps"]
+
+    assert lines.keys() == {step.name for step in CREATIONS}
+    for name, line in lines.items():
+        content = json.loads((tmp_path / "out" / line["standard_json"]).read_text())
+        (target,) = content["settings"]["outputSelection"]
+        code = deployed.site.type_of(line["contract"].split(":")[1]).deployment_bytecode.bytecode
+        sent = deployed.site.rpc("eth_getTransactionByHash", records[f"create {name}"]["transaction"])["input"]
+        assert target == line["contract"].split(":")[0]
+        assert sent == code + line["constructor_arguments"]
+        assert records[f"create {name}"]["address"] == line["address"]
+
+
+def test_standard_json__one_source_changed__gives_other_code(tmp_path: Path) -> None:
+    """The comparison above can fail."""
+    content = standard_json("ServiceRegistry")
+    before = compiled_again(content, tmp_path)
+    (target,) = content["settings"]["outputSelection"]
+    source = content["sources"][target]
+    source["content"] = source["content"].replace("constant(uint256) = 1024", "constant(uint256) = 1025")
+    del content["integrity"], source["sha256sum"]
+
+    assert compiled_again(content, tmp_path) != before
