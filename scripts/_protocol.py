@@ -217,9 +217,9 @@ def header_of(site: Site, deployer: str, params: Params, *, network: str = "loca
     return Header(
         network=network,
         chain_id=site.provider.chain_id,
-        genesis=site.block_hash(0) or "",
+        genesis=site.block_hash(0),
         block=block,
-        block_hash=site.block_hash(block) or "",
+        block_hash=site.block_hash(block),
         deployer=deployer,
         owner=owner,
         commit=site.commit.hex(),

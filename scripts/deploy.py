@@ -50,6 +50,7 @@ complete_path()
 
 LPT = 10**18
 GWEI = 10**9
+REHEARSED_ROUND_BLOCKS = 20
 
 
 class Grant(click.ParamType):
@@ -120,13 +121,15 @@ def say(step: Step, state: State, record: Record | None) -> None:
 def dry_run(run: Run, steps: Sequence[Step], gas: dict[str, int]) -> None:
     """Print every step with its state; nothing is sent or written."""
     run.settle(steps)
-    total = 0
+    total, to_do = 0, 0
     for step in steps:
         state = run.state(step)
+        to_do += state is State.TO_DO
         cost = gas.get(step.key, 0) if state is State.TO_DO else 0
         total += cost
         click.echo(f"  {step.key:<60} {state.value:>6} " + (f"{cost:>12,} gas" if cost else ""))
     price = run.site.provider.gas_price
+    click.echo(f"{len(steps)} steps, {to_do} to do")
     click.echo(
         f"gas: {total:,}; at {price / GWEI:.4f} gwei: {total * price / LPT:.6f} ETH (a rollup adds its data fee)"
     )
@@ -234,7 +237,9 @@ def cli(
 
 def rehearse(provider: ProviderAPI, header: Header, amounts: dict[str, int], *, starts: bool) -> dict[str, int]:
     """Gas by step."""
-    params = Params.from_dict(header.params)
+    # A chain that begins at block 0 would have to be made longer by a whole round first.
+    length = min(header.params["round_length_blocks"], REHEARSED_ROUND_BLOCKS)
+    params = Params.from_dict({**header.params, "round_length_blocks": length})
 
     def begin(site: Site, deployer: str) -> Journal:
         return Journal.begin(header_of(site, deployer, params, owner=header.owner))

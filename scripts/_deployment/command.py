@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +58,7 @@ def quieten_ape() -> None:
 
 def is_development_chain(provider: ProviderAPI) -> bool:
     """True for anvil, in-process or not: the only kind of chain on which blocks and LPT come on demand."""
-    return bool(re.match(r"anvil/", provider.make_request("web3_clientVersion", [])))
+    return str(provider.make_request("web3_clientVersion", [])).startswith("anvil/")
 
 
 def ends_with_the_command(provider: ProviderAPI) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ape.contracts import ContractContainer
@@ -78,14 +79,21 @@ class Site:
     def rpc(self, method: str, *parameters: object) -> Any:
         return self.provider.make_request(method, list(parameters))
 
+    @cached_property
+    def mines_on_demand(self) -> bool:
+        """True for anvil as it is started without an interval: a block is mined when there is a transaction."""
+        is_anvil = str(self.rpc("web3_clientVersion")).startswith("anvil/")
+        return is_anvil and bool(self.rpc("anvil_getAutomine"))
+
     @property
     def height(self) -> int:
         """Number of the latest block, as the node counts (on Arbitrum not what the contracts count)."""
         return int(self.rpc("eth_blockNumber"), 16)
 
-    def block_hash(self, number: int) -> str | None:
+    def block_hash(self, number: int) -> str:
+        """Empty if the node does not have the block."""
         block = self.rpc("eth_getBlockByNumber", hex(number), False)
-        return block and str(block["hash"])
+        return str(block["hash"]) if block else ""
 
     def transactions_of(self, account: str, block: str = "latest") -> int:
         """How many transactions an account has in the chain; with "pending" also those that wait."""
@@ -168,6 +176,9 @@ class Sender:
             self._consent = None
         transaction.sender = self._account.address
         transaction.nonce = nonce
+        if self._site.mines_on_demand:
+            # A confirmation is a later block, and none comes unless somebody sends another transaction.
+            transaction.required_confirmations = 0
         prepared = self._account.prepare_transaction(transaction)
         signed = self._account.sign_transaction(prepared)
         if signed is None:
