@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants gas sizes bench bench-redemption crash lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants gas sizes bench bench-stores bench-redemption crash lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -25,6 +25,7 @@ help:
 	  'make check                  formatting, lint, types, import layers, generated files' \
 	  'make setup                  only the set-up that the above do by themselves' \
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
+	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
@@ -107,6 +108,9 @@ sizes: setup
 
 bench: setup
 	@$(BIN)/python tests/bench/tickets.py --save
+
+bench-stores: setup
+	@$(BIN)/python tests/bench/stores.py
 
 bench-redemption: setup
 	@$(BIN)/python tests/bench/redemption.py --save

@@ -28,13 +28,16 @@ KEEPER = Path(__file__).with_name("postgres_keeper.py")
 
 
 class Server:
-    """A server of this session alone. `dsn` connects without a password, over a socket in a private folder."""
+    """A server of this session alone. `dsn` connects without a password, over a socket in a private folder.
 
-    def __init__(self, binaries: Path) -> None:
+    It waits for the disk only if it is `durable`.
+    """
+
+    def __init__(self, binaries: Path, *, durable: bool = False) -> None:
         self.folder = Path(tempfile.gettempdir()) / f"livepeer-postgres-{secrets.token_hex(6)}"
         self.dsn = f"postgresql://livepeer@/postgres?host={self.folder}"
         self._keeper = subprocess.Popen(
-            [sys.executable, KEEPER, binaries, self.folder, *_unprivileged_user()],
+            [sys.executable, KEEPER, binaries, self.folder, _unprivileged_user(), *(["durable"] if durable else [])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -103,9 +106,9 @@ def _install() -> Path | None:
     return find_binaries()
 
 
-def _unprivileged_user() -> list[str]:
+def _unprivileged_user() -> str:
     """Whom to run as: ourselves, or somebody else if we are root."""
     if os.geteuid() != 0:
-        return []
+        return "-"
     known = {entry.pw_name for entry in pwd.getpwall()}
-    return [next(name for name in ("postgres", "nobody") if name in known)]
+    return next(name for name in ("postgres", "nobody") if name in known)

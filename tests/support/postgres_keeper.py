@@ -1,10 +1,11 @@
 """Keeps a PostgreSQL server for whoever holds the other end of standard input, and no longer.
 
-    python postgres_keeper.py BIN FOLDER [USER]
+    python postgres_keeper.py BIN FOLDER USER [durable]
 
-Makes a cluster in FOLDER, which must not exist, serves it on a socket there and says `ready`. `restart` on standard
-input kills the server as a crash would and starts it again. At the end of the input, which the death of the caller is
-in every form, the server is stopped and FOLDER removed. It stands alone, because it is run as a script.
+Makes a cluster in FOLDER, which must not exist, serves it on a socket there as USER (`-`: whoever runs this) and says
+`ready`. Only if it is `durable` does it wait for the disk. `restart` on standard input kills the server as a crash
+would and starts it again. At the end of the input, which the death of the caller is in every form, the server is
+stopped and FOLDER removed. It stands alone, because it is run as a script.
 """
 
 import os
@@ -18,17 +19,17 @@ from pathlib import Path
 
 SUPERUSER = "livepeer"
 # What a killed server has written is with the operating system, which no test kills.
-OPTIONS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_wal_size=64MB")
+LAX = ("-c", "fsync=off", "-c", "full_page_writes=off")
 
 
-def main(binaries: Path, folder: Path, user: str | None) -> None:
+def main(binaries: Path, folder: Path, user: str, options: tuple[str, ...]) -> None:
     # Only the end of the input ends us, so that Ctrl-C and the like leave nothing behind.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     folder.mkdir(mode=0o700)
     # PostgreSQL refuses to run as root.
     identity: dict[str, object] = {}
-    if user is not None:
+    if user != "-":
         entry = pwd.getpwnam(user)
         os.chown(folder, entry.pw_uid, entry.pw_gid)
         identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
@@ -45,21 +46,23 @@ def main(binaries: Path, folder: Path, user: str | None) -> None:
         )
         if made.returncode:
             sys.exit(made.stdout + made.stderr)
-        server = start(binaries, folder, identity)
+        server = start(binaries, folder, options, identity)
         for line in sys.stdin:
             if line.strip() == "restart":
                 stop(server, signal.SIGQUIT)
-                server = start(binaries, folder, identity)
+                server = start(binaries, folder, options, identity)
     finally:
         if server is not None:
             stop(server, signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def start(binaries: Path, folder: Path, identity: dict[str, object]) -> subprocess.Popen[bytes]:
+def start(
+    binaries: Path, folder: Path, options: tuple[str, ...], identity: dict[str, object]
+) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
         server = subprocess.Popen(
-            [binaries / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", *OPTIONS],
+            [binaries / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", *options],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -98,4 +101,4 @@ def stop(server: subprocess.Popen[bytes], how: signal.Signals) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], () if "durable" in sys.argv[4:] else LAX)

@@ -157,17 +157,12 @@ def forget_nonces(l1_block: BlockNumber) -> Plan[int]:
 
 def _session(sender: Address, session_id: str) -> Plan[SessionBalance]:
     """The session, made if it is new, and locked."""
-    yield from query(
-        "INSERT INTO sessions (sender, session_id, updated_at) VALUES (?, ?, now_s()) "
-        "ON CONFLICT (sender, session_id) DO NOTHING",
-        sender,
-        session_id,
-    )
+    # The update changes nothing: it locks the row and gives it back, in the same statement.
     row = yield from query_one(
-        f"SELECT {_SESSION} FROM sessions WHERE sender = ? AND session_id = ?",
+        "INSERT INTO sessions (sender, session_id, updated_at) VALUES (?, ?, now_s()) "
+        f"ON CONFLICT (sender, session_id) DO UPDATE SET payments = sessions.payments RETURNING {_SESSION}",
         sender,
         session_id,
-        lock=Lock.UPDATE,
     )
     assert row is not None
     return _balance(row)
