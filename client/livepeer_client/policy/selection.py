@@ -6,7 +6,7 @@ The result lists every candidate with its verdict, so that a choice can be expla
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 from typing import Final
@@ -79,12 +79,14 @@ class Selection:
 class Criteria:
     """What a choice depends on besides the offers.
 
-    `ceiling`: highest price, wei per pixel, None = any. `latency_scores`: of those already worked with. `tried`: those
+    `ceiling`: highest price, wei per pixel, None = any; with `ceiling_yields` it does not count if nobody is within it.
+    `latency_scores`: of those already worked with. `tried`: those
     that failed on the work at hand. `now_s`: on the clock of `suspensions`.
     """
 
     now_s: float
     ceiling: Fraction | None = None
+    ceiling_yields: bool = False
     weights: Weights = field(default_factory=Weights)
     suspensions: Suspensions = field(default_factory=dict)
     latency_scores: Mapping[Address, float] = field(default_factory=dict)
@@ -105,6 +107,8 @@ def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: C
         raise InvalidInput(f"a draw lies in [0, 1), got {draw}")
     refused = [(offer, _refusal(offer, criteria)) for offer in offers]
     eligible = [offer for offer, rejection in refused if rejection is None]
+    if criteria.ceiling_yields and criteria.ceiling is not None and not eligible:
+        return select(offers, rejections, replace(criteria, ceiling=None), draw)
     scores = criteria.latency_scores
     known = sorted(
         (offer for offer in eligible if offer.member.address in scores), key=lambda o: scores[o.member.address]

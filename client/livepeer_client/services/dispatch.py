@@ -59,10 +59,14 @@ _chance: Final = secrets.SystemRandom()
 
 @dataclass(frozen=True, slots=True)
 class DispatchRules:
-    """`ceiling`: highest price, wei per pixel. Seconds: a failed orchestrator is out for `suspension_s`, one that broke
-    the rules for `bar_s`; a discovery older than `report_ttl_s` is repeated before it is chosen from."""
+    """`ceiling`: highest price, wei per pixel; with `ceiling_yields` only as long as somebody is within it.
+
+    Seconds: a failed orchestrator is out for `suspension_s`, one that broke the rules for `bar_s`; a discovery older
+    than `report_ttl_s` is repeated before it is chosen from.
+    """
 
     ceiling: Fraction | None = None
+    ceiling_yields: bool = False
     weights: Weights = field(default_factory=Weights)
     max_attempts: int = 3
     suspension_s: float = 30.0
@@ -211,6 +215,7 @@ class Dispatcher:
         return Criteria(
             now_s=self.clock.monotonic(),
             ceiling=self.rules.ceiling,
+            ceiling_yields=self.rules.ceiling_yields,
             weights=self.rules.weights,
             suspensions=self.suspensions,
             latency_scores=latency_scores or {},

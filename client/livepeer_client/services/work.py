@@ -35,6 +35,7 @@ from livepeer_client.errors import (
     MalformedMessage,
     MediaError,
     PaymentRefused,
+    PriceUnavailable,
     QuoteRefused,
     StoreCorrupt,
     StoreError,
@@ -133,7 +134,7 @@ class WorkService:
             return Refused(400, error.detail)
         try:
             info = await self._advertise.renewed_terms(sender, manifest_id)
-        except (QuoteRefused, ChainError, StoreError) as error:
+        except (QuoteRefused, ChainError, StoreError, PriceUnavailable) as error:
             self._stop_if_corrupt(error)
             _log.warning("no terms renewed sender=0x%s session=%s reason=%s", sender.hex(), manifest_id, error)
             return Refused(500, INTERNAL)
@@ -218,7 +219,7 @@ class WorkService:
         except InsufficientBalance as error:
             _log.info("no credit sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
             return Refused(400, "Insufficient balance")
-        except (ChainError, StoreError) as error:
+        except (ChainError, StoreError, PriceUnavailable) as error:
             self._stop_if_corrupt(error)
             _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
             return Refused(500, INTERNAL)

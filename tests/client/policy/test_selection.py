@@ -107,6 +107,14 @@ def test_select__everybody_too_dear__is_nobody() -> None:
     assert select([make_offer(1)], [], Criteria(now_s=0, ceiling=Fraction(1)), 0.0).chosen is None
 
 
+def test_select__everybody_too_dear_under_a_ceiling_that_yields__is_chosen_all_the_same() -> None:
+    yielding = Criteria(now_s=0, ceiling=Fraction(1), ceiling_yields=True)
+    assert chosen(select([make_offer(1)], [], yielding, 0.0)) == address(1)
+    # As long as somebody is within it, it holds.
+    offers = [make_offer(1, price=1, stake=1), make_offer(2, price=2, stake=10**9)]
+    assert chosen(select(offers, [], yielding, 0.999)) == address(1)
+
+
 def test_select__suspended__is_passed_over_with_cause_and_time_left() -> None:
     suspensions = suspend({}, address(1), now_s=0, for_s=30, cause="no answer")
     selection = select([make_offer(1), make_offer(2)], [], Criteria(now_s=10, suspensions=suspensions), 0.0)
