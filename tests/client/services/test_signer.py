@@ -3,6 +3,10 @@
 import asyncio
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -182,6 +186,32 @@ async def test_generate_live_payment__killed_around_the_commit__reuses_nothing_a
         third = await restarted.pay(restarted.call(info, state=second.state, job_type="live"))
     drawn = nonces_of(first) + nonces_of(second) + (nonces_of(third) if third.status == 200 else [])
     assert [nonce for _, nonce in drawn] == list(range(1, len(drawn) + 1))
+
+
+@pytest.mark.parametrize("answers_before_kill", [1, 15, 60])
+async def test_signer__killed_while_signing_and_started_again__never_signs_a_nonce_twice(
+    tmp_path: Path, answers_before_kill: int
+) -> None:
+    path = tmp_path / "signer.sqlite"
+    runs = [await asyncio.to_thread(_sign_until_killed, path, answers_before_kill) for _ in range(3)]
+    drawn = [nonce for run in runs for nonce in run]
+    assert len(drawn) >= 3 * 3 * answers_before_kill
+    assert len(set(drawn)) == len(drawn)
+
+
+def _sign_until_killed(path: Path, lines: int) -> list[tuple[int, int]]:
+    """(quote, nonce) of everything that was answered."""
+    signer = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("killed_signer.py")), str(path)], stdout=subprocess.PIPE
+    )
+    assert signer.stdout is not None
+    with signer.stdout:
+        seen = [signer.stdout.readline() for _ in range(lines)]
+        os.kill(signer.pid, signal.SIGKILL)
+        # A last line may have been cut off by the kill.
+        seen += [line for line in signer.stdout if line.endswith(b"\n")]
+    assert signer.wait(timeout=30) == -signal.SIGKILL
+    return [(int(quote), int(nonce)) for quote, *nonces in map(bytes.split, seen) for nonce in nonces]
 
 
 steps = st.lists(
