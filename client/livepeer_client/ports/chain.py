@@ -193,8 +193,8 @@ class Transactor(Protocol):
     async def fees(self, transaction: SignedTransaction) -> Fees:
         """What a transaction of this port offers."""
 
-    async def nonces(self) -> NonceState:
-        """What the node knows of this key's transactions."""
+    async def nonces(self, key: Address | None = None) -> NonceState:
+        """What the node knows of the transactions of this key, or of another one."""
 
     async def broadcast(self, transaction: SignedTransaction) -> Broadcast:
         """Hand a signed transaction to the network; sending the same one twice is harmless.

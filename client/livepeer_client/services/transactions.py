@@ -359,8 +359,8 @@ class LaneTransactor:
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return await self._transactor.fees(transaction)
 
-    async def nonces(self) -> NonceState:
-        return await self._transactor.nonces()
+    async def nonces(self, key: Address | None = None) -> NonceState:
+        return await self._transactor.nonces(key)
 
     async def broadcast(self, transaction: SignedTransaction) -> Broadcast:
         return await self._manager.broadcast(transaction)

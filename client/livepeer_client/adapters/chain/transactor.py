@@ -246,8 +246,8 @@ class Transactor:
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return (await unsigned(transaction.raw)).fees
 
-    async def nonces(self) -> NonceState:
-        address = to_hex(self._address)
+    async def nonces(self, key: Address | None = None) -> NonceState:
+        address = to_hex(self._address if key is None else key)
         mined, pending = await self._rpc.batch(
             [("eth_getTransactionCount", [address, tag]) for tag in (LATEST, "pending")]
         )

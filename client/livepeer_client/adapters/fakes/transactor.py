@@ -166,9 +166,11 @@ class FakeTransactor:
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return self._known(transaction.tx_hash).fees
 
-    async def nonces(self) -> NonceState:
+    async def nonces(self, key: Address | None = None) -> NonceState:
         self._check()
         self._settle_reorg()
+        if key not in (None, self._address):
+            return NonceState(0, 0)
         mined = self._mined_nonces()
         return NonceState(mined=mined, pending=mined + len(self._pending))
 

@@ -1,8 +1,8 @@
 """What the chain proves about tickets: batches settled, taken back, made final; tickets used, refused or expired."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from livepeer_client.facts import (
     BatchState,
@@ -27,12 +27,16 @@ from livepeer_client.policy.redemption import (
 from livepeer_client.ports import Chain, TicketStore, Transactor
 from livepeer_client.services.redemption.memory import Memory
 from livepeer_client.services.tasks import together
-from livepeer_client.types import BlockNumber, Hash32, Wei
+from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 logger = logging.getLogger(__name__)
 
 USED: Final = "redeemed by another transaction"
 LEFT_OUT: Final = "left out by its batch"
+ORPHAN_BLOCKS: Final = 30
+"""How long a transaction of a redeemer that is gone may take."""
+LeaseOf: TypeAlias = Callable[[Address], Awaitable[Lease | None]]
+"""The lease of a key, None while another process has it."""
 
 
 def block_of(head: Head) -> BlockRef:
@@ -50,9 +54,9 @@ class Evidence:
 
     # --- batches
 
-    async def revisit(self, finality: Finality, lease: Lease) -> None:
+    async def revisit(self, finality: Finality, leases: LeaseOf) -> None:
         """Make mined batches final whose block is, and open those again whose block has vanished."""
-        for stored in await self._mine(BatchState.MINED):
+        for stored, lease in await self._ours(BatchState.MINED, leases):
             assert stored.block is not None
             if not await self._stands(stored.block):
                 logger.warning("batch 0x%s: its block %d has vanished", stored.id.hex(), stored.block.number)
@@ -60,23 +64,34 @@ class Evidence:
             elif stored.block.number <= finality.finalized.number:
                 await self._finalize(stored, lease)
 
-    async def settle_open(self, lease: Lease) -> tuple[list[TicketOutcome], list[StoredBatch]]:
-        """Settle the open batches of our key that are mined or can never be. :returns: outcomes, batches left open."""
+    async def settle_open(self, leases: LeaseOf) -> tuple[list[TicketOutcome], list[StoredBatch]]:
+        """Settle the open batches that are mined or can never be. :returns: outcomes, batches of our key left open.
+
+        One of another key is only here if nobody has its lease: its redeemer is gone. What it sent may still be mined;
+        after a while its tickets are taken over all the same. Should it be mined later, that only costs gas.
+        """
         outcomes: list[TicketOutcome] = []
         waiting: list[StoredBatch] = []
-        for stored in await self._mine(BatchState.OPEN):
+        for stored, lease in await self._ours(BatchState.OPEN, leases):
+            key = stored.batch.key
             receipt = await self._receipt(stored)
-            if receipt is None and (await self._transactor.nonces()).mined > stored.batch.nonce:
+            lost = ""
+            if receipt is None and (await self._transactor.nonces(key)).mined > stored.batch.nonce:
                 # Mined since we looked, or another transaction has its nonce.
                 receipt = await self._receipt(stored)
-                if receipt is None:
-                    logger.warning("batch 0x%s: another transaction took its nonce", stored.id.hex())
-                    outcomes += await self.settle(stored, None, lease)
+                lost = "another transaction took its nonce"
+            if receipt is None and not lost and key != self._transactor.address:
+                height = (await self._chain.head()).number
+                since = self._memory.unmined_since.setdefault(stored.id, height)
+                if height - since < ORPHAN_BLOCKS:
                     continue
-            if receipt is None:
+                lost = "its redeemer is gone"
+            if receipt is None and not lost:
                 waiting.append(stored)
-            else:
-                outcomes += await self.settle(stored, receipt, lease)
+                continue
+            if receipt is None:
+                logger.warning("batch 0x%s: %s", stored.id.hex(), lost)
+            outcomes += await self.settle(stored, receipt, lease)
         return outcomes, waiting
 
     async def settle(self, stored: StoredBatch, receipt: Receipt | None, lease: Lease) -> list[TicketOutcome]:
@@ -126,9 +141,14 @@ class Evidence:
         elif not left_out:
             self._memory.loosen_batches()
 
-    async def _mine(self, state: BatchState) -> list[StoredBatch]:
-        """Batches of our key; those of other keys are settled by whoever has their leases."""
-        return [each for each in await self._store.batches(state) if each.batch.key == self._transactor.address]
+    async def _ours(self, state: BatchState, leases: LeaseOf) -> list[tuple[StoredBatch, Lease]]:
+        """Batches that we may write to, with the leases for it."""
+        found = []
+        for stored in await self._store.batches(state):
+            lease = await leases(stored.batch.key)
+            if lease is not None:
+                found.append((stored, lease))
+        return found
 
     async def _receipt(self, stored: StoredBatch) -> Receipt | None:
         for transaction in reversed(stored.batch.transactions):

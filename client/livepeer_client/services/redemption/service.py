@@ -44,7 +44,7 @@ from livepeer_client.services.redemption.memory import Memory
 from livepeer_client.services.redemption.reading import read_facts
 from livepeer_client.services.redemption.sending import Sending
 from livepeer_client.services.tasks import together
-from livepeer_client.types import Hash32
+from livepeer_client.types import Address, Hash32
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,7 @@ class RedemptionService:
         self._lease_s = lease_s
         self._on_alarm = on_alarm
         self._lease: Lease | None = None
+        self._borrowed: dict[Address, Lease | None] = {}
         self._memory = Memory()
         self._evidence = Evidence(chain, transactor, store, self._memory)
         self._sending = Sending(transactor, store, self._memory, self._policy)
@@ -134,9 +135,15 @@ class RedemptionService:
         except LeaseHeld as error:
             logger.debug("redemption: %s", error)
             return RedemptionReport(standby=True)
+        try:
+            return await self._step(lease)
+        finally:
+            await self._give_back()
+
+    async def _step(self, lease: Lease) -> RedemptionReport:
         finality = await self._chain.finality()
-        await self._evidence.revisit(finality, lease)
-        outcomes, waiting = await self._evidence.settle_open(lease)
+        await self._evidence.revisit(finality, self._lease_of)
+        outcomes, waiting = await self._evidence.settle_open(self._lease_of)
         # What was settled is in the head by now, so its money is neither missing nor counted twice.
         head = await self._chain.head()
         await self._see(head)
@@ -161,7 +168,7 @@ class RedemptionService:
             decisions = [decision for decision in planned.decisions if decision.hash not in gone]
             if sent:
                 # Where blocks come with transactions they are mined already.
-                settled = (await self._evidence.settle_open(lease))[0]
+                settled = (await self._evidence.settle_open(self._lease_of))[0]
                 gone |= {outcome.hash for outcome in settled}
                 outcomes += settled
             alarms += window_alarms([ticket for ticket in tickets if ticket.hash not in gone], facts, self._policy)
@@ -250,6 +257,23 @@ class RedemptionService:
             name = redemption_lease(self._transactor.address)
             self._lease = await self._store.acquire_lease(name, self._owner, self._lease_s)
         return self._lease
+
+    async def _lease_of(self, key: Address) -> Lease | None:
+        """Ours, or for the length of a step that of a key whose redeemer is gone."""
+        if key == self._transactor.address:
+            return self._lease
+        if key not in self._borrowed:
+            try:
+                self._borrowed[key] = await self._store.acquire_lease(redemption_lease(key), self._owner, self._lease_s)
+            except LeaseHeld:
+                self._borrowed[key] = None
+        return self._borrowed[key]
+
+    async def _give_back(self) -> None:
+        borrowed, self._borrowed = self._borrowed, {}
+        for lease in borrowed.values():
+            if lease is not None:
+                await self._store.release_lease(lease)
 
     async def _plan_on_a_still_chain(
         self, tickets: Sequence[StoredTicket], facts: RedemptionFacts, open_: int

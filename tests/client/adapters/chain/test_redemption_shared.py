@@ -4,17 +4,19 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
 import pytest
 
+from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.postgres import PostgresTicketStore
 from livepeer_client.facts import BatchState, ReceivedPayment, TicketState
 from livepeer_client.policy.redemption import BROKER
 from livepeer_client.types import BlockNumber
-from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, ROOT, Role, Stage
+from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, ROOT, Role, Stage, anvil, opened, set_stage
+from tests.support.artifacts import CACHE
 from tests.support.postgres import Server, new_namespace
 
 SCRIPT = ROOT / "tests" / "crash" / "redeemer.py"
@@ -76,6 +78,22 @@ class World:
         assert (await self.stage.suite.sender_info(GATEWAY.address)).deposit == ETH - TICKETS * VALUE
 
 
+@pytest.fixture(scope="module")
+def patient_node() -> Iterator[tuple[str, Addresses]]:
+    """Rounds so long that no ticket expires while processes start."""
+    with anvil() as url:
+        yield url, asyncio.run(set_stage(url, CACHE, round_blocks=1000))
+
+
+@pytest.fixture
+async def stage(patient_node: tuple[str, Addresses]) -> AsyncIterator[Stage]:
+    async with opened(*patient_node) as stage:
+        snapshot = await stage.rpc.call("evm_snapshot")
+        yield stage
+        await stage.rpc.call("evm_setAutomine", [True])
+        await stage.rpc.call("evm_revert", [snapshot])
+
+
 @pytest.fixture
 async def world(stage: Stage, postgres_server: Server) -> AsyncIterator[World]:
     winners = [await stage.winner(nonce=nonce) for nonce in range(TICKETS)]
@@ -97,6 +115,18 @@ async def test_redeemers__of_one_key_one_killed_mid_batch__the_other_finishes(wo
     assert doomed.returncode == -signal.SIGKILL
     assert other.returncode == 0
     await world.check_end()
+
+
+async def test_redeemers__of_two_keys_one_killed_mid_batch__the_other_takes_its_tickets_over(world: World) -> None:
+    # Stored and not yet broadcast: nobody will ever send it again.
+    doomed = await world.start("first", BOB, kill_after=1)
+    await world.mine_until(doomed)
+    assert doomed.returncode == -signal.SIGKILL
+    other = await world.start("second", ALICE)
+    await world.mine_until(other)
+    assert other.returncode == 0
+    await world.check_end()
+    assert {stored.batch.key for stored in await world.store.batches()} == {ALICE.address, BOB.address}
 
 
 async def test_redeemers__of_one_key__take_turns(world: World) -> None:
