@@ -100,6 +100,11 @@ abi: setup
 proto: setup
 	@$(BIN)/python -m scripts._proto
 
+# As long as one likes, with a seed to repeat: make fuzz MINUTES=20 SEED=1
+MINUTES ?= 5
+fuzz: setup
+	@$(BIN)/python -m scripts._fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
 gas: setup
 	@$(BIN)/python -m scripts._gas
 

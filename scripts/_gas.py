@@ -5,9 +5,9 @@ The table is tests/contracts/gas.json; the reference's figures beside it come fr
 
 from __future__ import annotations
 
-import sys
-import types
 from pathlib import Path
+
+from scripts._own_tests import use_own_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "compiled"
@@ -15,16 +15,9 @@ CACHE = ROOT / ".cache" / "compiled"
 NOTABLE = 0.001
 
 
-def _find_own_tests() -> None:
-    """Some dependency installs a package called `tests`, which would be found instead of this project's."""
-    package = types.ModuleType("tests")
-    package.__path__ = [str(ROOT / "tests")]
-    sys.modules["tests"] = package
-
-
 def main() -> None:
     """Measure, write, report."""
-    _find_own_tests()
+    use_own_tests()
     from tests.contracts.gas.scenarios import measure
     from tests.contracts.gas.table import (
         EXEMPT,

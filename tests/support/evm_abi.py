@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 Entry = Mapping[str, Any]
@@ -36,7 +36,32 @@ def _reader(kind: str) -> Callable[[bytes], Any] | None:
     """How to read a type that is one word; None for all others."""
     if kind.startswith("uint") and not kind.endswith("]"):
         return _uint
-    return {"address": _address, "bool": _flag, "bytes32": bytes}.get(kind)
+    readers: dict[str, Callable[[bytes], Any]] = {"address": _address, "bool": _flag, "bytes32": bytes}
+    return readers.get(kind)
+
+
+Reader = Callable[[bytes, int], Any]
+"""Reads one value from data at an offset."""
+
+
+def _static_reader(kind: str) -> tuple[int, Reader] | None:
+    """Size in bytes, and how to read a word or a tuple of words; None for other types."""
+    if kind.startswith("(") and kind.endswith(")") and "(" not in kind[1:]:
+        members = [_static_reader(member) for member in kind[1:-1].split(",")]
+        known = [member for member in members if member is not None]
+        if len(known) < len(members):
+            return None
+        return sum(size for size, _ in known), _tuple_reader(known)
+    word = _reader(kind)
+    return None if word is None else (32, lambda data, start: word(data[start : start + 32]))
+
+
+def _tuple_reader(members: list[tuple[int, Reader]]) -> Reader:
+    placed, start = [], 0
+    for size, read in members:
+        placed.append((start, read))
+        start += size
+    return lambda data, origin: tuple(read(data, origin + offset) for offset, read in placed)
 
 
 class Words:
@@ -44,9 +69,10 @@ class Words:
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self.kinds = tuple(kinds)
-        readers = [_reader(kind) for kind in kinds]
-        self._readers = [reader for reader in readers if reader is not None]
-        self._all_words = len(self._readers) == len(readers)
+        readers = [_static_reader(kind) for kind in kinds]
+        known = [reader for reader in readers if reader is not None]
+        self._size = sum(size for size, _ in known)
+        self._read_all = _tuple_reader(known) if len(known) == len(readers) else None
         self._plain = all(kind in ("uint256", "address") for kind in kinds)
 
     def encode(self, values: Sequence[object]) -> bytes:
@@ -58,9 +84,10 @@ class Words:
         return encode(self.kinds, values)
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
-        if self._all_words:
-            assert len(data) == 32 * len(self.kinds), f"{len(data)} bytes for {self.kinds}"
-            return tuple(read(data[32 * i : 32 * i + 32]) for i, read in enumerate(self._readers))
+        if self._read_all is not None:
+            assert len(data) == self._size, f"{len(data)} bytes for {self.kinds}"
+            values: tuple[Any, ...] = self._read_all(data, 0)
+            return values
         return decode(self.kinds, data)
 
 
