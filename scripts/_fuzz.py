@@ -52,7 +52,7 @@ def main() -> int:
 def _summary(total: object, histories: int) -> None:
     """What was done, rule by rule."""
     from tests.support.stateful.history import Tally
-    from tests.support.stateful.rules import RULES
+    from tests.support.stateful.rules_money import RULES
 
     assert isinstance(total, Tally)
     names = sorted({*RULES, *total.applied, *total.refused})

@@ -14,7 +14,7 @@ from tests.support.evm_abi import Interface
 from tests.support.model.state import require
 from tests.support.stateful.history import Failure, Tally, play, replay, setup_of, shrink, story
 from tests.support.stateful.operations import Setup
-from tests.support.stateful.rules import RULES
+from tests.support.stateful.rules_money import RULES
 from tests.support.stateful.world import World
 
 CHUNKS = 16
@@ -40,7 +40,12 @@ OFTEN = {
     *("BondingManager.rewardForTranscoderWithHint", "BondingManager.transcoder", "BondingManager.transcoderWithHint"),
     *("TicketBroker.redeemWinningTicket", "TicketBroker.batchRedeemWinningTickets", "TicketBroker.fundDeposit"),
     *("TicketBroker.fundReserve", "TicketBroker.fundDepositAndReserve", "TicketBroker.fundDepositAndReserveFor"),
-    *("TicketBroker.unlock", "TicketBroker.withdraw", "RoundsManager.initializeRound"),
+    *(
+        "TicketBroker.redeemWinningTicketsCompact",
+        "TicketBroker.unlock",
+        "TicketBroker.withdraw",
+        "RoundsManager.initializeRound",
+    ),
 }
 
 

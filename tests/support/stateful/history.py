@@ -20,13 +20,12 @@ from tests.support.stateful.dice import Dice
 from tests.support.stateful.invariants import Invariants, nothing_elsewhere
 from tests.support.stateful.operations import Op, Setup, TicketSpec
 from tests.support.stateful.picture import take_picture
-from tests.support.stateful.rules import RULES
-from tests.support.stateful.rules_money import BROKER
-from tests.support.stateful.world import Divergence, World
+from tests.support.stateful.rules import Rule
+from tests.support.stateful.rules_money import RULES
+from tests.support.stateful.world import BATCHES, Divergence, World
 
 EVERYTHING_EVERY = 120
 """Steps from one comparison of the whole state to the next."""
-SEEDS_PER_HISTORY = 2**32
 
 
 @dataclass(slots=True)
@@ -116,7 +115,7 @@ class Run:
         self.tally.steps += 1
         if not self._with_invariants:
             return self.world.apply(op)
-        singly = self.world.redeemed_singly(op) if op.function == "batchRedeemWinningTickets" else None
+        singly = self.world.redeemed_singly(op) if op.function in BATCHES else None
         applied = self.world.apply(op)
         if applied:
             self._note(op)
@@ -175,7 +174,7 @@ def play(seed: int, length: int, make_world: Callable[[Setup], World] = World) -
         raise Failure(seed, setup, run.steps, cause) from cause
 
 
-def _chosen(dice: Dice, rules: list, weights: list[int]) -> list[Op]:  # type: ignore[type-arg]
+def _chosen(dice: Dice, rules: list[Rule], weights: list[int]) -> list[Op]:
     rounds, controller = dice.world.model.rounds, dice.world.model.controller
     # Nearly nothing is possible while paused or before the round is initialised: that must not last.
     if controller.is_paused and dice.chance(25):
@@ -266,7 +265,7 @@ def _simpler(op: Op) -> list[Op]:
             continue
         if isinstance(arg, int) and arg > 1:
             smaller = [1, arg // 2]
-        elif isinstance(arg, tuple) and arg and isinstance(arg[0], TicketSpec) and op.to == BROKER:
+        elif isinstance(arg, tuple) and len(arg) > 1 and isinstance(arg[0], TicketSpec):
             smaller = [arg[:i] + arg[i + 1 :] for i in range(len(arg))]
         found += [replace(op, args=(*op.args[:index], each, *op.args[index + 1 :])) for each in smaller]
     return found

@@ -25,7 +25,7 @@ STOPPED_BY_PAUSE = {
     *("rebondFromUnbonded", "rebondFromUnbondedWithHint", "transferBond", "withdrawStake", "withdrawFees"),
     *("claimEarnings", "transcoder", "transcoderWithHint", *REWARDS, "slashTranscoder", "initializeRound"),
     *("fundDeposit", "fundReserve", "fundDepositAndReserve", "fundDepositAndReserveFor", "unlock", "cancelUnlock"),
-    *("withdraw", "redeemWinningTicket", "batchRedeemWinningTickets"),
+    *("withdraw", "redeemWinningTicket", "batchRedeemWinningTickets", "redeemWinningTicketsCompact"),
 }
 
 

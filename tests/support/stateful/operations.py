@@ -86,7 +86,11 @@ _SIGNATURES: dict[str | None, Any] = {
     "other v": lambda sig: sig[:64] + bytes([sig[64] - 27]),
     "other signer": lambda sig: sig[:31] + bytes([sig[31] ^ 1]) + sig[32:],
     "no point": lambda sig: word(5) + sig[32:],
+    "s above half": lambda sig: sig[:32] + word(2**255 - 1) + sig[64:],
 }
+# Those that the compact form can express, for one ticket and for all.
+COMPACT_FAULTS = ("other signer", "no point", "s above half")
+SHARED_FAULTS = ("null sender", "null recipient", "lost")
 FAULTS = (*("null sender", "null recipient", "other hash", "lost", "other rand"), *_AUX_DATA, *map(str, _SIGNATURES))
 
 

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from coincurve import PrivateKey
 
 from tests.support.evm import NOBODY, OWNER
 from tests.support.evm_suite import NO_COMMIT, contract_id
 from tests.support.model.token import ADMIN_ROLE, BURNER_ROLE, MINTER_ROLE
 from tests.support.stateful.dice import Dice
-from tests.support.stateful.operations import ACTORS, FAULTS, KEYS, MIGRATOR, TREASURY, VERIFIER, Op, TicketSpec
-from tests.support.stateful.rules import BONDING, one, rule
+from tests.support.stateful.operations import (
+    ACTORS,
+    COMPACT_FAULTS,
+    FAULTS,
+    KEYS,
+    MIGRATOR,
+    SHARED_FAULTS,
+    TREASURY,
+    VERIFIER,
+    Op,
+    TicketSpec,
+)
+from tests.support.stateful.rules import BONDING, RULES, one, rule
+
+__all__ = ["RULES"]
 
 BROKER = "TicketBroker"
 TOKEN = "LivepeerToken"
@@ -136,6 +151,25 @@ def redeem_batch(d: Dice) -> list[Op]:
     return one("redeem_batch", BROKER, "batchRedeemWinningTickets", d.actor(), tuple(specs))
 
 
+@rule(20)
+def redeem_compact(d: Dice) -> list[Op]:
+    """Tickets that share their terms."""
+    terms = _ticket(d)
+    count = d.number(1, 6)
+    if d.chance(50):
+        terms = replace(terms, face_value=terms.face_value // count)
+    if d.chance(6):
+        terms = replace(terms, fault=d.pick(SHARED_FAULTS))
+    if d.chance(4):
+        args = (terms.sender, terms.recipient, terms.face_value, terms.win_prob, d.world.model.rounds.current + 1, ())
+        return one("redeem_compact", BROKER, "redeemWinningTicketsCompact", d.actor(), *args)
+    specs = [replace(terms, nonce=terms.nonce + i, rand=d.number(0, 3)) for i in range(count)]
+    if terms.fault is None:
+        specs = [replace(each, fault=d.pick(COMPACT_FAULTS)) if d.chance(10) else each for each in specs]
+    specs += [specs[0]] * d.chance(10)
+    return one("redeem_compact", BROKER, "redeemWinningTicketsCompact", d.actor(), tuple(specs))
+
+
 # --- token ------------------------------------------------------------------------------------------------------------
 
 
@@ -227,7 +261,7 @@ def parameter(d: Dice) -> list[Op]:
             ("RoundsManager", "setLIPUpgradeRound", (d.number(0, 2), d.number(0, 3))),
             (d.world.model.minter().address, "setTargetBondingRate", (d.pick((0, 10**9, 5 * 10**8, 10**9 + 1)),)),
             (d.world.model.minter().address, "setInflationChange", (d.pick((0, 500, 10**8, 10**9, 10**9 + 1)),)),
-            (BROKER, "setUnlockPeriod", (d.pick((0, 1, 2, 3)),)),
+            (BROKER, "setUnlockPeriod", (d.pick((0, 1, 2, 3, 2**48)),)),
             (BROKER, "setTicketValidityPeriod", (d.pick((0, 1, 2, 3)),)),
         )
     )

@@ -14,9 +14,11 @@ from tests.support.model.state import Refused
 from tests.support.model.token import BURNER_ROLE, MINTER_ROLE
 from tests.support.stateful.operations import ACTORS, EVERYONE, MIGRATOR, TREASURY, VERIFIER, Op, Setup, TicketSpec
 from tests.support.stateful.views import Call, all_views, touched_views
-from tests.support.tickets import Signed, batch
+from tests.support.tickets import Signed, batch, compact_batch
 
 WEALTH_ETH = 2**90
+COMPACT = "redeemWinningTicketsCompact"
+BATCHES = ("batchRedeemWinningTickets", COMPACT)
 _MAX = 2**256 - 1
 # Tickets of which the contract is asked for the hash, and rounds back of which everything is compared.
 _RECENT = 4
@@ -179,8 +181,12 @@ class World:
         for arg in op.args:
             if isinstance(arg, TicketSpec):
                 yield from self._signed(arg).arguments()
-            elif isinstance(arg, tuple) and all(isinstance(each, TicketSpec) for each in arg):
-                tickets, sigs, rands = batch([self._signed(each) for each in arg])
+            elif isinstance(arg, tuple) and op.function in BATCHES and op.args == (arg,):
+                signed = [self._signed(each) for each in arg]
+                if op.function == COMPACT:
+                    yield from compact_batch(signed)
+                    continue
+                tickets, sigs, rands = batch(signed)
                 yield from (tickets, sigs, rands[: len(rands) - (op.rule == "batch of unequal lists")])
             else:
                 yield arg
@@ -203,7 +209,7 @@ class World:
 
     def redeemed_singly(self, op: Op) -> list[Any]:
         """What redeeming the tickets of a batch one after the other would leave; nothing is changed."""
-        (specs,) = op.args
+        specs = [each for arg in op.args if isinstance(arg, tuple) for each in arg]
         with self.evm.rolled_back():
             logs: list[Any] = []
             for spec in specs:
