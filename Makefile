@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants gas sizes bench bench-stores bench-redemption crash lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption crash lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -27,6 +27,8 @@ help:
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
 	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
+	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
+	  'make coverage               which lines of the contracts run; minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files'
@@ -104,6 +106,9 @@ proto: setup
 MINUTES ?= 5
 fuzz: setup
 	@$(BIN)/python -m scripts._fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+coverage: setup
+	@$(BIN)/python -m scripts._coverage
 
 gas: setup
 	@$(BIN)/python -m scripts._gas

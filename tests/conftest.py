@@ -16,6 +16,8 @@ RECORDS = ROOT / ".cache" / "test-records"
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=1000)
+# Under the EVM that counts lines, which is slow.
+settings.register_profile("counting", parent=settings.get_profile("default"), max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

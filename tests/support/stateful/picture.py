@@ -97,44 +97,28 @@ class Picture:
         return sum(self.pending_fees.values()) + waiting
 
 
-STAKE = ("BondingManager", "TicketBroker", "RoundsManager", "world")
-"""Whose functions move stake or fees, or the clock that pending amounts follow."""
-
-
 def take_picture(world: World, op: Op | None = None, before: Picture | None = None) -> Picture:
-    """All of it; after a step, only what that step may have changed, which complete pictures confirm now and then."""
-    read, bonding, broker = world.read, "BondingManager", "TicketBroker"
-    kept: dict[str, Any] = {}
-    if op is not None and before is not None:
-        names = {"senders"} if op.to not in (broker, "RoundsManager", "world") else set()
-        if op.to not in STAKE:
-            names |= {"delegators", "transcoders", "pending_stake", "pending_fees", "votes", "pool"}
-        elif op.to != bonding:
-            names |= {"delegators", "pool"}
-        kept = {name: getattr(before, name) for name in names}
-    delegators = kept.pop("delegators", None) or {
-        a: DelegatorView(*read(bonding, "getDelegator", (a,))) for a in HOLDERS
-    }
-    # Without a delegate nothing is pending beyond what is stored.
-    earning = [a for a in ACTORS if delegators[a].delegate != NOBODY or delegators[a].bonded > 0]
-    if "pending_stake" not in kept:
-        kept["pending_stake"] = {a: delegators[a].bonded for a in ACTORS}
-        kept["pending_stake"] |= {a: read(bonding, "pendingStake", (a, 0)) for a in earning}
-        kept["pending_fees"] = {a: delegators[a].fees for a in ACTORS}
-        kept["pending_fees"] |= {a: read(bonding, "pendingFees", (a, 0)) for a in earning}
-    fresh: dict[str, Callable[[], Any]] = {
-        "transcoders": lambda: {a: TranscoderView(*read(bonding, "getTranscoder", (a,))) for a in ACTORS},
-        "votes": lambda: {a: read("BondingVotes", "getVotes", (a,)) for a in ACTORS},
-        "senders": lambda: {a: _sender(world, a) for a in ACTORS},
-        "pool": lambda: _walk(world),
-    }
-    kept |= {name: look() for name, look in fresh.items() if name not in kept}
-    round_, initialized = read("RoundsManager", "currentRound"), read("RoundsManager", "lastInitializedRound")
+    """All of it; after a step, only the accounts that it concerned, which complete pictures confirm now and then."""
+    read, bonding = world.read, "BondingManager"
+    concerned = set(HOLDERS)
+    if op is not None and before is not None and op.to != "world":
+        concerned = _concerned(world, before)
+
+    def each(name: str, look: Callable[[str], Any], accounts: tuple[str, ...] = ACTORS) -> dict[str, Any]:
+        fresh = {a: look(a) for a in accounts if a in concerned}
+        return fresh if len(fresh) == len(accounts) or before is None else {**getattr(before, name), **fresh}
+
+    delegators = each("delegators", lambda a: DelegatorView(*read(bonding, "getDelegator", (a,))), HOLDERS)
     return Picture(
-        **kept,
         delegators=delegators,
-        round=round_,
-        initialized=initialized,
+        transcoders=each("transcoders", lambda a: TranscoderView(*read(bonding, "getTranscoder", (a,)))),
+        pending_stake=each("pending_stake", lambda a: read(bonding, "pendingStake", (a, 0))),
+        pending_fees=each("pending_fees", lambda a: read(bonding, "pendingFees", (a, 0))),
+        votes=each("votes", lambda a: read("BondingVotes", "getVotes", (a,))),
+        senders=each("senders", lambda a: _sender(world, a)),
+        pool=_walk(world) if concerned or before is None else before.pool,
+        round=read("RoundsManager", "currentRound"),
+        initialized=read("RoundsManager", "lastInitializedRound"),
         paused=read("Controller", "paused"),
         pool_max=read(bonding, "getTranscoderPoolMaxSize"),
         current_total=read(bonding, "currentRoundTotalActiveStake"),
@@ -148,6 +132,21 @@ def take_picture(world: World, op: Op | None = None, before: Picture | None = No
         ceiling=read(bonding, "treasuryBalanceCeiling"),
         treasury_lpt=read("LivepeerToken", "balanceOf", (TREASURY,)),
     )
+
+
+def _concerned(world: World, before: Picture) -> set[str]:
+    """Accounts that the last call changed, and those that delegate to them, before it or now."""
+    touched: set[str] = set()
+    for table, key in world.model.journal.touched():
+        if table in ("delegators", "delegated", "transcoders", "commissions", "senders", "records"):
+            touched.add(key)
+        elif table in ("pools", "claimed"):
+            touched.add(key[0])
+        elif table == "members":
+            touched.update(ACTORS)
+    now = world.model.bonding.delegators
+    behind = {a for a in ACTORS if now[a].delegate in touched or before.delegators[a].delegate in touched}
+    return touched | behind
 
 
 def _walk(world: World) -> tuple[str, ...]:

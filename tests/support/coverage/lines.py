@@ -1,0 +1,130 @@
+"""From instructions that ran to lines of source, by the compiler's own maps."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.artifacts import CACHE, ROOT, Artifact, compile_all, sources_digest
+
+Node = Mapping[str, Any]
+Line = tuple[str, int]
+"""Path and line number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The lines of one statement; of a compound one, those of its head."""
+
+    path: str
+    first: int
+    last: int
+    function: str
+
+    def lines(self) -> Iterator[Line]:
+        return ((self.path, number) for number in range(self.first, self.last + 1))
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What ran of one file."""
+
+    path: str
+    statements: int = 0
+    missed: list[Statement] = field(default_factory=list)
+    unmeasured: int = 0
+    """Statements for which the compiler writes no instructions of their own, as where an initial value is zero."""
+
+    @property
+    def percent(self) -> float:
+        return 100.0 if not self.statements else 100 * (self.statements - len(self.missed)) / self.statements
+
+
+def contract_names() -> list[str]:
+    """All contracts, without mocks."""
+    return sorted(path.stem for path in (ROOT / "contracts").glob("*.vy"))
+
+
+def report(seen: Mapping[bytes, set[int]]) -> list[FileReport]:
+    """File by file.
+
+    :param seen: offsets of instructions that ran, by the code that they belong to.
+    """
+    artifacts = compile_all(contract_names())
+    trees = {name: _trees(name) for name in artifacts}
+    known: set[Line] = set()
+    ran: set[Line] = set()
+    created: set[str] = set()
+    for name, artifact in artifacts.items():
+        paths = {module["source_id"]: module["path"] for module in trees[name]}
+        places = dict(_places(artifact, paths))
+        known.update(places.values())
+        for code, offsets in seen.items():
+            if code.startswith(artifact.bytecode):
+                created.update(paths.values())
+            if code.startswith(artifact.runtime):
+                ran.update(places[offset] for offset in offsets if offset in places)
+    modules = {module["path"]: module for name in trees for module in trees[name] if not module["is_interface"]}
+    return [_of_file(path, modules[path], known, ran, path in created) for path in sorted(modules)]
+
+
+def _places(artifact: Artifact, paths: Mapping[int, str]) -> Iterator[tuple[int, Line]]:
+    positions, nodes = artifact.source_map["pc_pos_map"], artifact.source_map["pc_ast_map"]
+    for offset, (source, _) in nodes.items():
+        if offset in positions and source in paths:
+            yield int(offset), (paths[source], positions[offset][0])
+
+
+def _of_file(path: str, module: Node, known: set[Line], ran: set[Line], was_created: bool) -> FileReport:
+    found = FileReport(path)
+    for function in module["body"]:
+        if function["ast_type"] != "FunctionDef":
+            continue
+        decorators = {decorator.get("id") for decorator in function["decorator_list"]}
+        statements = list(_statements(path, function["name"], function["body"]))
+        if "deploy" in decorators:
+            found.statements += len(statements)
+            found.missed += [] if was_created else statements
+            continue
+        # A function without any instruction is not in any contract: nothing of it ever runs.
+        is_dead = not any(line in known for each in statements for line in each.lines())
+        for each in statements:
+            if not is_dead and not any(line in known for line in each.lines()):
+                found.unmeasured += 1
+                continue
+            found.statements += 1
+            if not any(line in ran for line in each.lines()):
+                found.missed.append(each)
+    return found
+
+
+def _statements(path: str, function: str, body: list[Node]) -> Iterator[Statement]:
+    for node in body:
+        if node["ast_type"] in ("DocStr", "Pass"):
+            continue
+        last = node["end_lineno"]
+        if node["ast_type"] == "If":
+            last = node["test"]["end_lineno"]
+        elif node["ast_type"] == "For":
+            last = node["iter"]["end_lineno"]
+        yield Statement(path, node["lineno"], last, function)
+        for inner in ("body", "orelse"):
+            if isinstance(node.get(inner), list):
+                yield from _statements(path, function, node[inner])
+
+
+def _trees(name: str) -> list[Node]:
+    """Syntax trees of a contract and of what it imports."""
+    kept = CACHE / f"tree-{name}-{sources_digest()}.json"
+    if not kept.is_file():
+        command = [str(Path(sys.executable).parent / "vyper"), "-p", str(ROOT), "-f", "annotated_ast"]
+        run = subprocess.run([*command, f"contracts/{name}.vy"], cwd=ROOT, capture_output=True, text=True, check=True)
+        kept.write_text(run.stdout)
+    tree = json.loads(kept.read_text())
+    found: list[Node] = [tree["ast"], *tree["imports"]]
+    return found
