@@ -616,7 +616,8 @@ def slashTranscoder(_transcoder: address, _finder: address, _slashAmount: uint25
     """
     manager._when_not_paused()
     assert msg.sender == manager._resolve(manager.VERIFIER), "caller must be Verifier"
-    round: uint256 = manager._current_round()
+    # Not between two rounds: who leaves then would be active in the new one and yet not counted in its totals.
+    round: uint256 = self._when_ready()
     delegator: stakeholders.Delegator = self._claim(_transcoder, round)
     penalty: uint256 = ppm._ppm_of(delegator.bondedAmount, _slashAmount)
     finder_reward: uint256 = 0

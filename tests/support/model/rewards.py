@@ -143,6 +143,7 @@ class RewardsModel(StakeModel):
     def slashTranscoder(self, sender: str, transcoder: str, finder: str, part: int, finder_fee: int) -> None:  # noqa: N802
         self._model.controller.when_not_paused()
         require(sender == self._model.controller.resolve("Verifier"), "caller must be Verifier")
+        self._model.rounds.ready()
         self.claim(transcoder)
         delegator = self.delegators[transcoder]
         penalty, finder_reward = ppm_of(delegator.bonded, part), 0

@@ -278,7 +278,10 @@ BONDING_ROWS = {
         "RoundsManager", (only("caller must be RoundsManager", "RoundsManager"),), fixed()
     ),
     "slashTranscoder(address,address,uint256,uint256)": Row(
-        RECEIVER, (LIVE, only_actor("caller must be Verifier")), fixed(TRANSCODER, NOBODY, 10**5, 0), with_verifier
+        RECEIVER,
+        (LIVE, only_actor("caller must be Verifier"), READY),
+        fixed(TRANSCODER, NOBODY, 10**5, 0),
+        with_verifier,
     ),
     "checkpointBondingState(address)": Row(STRANGER, ANYONE, fixed(DELEGATOR)),
 }

@@ -106,6 +106,22 @@ def test_slash__k27_pending_transcoder__books_balance(world: World) -> None:
     assert delegated(world, NEWCOMER) == 50 * LPT
 
 
+def test_slash__k27_before_the_round_is_initialized__waits_for_it(world: World) -> None:
+    """Else a slashed member would be active in a round whose total stake leaves it out, and rewards exceed 100 %."""
+    world.token.call("grantRole", BURNER_ROLE, world.minter.address, sender=world.owner)
+    world.register("Verifier", STRANGER)
+    world.next_round(initialize=False)
+
+    with pytest.raises(Reverted, match="current round is not initialized"):
+        world.bonding.call("slashTranscoder", TRANSCODER, NOBODY, PPM, 0, sender=STRANGER)
+
+    world.rounds.call("initializeRound", sender=STRANGER)
+    world.bonding.call("slashTranscoder", TRANSCODER, NOBODY, PPM, 0, sender=STRANGER)
+    for transcoder in (TRANSCODER, SECOND):
+        world.bonding.call("reward", sender=transcoder)
+    assert violations(world) == []
+
+
 def evicted_with_a_wei(world: World) -> None:
     """The second transcoder keeps 1 wei of stake, is evicted from a full pool, and bonds 900 LPT in vain."""
     world.become_transcoder(STRANGER, 2000 * LPT)
