@@ -41,10 +41,14 @@ class ChainConfig:
 
 @dataclass(frozen=True, slots=True)
 class KeyConfig:
-    """A keystore file or one with a raw key in hex; the password is read from its own file."""
+    """A keystore file or one with a raw key in hex; the password is read from its own file. Or the account `address`
+    of a Web3Signer at `signer_url`, which may want a token."""
 
-    file: Path
+    file: Path | None
     password_file: Path | None
+    signer_url: str | None = None
+    address: Address | None = None
+    token_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,14 +261,19 @@ class _Table:
         value: list[str] = self.take(key, "a list of strings", good, [])
         return value
 
-    def urls(self, key: str) -> list[str]:
+    def urls_of_one(self, key: str) -> list[str]:
+        """One URL, as a list of one."""
+        self._left[key] = [self._left[key]]
+        return self.urls(key, "an http(s) URL")
+
+    def urls(self, key: str, expected: str = "a list of http(s) URLs") -> list[str]:
         self._known.append(key)
         value = self._left.pop(key, [])
         if not isinstance(value, list) or not all(
             isinstance(url, str) and urlsplit(url).scheme in ("http", "https") for url in value
         ):
             # A URL may carry a key, so it is not repeated.
-            raise self.refuse(key, "a list of http(s) URLs", "something else")
+            raise self.refuse(key, expected, "something else")
         return value
 
     def has(self, key: str) -> bool:
@@ -361,10 +370,23 @@ def _chain(document: _Document) -> ChainConfig:
 
 def _key(document: _Document) -> KeyConfig:
     table = document.table("key", required=True)
-    file = table.path("file")
-    password_file = table.optional_path("password_file")
+    if table.has("signer_url"):
+        table.know(("file", "password_file"))
+        (url,) = table.urls_of_one("signer_url")
+        key = KeyConfig(None, None, url, _address(table, "address"), table.optional_path("token_file"))
+    else:
+        table.know(("signer_url", "address", "token_file"))
+        key = KeyConfig(table.path("file"), table.optional_path("password_file"))
     table.finish()
-    return KeyConfig(file, password_file)
+    return key
+
+
+def _address(table: _Table, key: str) -> Address:
+    text = table.text(key)
+    try:
+        return parse_address(text)
+    except InvalidInput:
+        raise table.refuse(key, "an address", text) from None
 
 
 def _orchestrator(table: _Table) -> OrchestratorSettings:
@@ -435,11 +457,7 @@ def _remote_redeemer(table: _Table) -> RemoteRedeemer | None:
 
 
 def _redeemer(table: _Table) -> RedeemerSettings:
-    text = table.text("recipient")
-    try:
-        recipient = parse_address(text)
-    except InvalidInput:
-        raise table.refuse("recipient", "an address", text) from None
+    recipient = _address(table, "recipient")
     host, port = _host_port(table, "listen")
     settings = RedeemerSettings(
         recipient=recipient,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from livepeer_client.codec.capability import Capability
-from livepeer_client.config import load_gateway, load_orchestrator
+from livepeer_client.config import load_gateway, load_orchestrator, load_redeemer
 from livepeer_client.errors import ConfigError
 from livepeer_client.types import Address
 
@@ -208,3 +208,50 @@ def test_load_gateway__fallback_urls_that_are_refused__are_not_shown(tmp_path: P
     with pytest.raises(ConfigError) as caught:
         load_gateway(write(tmp_path, chain=chain, key=KEY, gateway=GATEWAY))
     assert "secret-key" not in str(caught.value)
+
+
+def test_load_gateway__a_key_in_a_signer__needs_no_file(tmp_path: Path) -> None:
+    key = {"signer_url": '"https://signer.example:9000"', "address": f'"0x{"11" * 20}"'}
+    config = load_gateway(write(tmp_path, chain=CHAIN, key=key, gateway=GATEWAY))
+    assert (config.key.file, config.key.signer_url) == (None, "https://signer.example:9000")
+    assert config.key.address == bytes.fromhex("11" * 20)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"signer_url": '"ws://signer.example/secret-key"', "address": f'"0x{"11" * 20}"'},
+        {"signer_url": '"https://signer.example/secret-key"'},
+        {"signer_url": '"https://signer.example/secret-key"', "address": '"0x11"'},
+    ],
+)
+def test_load_gateway__a_signer_without_usable_url_and_address__is_refused(tmp_path: Path, key: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_gateway(write(tmp_path, chain=CHAIN, key=key, gateway=GATEWAY))
+    assert "secret-key" not in str(caught.value)
+
+
+def test_load_orchestrator__a_redeemer_of_its_own__is_named_with_its_authority(tmp_path: Path) -> None:
+    redemption = {"redeemer": '"redeemer.example:8936"', "redeemer_authority": '"redeemer.pem"'}
+    path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption=redemption)
+    redeemer = load_orchestrator(path).redemption.redeemer
+    assert redeemer is not None
+    assert (redeemer.target, redeemer.authority) == ("redeemer.example:8936", tmp_path / "redeemer.pem")
+    stray = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption={"redeemer_authority": '"x"'})
+    with pytest.raises(ConfigError, match="redeemer_authority"):
+        load_orchestrator(stray)
+
+
+def test_load_redeemer__whole__says_whom_it_serves(tmp_path: Path) -> None:
+    redeemer = {
+        "recipient": f'"0x{"22" * 20}"',
+        "listen": '"127.0.0.1:8936"',
+        "data_dir": '"data"',
+        "token_file": '"token"',
+    }
+    settings = load_redeemer(write(tmp_path, chain=CHAIN, key=KEY, redeemer=redeemer)).redeemer
+    assert settings.recipient == bytes.fromhex("22" * 20)
+    assert (settings.host, settings.listen_port) == ("127.0.0.1", 8936)
+    assert (settings.token_file, settings.client_authority) == (tmp_path / "token", None)
+    with pytest.raises(ConfigError, match="recipient"):
+        load_redeemer(write(tmp_path, chain=CHAIN, key=KEY, redeemer={**redeemer, "recipient": '"me"'}))

@@ -12,13 +12,13 @@ from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
-from livepeer_client.adapters.keys import LocalSigner, load_key
 from livepeer_client.adapters.media import PyavProbe
 from livepeer_client.adapters.sqlite import SqliteGatewayBooks
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.keys import open_signer
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
@@ -49,11 +49,10 @@ class Gateway:
         :raises StoreError: the books.
         """
         settings, clock = config.gateway, SystemClock()
-        key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
         addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
-        signer = LocalSigner(key)
         async with AsyncExitStack() as opened:
+            signer = await opened.enter_async_context(open_signer(config.key))
             suite = await opened.enter_async_context(open_suite(config.chain, addresses))
             books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
             probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
@@ -71,7 +70,7 @@ class Gateway:
                 refresh_timeout_s=settings.refresh_timeout_s,
             )
             dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
-            yield cls(signer.address, suite, Transactor(suite, key), books, dispatcher)
+            yield cls(signer.address, suite, Transactor(suite, signer), books, dispatcher)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""

@@ -16,7 +16,6 @@ from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import build_app
-from livepeer_client.adapters.keys import LocalSigner, load_key
 from livepeer_client.adapters.media import PyavTranscoder
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
@@ -27,11 +26,12 @@ from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capaciti
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.policy.recipient import SECRET_BYTES
-from livepeer_client.ports import TicketStore
+from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
@@ -57,8 +57,8 @@ async def run(config: OrchestratorConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     settings = config.orchestrator
     await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
-    key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
     async with contextlib.AsyncExitStack() as opened:
+        signer = await opened.enter_async_context(open_signer(config.key))
         addresses = load_addresses(config.chain.addresses)
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # A node that cannot see the chain must not say that it is ready.
@@ -70,7 +70,7 @@ async def run(config: OrchestratorConfig) -> None:
         opened.push_async_callback(transcoder.close)
         drawer = TicketDrawer()
         opened.callback(drawer.close)
-        advertise, work = _build(config, LocalSigner(key), suite, store, transcoder, drawer)
+        advertise, work = _build(config, signer, suite, store, transcoder, drawer)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -78,11 +78,11 @@ async def run(config: OrchestratorConfig) -> None:
             app=build_app(work),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
         )
-        upkeep = _upkeep(config, suite, Transactor(suite, key), store)
+        upkeep = _upkeep(config, suite, Transactor(suite, signer), store)
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
-            upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, LocalSigner(key).address))
+            upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, signer.address))
         await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
 
 
@@ -103,7 +103,7 @@ async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], s
 
 def _build(
     config: OrchestratorConfig,
-    signer: LocalSigner,
+    signer: Signer,
     suite: Suite,
     store: TicketStore,
     transcoder: PyavTranscoder,

@@ -10,13 +10,14 @@ from pathlib import Path
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.adapters.keys import load_key, load_token
+from livepeer_client.adapters.keys import load_token
 from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
 from livepeer_client.adapters.redeemer_server import RedeemerServer
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.redeemer import RedeemerService, WrongRecipient
@@ -36,12 +37,12 @@ async def run(config: RedeemerConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     settings, redemption, clock = config.redeemer, config.redemption, SystemClock()
     await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
-    key = await asyncio.to_thread(load_key, config.key.file, config.key.password_file)
     addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
     certificate = settings.data_dir / "tls.pem"
     # Makes the certificate if there is none yet; gRPC reads the file itself.
     await asyncio.to_thread(server_context, certificate, settings.host, time.time())
     async with contextlib.AsyncExitStack() as opened:
+        signer = await opened.enter_async_context(open_signer(config.key))
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # One that cannot see the chain must not say that it is ready.
         await suite.head()
@@ -50,7 +51,7 @@ async def run(config: RedeemerConfig) -> None:
         service = RedeemerService(settings.recipient, store, view, clock, poll_interval_s=config.chain.poll_interval_s)
         redeem = RedemptionService(
             suite,
-            Transactor(suite, key),
+            Transactor(suite, signer),
             store,
             clock,
             redemption.policy,

@@ -6,7 +6,7 @@ eth-account takes a quarter of a second to import, so it is loaded at first use 
 import asyncio
 from importlib import import_module
 
-from livepeer_client.codec.address import checksum_address
+from livepeer_client.codec.address import checksum_address, parse_address
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import Fees, SignedTransaction, UnsignedTransaction
 from livepeer_client.types import Address, Hash32, Wei
@@ -61,3 +61,15 @@ async def unsigned(raw: bytes) -> UnsignedTransaction:
         gas_limit=int(found["gas"]),
         fees=Fees(cap=Wei(int(found["maxFeePerGas"])), tip=Wei(int(found["maxPriorityFeePerGas"]))),
     )
+
+
+async def sender_of(raw: bytes) -> Address:
+    """Who signed a transaction.
+
+    :raises InvalidInput: nobody, or it is none.
+    """
+    account = (await asyncio.to_thread(import_module, "eth_account")).Account
+    try:
+        return parse_address(account.recover_transaction(raw))
+    except Exception as error:
+        raise InvalidInput(f"not a signed transaction: {type(error).__name__}") from error

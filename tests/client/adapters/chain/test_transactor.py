@@ -11,6 +11,7 @@ from livepeer_client.adapters.chain.rpc import Call
 from livepeer_client.adapters.chain.suite import Suite
 from livepeer_client.adapters.chain.transaction import unsigned
 from livepeer_client.adapters.chain.transactor import GasPriceTooHigh, Transactor
+from livepeer_client.adapters.web3signer import Web3Signer
 from livepeer_client.errors import (
     ChainUnavailable,
     InsufficientFunds,
@@ -23,6 +24,8 @@ from livepeer_client.facts import Broadcast, NonceState
 from livepeer_client.policy.redemption import redeem_arguments
 from livepeer_client.types import Hash32, Wei
 from tests.support.anvil import ALICE, ETH, GATEWAY, STRANGER, Stage
+from tests.support.rpc_server import serving
+from tests.support.web3signer_server import Web3SignerServer
 
 FUND = ("TicketBroker", "fundDeposit", [])
 
@@ -280,3 +283,12 @@ def test_transactor__shown__does_not_show_its_key(stage: Stage) -> None:
 async def test_transactor__with_a_key_that_is_none__is_refused(stage: Stage, key: bytes) -> None:
     with pytest.raises(InvalidInput):
         Transactor(stage.suite, key)
+
+
+async def test_send__with_the_key_in_a_web3signer__is_mined_as_from_that_key(stage: Stage) -> None:
+    server = Web3SignerServer(GATEWAY.key, stage.suite.addresses.chain_id)
+    async with serving(server.answer) as url, Web3Signer(url, GATEWAY.address) as signer:
+        wallet = Transactor(stage.suite, signer, poll_s=0.01)
+        receipt = await wallet.send(*FUND, value=Wei(5))
+    assert receipt.logs[0].args["sender"] == GATEWAY.address
+    assert "eth_signTransaction" in server.methods
