@@ -1,14 +1,16 @@
 """What the people behind the keys do: register, bond, write their nodes' files, start and restart them, cash in."""
 
+import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from livepeer_client.adapters.chain.suite import Suite
 from livepeer_client.adapters.chain.transactor import Transactor
+from livepeer_client.errors import Reverted
 from livepeer_client.facts import Receipt
 from livepeer_client.types import Address
 from scripts._demo import cast
@@ -16,6 +18,7 @@ from scripts._demo.local_chain import LocalChain
 from scripts._demo.processes import ROOT, Child, free_port, run, start
 
 _READY_TIMEOUT_S: Final = 30.0
+_ROUND_POLL_S: Final = 0.25
 
 
 async def deploy(chain: LocalChain, addresses: Path, log: Path) -> None:
@@ -120,13 +123,26 @@ async def bond(wallet: Transactor, suite: Suite, amount: int, to: Address) -> No
     await wallet.send("BondingManager", "bond", [amount, to])
 
 
+async def in_open_round(suite: Suite, call: Callable[[], Awaitable[Receipt]]) -> Receipt:
+    """Make a call that only an initialised round allows; if a round ends meanwhile, again in the next."""
+    while True:
+        before = await suite.round_state()
+        try:
+            return await call()
+        except Reverted:
+            after = await suite.round_state()
+            if before.initialized and after.current == before.current:
+                raise
+            await asyncio.sleep(_ROUND_POLL_S)
+
+
 async def claim_and_withdraw(wallet: Transactor, suite: Suite, payout: Address) -> int:
     """Claim all earnings and send the ETH fees to `payout`. Returns them, wei."""
-    await wallet.send("BondingManager", "claimEarnings", [0])
+    await in_open_round(suite, lambda: wallet.send("BondingManager", "claimEarnings", [0]))
     (fees,) = await suite.call("BondingManager", "pendingFees", [wallet.address, 0])
     assert isinstance(fees, int)
     if fees:
-        await wallet.send("BondingManager", "withdrawFees", [payout, fees])
+        await in_open_round(suite, lambda: wallet.send("BondingManager", "withdrawFees", [payout, fees]))
     return fees
 
 

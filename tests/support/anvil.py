@@ -13,8 +13,9 @@ import coincurve
 from eth_abi.abi import encode
 
 from livepeer_client.adapters.chain.abi import contract_id, load_abi
+from livepeer_client.adapters.chain.json_values import data_bytes, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Addresses, Suite, data_bytes, quantity, to_hex
+from livepeer_client.adapters.chain.suite import Addresses, Suite
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import public_key_to_address, sign_personal

@@ -50,9 +50,9 @@ class Gateway:
         """
         settings, clock = config.gateway, SystemClock()
         addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
-        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         async with AsyncExitStack() as opened:
             signer = await opened.enter_async_context(open_signer(config.key))
+            await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
             suite = await opened.enter_async_context(open_suite(config.chain, addresses))
             books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
             probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))

@@ -56,9 +56,9 @@ async def run(config: OrchestratorConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = config.orchestrator
-    await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
     async with contextlib.AsyncExitStack() as opened:
         signer = await opened.enter_async_context(open_signer(config.key))
+        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         addresses = load_addresses(config.chain.addresses)
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # A node that cannot see the chain must not say that it is ready.

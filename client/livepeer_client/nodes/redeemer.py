@@ -36,13 +36,13 @@ async def run(config: RedeemerConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings, redemption, clock = config.redeemer, config.redemption, SystemClock()
-    await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
     addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
     certificate = settings.data_dir / "tls.pem"
-    # Makes the certificate if there is none yet; gRPC reads the file itself.
-    await asyncio.to_thread(server_context, certificate, settings.host, time.time())
     async with contextlib.AsyncExitStack() as opened:
         signer = await opened.enter_async_context(open_signer(config.key))
+        await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
+        # Makes the certificate if there is none yet; gRPC reads the file itself.
+        await asyncio.to_thread(server_context, certificate, settings.host, time.time())
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # One that cannot see the chain must not say that it is ready.
         await suite.head()

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.adapters.keys import load_key
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.keys import open_signer
 from livepeer_client.policy.redemption import eth
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Hash32
@@ -22,13 +22,13 @@ from livepeer_client.types import Hash32
 async def _opened(
     config: OrchestratorConfig, *, read_only: bool
 ) -> AsyncIterator[tuple[SqliteTicketStore, RedemptionService]]:
-    key = load_key(config.key.file, config.key.password_file)
     path = config.orchestrator.data_dir / "orchestrator.sqlite"
     async with (
+        open_signer(config.key) as signer,
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
         await SqliteTicketStore.open(path, read_only=read_only) as store,
     ):
-        wallet = Transactor(suite, key)
+        wallet = Transactor(suite, signer)
         yield store, RedemptionService(suite, wallet, store, SystemClock(), config.redemption.policy, owner="operator")
 
 

@@ -28,6 +28,7 @@ from livepeer_client.facts import (
     UnbondingLock,
     UnsignedTransaction,
 )
+from livepeer_client.policy.pool import Hint
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Signature, Wei
 
 
@@ -121,6 +122,9 @@ class Chain(Protocol):
 
     async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
         """Open locks by id."""
+
+    async def reward_hint(self, transcoder: Address) -> Hint:
+        """The neighbours of a transcoder's place in the pool after its next reward call, as far as can be told."""
 
     async def pool_size(self) -> int:
         """Members of the transcoder pool, which reserves are divided by."""

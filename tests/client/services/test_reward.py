@@ -1,14 +1,17 @@
 """Calling reward: once a round, again after failures, at once after a start."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from livepeer_client.adapters.fakes import FakeCall, FakeChain, FakeTransactor, ManualClock
+from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainUnavailable, Reverted
 from livepeer_client.facts import Log
+from livepeer_client.policy.pool import Hint
 from livepeer_client.services.reward import RewardService
 from livepeer_client.types import Address, Round
 from tests.support.redemption import ACTIVE
@@ -89,3 +92,54 @@ async def test_run__after_a_failed_call__tries_again_within_the_round_and_then_o
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_step__with_neighbours_in_the_pool__names_them() -> None:
+    scene, above, below = Scene(), Address(b"\x02" * 20), Address(b"\x03" * 20)
+    scene.chain.pool = [
+        RegisteredOrchestrator(address, service_uri="", stake=stake, active=True)
+        for address, stake in ((above, 9), (ME, 5), (below, 1))
+    ]
+    calls: list[FakeCall] = []
+    scene.transactor.effect = lambda call: calls.append(call) or ()
+    await scene.service.step()
+    assert [(call.function, call.args) for call in calls] == [("rewardWithHint", (above, below))]
+
+
+async def test_step__the_hint_cannot_be_read__is_called_without() -> None:
+    class Blind(FakeChain):
+        async def reward_hint(self, transcoder: Address) -> Hint:
+            raise ChainUnavailable("no pool today")
+
+    scene = Scene()
+    chain = Blind(first_round=100)
+    chain.states = scene.chain.states
+    transactor = FakeTransactor(ME, chain)
+    await RewardService(chain, transactor, scene.clock).step()
+    assert [call.function for call in transactor.prepared] == ["reward"]
+
+
+async def test_step__by_a_reward_caller__is_for_its_transcoder() -> None:
+    scene, caller = Scene(), Address(b"\x09" * 20)
+    transactor = FakeTransactor(caller, scene.chain)
+    service = RewardService(scene.chain, transactor, scene.clock, transcoder=ME)
+    assert await service.step() is not None
+    assert [(call.function, call.args) for call in transactor.prepared] == [("rewardForTranscoder", (ME,))]
+
+
+async def test_step__calls_that_cost_gas_and_fail__are_made_ever_more_rarely() -> None:
+    scene = Scene()
+
+    def fails(call: FakeCall) -> Sequence[Log]:
+        raise Reverted("mined, and refused")
+
+    scene.transactor.effect = fails
+    made: list[int] = []
+    for second in range(200):
+        before = len(scene.transactor.prepared)
+        with contextlib.suppress(Reverted):
+            await scene.service.step()
+        if len(scene.transactor.prepared) > before:
+            made.append(second)
+        await scene.clock.advance(1)
+    assert made == [0, 5, 15, 35, 75, 155]

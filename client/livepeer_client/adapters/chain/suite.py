@@ -5,18 +5,35 @@ and every call is pinned to it. A node that keeps no older state may have lost t
 starts again at the new head.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
-from typing import Any, Final, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
-from livepeer_client.adapters.chain.abi import contract_id, load_abi
+from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.adapters.chain.addresses import Addresses as Addresses
 from livepeer_client.adapters.chain.addresses import load_addresses as load_addresses
-from livepeer_client.adapters.chain.json_values import block_of, data_bytes, member, quantity, to_hex
-from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeTimeout, Rpc
+from livepeer_client.adapters.chain.contracts import (
+    CONTRACTS as CONTRACTS,
+)
+from livepeer_client.adapters.chain.contracts import (
+    LATEST as LATEST,
+)
+from livepeer_client.adapters.chain.contracts import (
+    LOG_BLOCKS as LOG_BLOCKS,
+)
+from livepeer_client.adapters.chain.contracts import (
+    ContractReader,
+    Read,
+    Tag,
+    value_of,
+)
+from livepeer_client.adapters.chain.contracts import (
+    named as named,
+)
+from livepeer_client.adapters.chain.json_values import block_of, member, quantity, to_hex
+from livepeer_client.adapters.chain.pool import reward_hint, reward_reads
+from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeTimeout
 from livepeer_client.codec.messages import RegisteredOrchestrator
-from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput, MalformedMessage, Reverted
+from livepeer_client.errors import ChainError, ChainUnavailable, Reverted
 from livepeer_client.facts import (
     Activation,
     Block,
@@ -29,28 +46,8 @@ from livepeer_client.facts import (
     SenderInfo,
     UnbondingLock,
 )
-from livepeer_client.policy.ranges import LogSpan
-from livepeer_client.types import ADDRESS_BYTES, HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
-
-T = TypeVar("T")
-
-Read = tuple[str, str, Sequence[object]]
-"""Contract name, function name, arguments as ABI values."""
-
-CONTRACTS: Final = (
-    "BondingManager",
-    "BondingVotes",
-    "LivepeerToken",
-    "Minter",
-    "RoundsManager",
-    "ServiceRegistry",
-    "TicketBroker",
-)
-"""Names under which the Controller knows what a node talks to, and whose events it reads."""
-
-LATEST: Final = "latest"
-Tag = str | Mapping[str, object]
-"""Which block a read is of, as nodes name it."""
+from livepeer_client.policy.pool import Hint
+from livepeer_client.types import ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 SAFE_DEPTH: Final = 12
 FINALIZED_DEPTH: Final = 64
@@ -58,155 +55,15 @@ FINALIZED_DEPTH: Final = 64
 _BLOCKS_FOR_RATE: Final = 1000
 """Blocks behind the head, for nodes that do not say what is safe or finalized."""
 
-_PIN_ATTEMPTS: Final = 5
-LOG_BLOCKS: Final = 1000
-"""The widest range of one query for logs."""
 
-
-class Suite:
-    """`ports.Chain`. Holds no connection of its own; close what `rpc` stands for when done.
-
-    :param addresses: the Controller, and contracts known beforehand; others are asked from it at first use.
-    """
-
-    def __init__(self, rpc: Rpc, addresses: Addresses) -> None:
-        self._rpc = rpc
-        self._addresses = addresses
-        self._contracts: dict[str, Address] = {**addresses.contracts, "Controller": addresses.controller}
-        self._asked: set[str] = set()
-        self._pool: tuple[Address, ...] = ()
-        # The one block whose state is read, or None for the newest of each read.
-        self._pin: Hash32 | None = None
-        self._span = LogSpan(LOG_BLOCKS)
-
-    @classmethod
-    async def from_controller(cls, rpc: Rpc, controller: Address) -> "Suite":
-        """The suite that a Controller knows, with all of `CONTRACTS` that are registered."""
-        suite = cls(rpc, Addresses(quantity(await rpc.call("eth_chainId")), controller))
-        await suite.resolve()
-        return suite
-
-    @property
-    def rpc(self) -> Rpc:
-        return self._rpc
-
-    def at(self, block: Hash32) -> "Suite":
-        """As in the port. Blocks are named by hash (EIP-1898), so state of another one at that height never passes."""
-        pinned = copy(self)
-        pinned._pin = block  # noqa: SLF001 - of the same class
-        return pinned
-
-    @property
-    def _tag(self) -> Tag:
-        return LATEST if self._pin is None else {"blockHash": to_hex(self._pin), "requireCanonical": True}
-
-    # --- addresses
-
-    @property
-    def addresses(self) -> Addresses:
-        """What was given, and what the Controller was asked for since."""
-        contracts = {name: address for name, address in self._contracts.items() if name != "Controller"}
-        return replace(self._addresses, contracts=contracts)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the contracts whose addresses are known, sorted."""
-        return sorted(self._contracts)
-
-    def address_of(self, name: str) -> Address:
-        """The address of a contract that is known already.
-
-        :raises InvalidInput: it is not: ask with `address`.
-        """
-        if name not in self._contracts:
-            raise InvalidInput(f"the address of {name} is not known yet")
-        return self._contracts[name]
-
-    async def address(self, name: str) -> Address:
-        """The address of a contract, asked from the Controller if need be.
-
-        :raises BadAnswer: the Controller knows none of that name.
-        """
-        if name not in self._contracts:
-            await self.resolve([name])
-        if name not in self._contracts:
-            raise BadAnswer(f"the Controller knows no {name}")
-        return self._contracts[name]
-
-    async def resolve(self, names: Iterable[str] = CONTRACTS) -> None:
-        """Ask the Controller for those of `names` that are not known. Unregistered ones stay unknown."""
-        missing = [name for name in names if name not in self._contracts]
-        if not missing:
-            return
-        found = await self._read([("Controller", "getContract", [contract_id(name)]) for name in missing], LATEST)
-        for name, result in zip(missing, found, strict=True):
-            (address,) = _value(result)
-            if address != ZERO_ADDRESS:
-                self._contracts[name] = Address(address)
-
-    # --- reads of any function
-
-    async def call(self, contract: str, function: str, args: Sequence[object] = ()) -> tuple[Any, ...]:
-        """One view at the head: its return values in order, structs as tuples, addresses and hashes as bytes.
-
-        :raises InvalidInput: no such function, or arguments that do not fit.
-        """
-        values: tuple[Any, ...] = _value((await self._read([(contract, function, args)], self._tag))[0])
-        return values
-
-    async def read(self, reads: Sequence[Read]) -> list[tuple[Any, ...]]:
-        """Several views, all of one block; values as `call` gives them. Raises what the first failing one raised."""
-
-        async def at(block: Tag) -> list[tuple[Any, ...]]:
-            return [_value(result) for result in await self._read(reads, block)]
-
-        return await self._pinned(at)
-
-    async def _read(self, reads: Sequence[Read], block: Tag) -> list[Any]:
-        """One batch: the return values of each view, or its error.
-
-        :raises NodeError: the node does not have the block, or is otherwise in trouble.
-        """
-        calls = []
-        functions = []
-        for contract, name, args in reads:
-            function = load_abi(contract).function(name)
-            transaction = {"to": to_hex(await self.address(contract)), "data": to_hex(function.encode(args))}
-            calls.append(("eth_call", [transaction, block]))
-            functions.append(function)
-        results: list[Any] = []
-        answers = await self._rpc.batch(calls)
-        for (contract, name, _), function, answer in zip(reads, functions, answers, strict=True):
-            if isinstance(answer, Reverted):
-                results.append(named(answer, contract, name))
-            elif isinstance(answer, ChainError):
-                raise answer
-            else:
-                try:
-                    results.append(function.decode(data_bytes(answer)))
-                except MalformedMessage as error:
-                    results.append(BadAnswer(f"{contract}.{name}: {error}"))
-        return results
-
-    async def _pinned(self, read: Callable[[Tag], Awaitable[T]]) -> T:
-        """Run `read` for one block: the one of `at`, or else the number of the newest, which is looked up again if the
-        node has dropped that block's state."""
-        if self._pin is not None:
-            return await read(self._tag)
-        for attempt in range(1, _PIN_ATTEMPTS + 1):
-            block = quantity(await self._rpc.call("eth_blockNumber"))
-            try:
-                return await read(hex(block))
-            except NodeError:
-                if attempt == _PIN_ATTEMPTS:
-                    raise
-        raise ChainUnavailable("no block stayed readable")
+class Suite(ContractReader):
+    """`ports.Chain`. Holds no connection of its own; close what `rpc` stands for when done."""
 
     # --- ports.Chain
 
     async def head(self) -> Head:
         calls = [self._block_call(LATEST if self._pin is None else self._pin), ("eth_gasPrice", [])]
-        answer, gas_price = (_value(answer) for answer in await self._rpc.batch(calls))
+        answer, gas_price = (value_of(answer) for answer in await self._rpc.batch(calls))
         block = block_of(answer)
         if block is None or (self._pin is not None and await self.block_at(block.number) != block):
             raise ChainUnavailable("the block is not part of the chain")
@@ -221,7 +78,7 @@ class Suite:
 
     async def block_at(self, number: BlockNumber) -> Block | None:
         (answer,) = await self._rpc.batch([self._block_call(hex(number))])
-        return block_of(_value(answer))
+        return block_of(value_of(answer))
 
     async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
         head = await self.head()
@@ -243,17 +100,19 @@ class Suite:
 
     async def finality(self) -> Finality:
         answers = await self._rpc.batch([self._block_call(tag) for tag in (LATEST, "safe", "finalized")])
-        head = block_of(_value(answers[0]))
+        head = block_of(value_of(answers[0]))
         if head is None:
             raise ChainUnavailable("the node has no block")
         # A node of a chain without these tags refuses them or answers null.
         safe, finalized = (
-            None if isinstance(answer, NodeError) else block_of(_value(answer)) for answer in answers[1:]
+            None if isinstance(answer, NodeError) else block_of(value_of(answer)) for answer in answers[1:]
         )
         if safe is not None and finalized is not None:
             return Finality(safe, finalized, by_depth=False)
         depths = [BlockNumber(max(0, head.number - depth)) for depth in (SAFE_DEPTH, FINALIZED_DEPTH)]
-        found = [block_of(_value(each)) for each in await self._rpc.batch([self._block_call(hex(at)) for at in depths])]
+        found = [
+            block_of(value_of(each)) for each in await self._rpc.batch([self._block_call(hex(at)) for at in depths])
+        ]
         if found[0] is None or found[1] is None:
             raise ChainUnavailable(f"the node lacks block {depths[0]} or {depths[1]}")
         return Finality(found[0], found[1], by_depth=True)
@@ -285,7 +144,7 @@ class Suite:
                     ],
                     block,
                 )
-                current, initialized, block_hash, start, length, locked = (_value(result)[0] for result in results)
+                current, initialized, block_hash, start, length, locked = (value_of(result)[0] for result in results)
                 if initialized == last:
                     return RoundState(
                         current=Round(current),
@@ -358,7 +217,7 @@ class Suite:
             + [("BondingManager", "getNextTranscoderInPool", [known]) for known in self._pool],
             block,
         )
-        address, *successors = (_value(result)[0] for result in results)
+        address, *successors = (value_of(result)[0] for result in results)
         links = dict(zip(self._pool, successors, strict=True))
         pool: list[Address] = []
         seen: set[Address] = set()
@@ -371,7 +230,7 @@ class Suite:
                 address = links[address]
             else:
                 step: Read = ("BondingManager", "getNextTranscoderInPool", [address])
-                (address,) = _value((await self._read([step], block))[0])
+                (address,) = value_of((await self._read([step], block))[0])
         self._pool = tuple(pool)
         return pool
 
@@ -420,17 +279,25 @@ class Suite:
     async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
         async def at(block: Tag) -> dict[int, UnbondingLock]:
             step: Read = ("BondingManager", "getDelegator", [delegator])
-            count = _value((await self._read([step], block))[0])[6]
+            count = value_of((await self._read([step], block))[0])[6]
             reads: list[Read] = [
                 ("BondingManager", "getDelegatorUnbondingLock", [delegator, number]) for number in range(count)
             ]
-            locks = [_value(result) for result in await self._read(reads, block)] if reads else []
+            locks = [value_of(result) for result in await self._read(reads, block)] if reads else []
             # A lock that was used or never made has no withdraw round.
             return {
                 number: UnbondingLock(amount, Round(withdraw_round))
                 for number, (amount, withdraw_round) in enumerate(locks)
                 if withdraw_round
             }
+
+        return await self._pinned(at)
+
+    async def reward_hint(self, transcoder: Address) -> Hint:
+        async def at(block: Tag) -> Hint:
+            pool = await self._walk_pool(block)
+            values = [value_of(result) for result in await self._read(reward_reads(pool), block)]
+            return reward_hint(pool, values, transcoder)
 
         return await self._pinned(at)
 
@@ -442,7 +309,7 @@ class Suite:
 
     async def blocks(self, first: BlockNumber, last: BlockNumber) -> list[Block]:
         calls = [self._block_call(hex(number)) for number in range(first, last + 1)]
-        found = [block_of(_value(answer)) for answer in (await self._rpc.batch(calls) if calls else [])]
+        found = [block_of(value_of(answer)) for answer in (await self._rpc.batch(calls) if calls else [])]
         return [block for block in found if block is not None]
 
     async def logs(self, contract: str, event: str, from_block: BlockNumber, to_block: BlockNumber) -> list[Log]:
@@ -474,58 +341,7 @@ class Suite:
             start = end + 1
         return found
 
-    # --- events
-
-    async def decode_logs(self, raw: Iterable[object]) -> list[Log]:
-        """Events of the suite among a node's log objects, in their order. Other contracts' logs are left out.
-
-        :raises BadAnswer: a log of ours does not fit its ABI.
-        """
-        await self.resolve(name for name in CONTRACTS if name not in self._asked)
-        self._asked.update(CONTRACTS)
-        names = {address: name for name, address in self._contracts.items()}
-        found: list[Log] = []
-        for entry in raw:
-            contract = names.get(Address(data_bytes(member(entry, "address"), ADDRESS_BYTES)))
-            topics = [data_bytes(topic, HASH_BYTES) for topic in member(entry, "topics")]
-            if contract is None or not topics:
-                continue
-            event = load_abi(contract).event_by_topic(topics[0])
-            if event is None:
-                continue
-            try:
-                args = event.decode(topics, data_bytes(member(entry, "data")))
-            except MalformedMessage as error:
-                raise BadAnswer(str(error)) from error
-            found.append(
-                Log(
-                    contract=contract,
-                    name=event.name,
-                    args=args,
-                    block=BlockNumber(quantity(member(entry, "blockNumber"))),
-                    tx_hash=Hash32(data_bytes(member(entry, "transactionHash"), HASH_BYTES)),
-                    index=quantity(member(entry, "logIndex")),
-                    block_hash=Hash32(data_bytes(member(entry, "blockHash"), HASH_BYTES)),
-                )
-            )
-        return found
-
 
 def _sender_info(sender: tuple[int, int], reserve: tuple[int, int]) -> SenderInfo:
     (deposit, withdraw_round), (funds, claimed) = sender, reserve
     return SenderInfo(Wei(deposit), Round(withdraw_round), Wei(funds), Wei(claimed))
-
-
-def named(refusal: Reverted, contract: str, function: str) -> Reverted:
-    """A refusal with the call it is of, and with the error of the contract's interface if it is one."""
-    custom = load_abi(contract).custom_error(refusal.data)
-    return Reverted(
-        refusal.reason, call=f"{contract}.{function}", data=refusal.data, tx_hash=refusal.tx_hash, custom=custom
-    )
-
-
-def _value(result: Any) -> Any:
-    """A batched result, or raise the error that stands in its place."""
-    if isinstance(result, ChainError):
-        raise result
-    return result

@@ -19,6 +19,7 @@ from livepeer_client.facts import (
     SenderInfo,
     UnbondingLock,
 )
+from livepeer_client.policy.pool import Hint, hint
 from livepeer_client.types import NEVER_DEACTIVATES, ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
 
 SAFE_DEPTH: Final = 4
@@ -224,6 +225,11 @@ class FakeChain:
     async def unbonding_locks(self, delegator: Address) -> dict[int, UnbondingLock]:
         self._read("unbonding_locks")
         return {number: lock for (owner, number), lock in self.locks.items() if owner == delegator}
+
+    async def reward_hint(self, transcoder: Address) -> Hint:
+        self._read("reward_hint")
+        members = [(each.address, each.stake) for each in await self.orchestrators()]
+        return hint(members, transcoder, dict(members).get(transcoder, 0), max_size=len(members) + 1)
 
     async def pool_size(self) -> int:
         self._read("pool_size")

@@ -19,10 +19,14 @@ from livepeer_client.adapters.chain.suite import (
     to_hex,
 )
 from livepeer_client.adapters.chain.web3 import Web3Rpc
+from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.errors import ChainUnavailable, ConfigError, InvalidInput, Reverted
 from livepeer_client.facts import OrchestratorState, SenderInfo
-from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
+from livepeer_client.policy.pool import Hint
+from livepeer_client.services.calls import Contracts
+from livepeer_client.services.reward import RewardService
+from livepeer_client.types import ZERO_ADDRESS, ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei
 from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, ROUND_LENGTH, STRANGER, Stage
 
 with warnings.catch_warnings():
@@ -308,6 +312,22 @@ async def test_orchestrators__with_a_member_that_cannot_be_read__leave_it_out(st
     selector = "214c2a4b"  # getServiceURI(address)
     counting.spoil = bytes.fromhex(selector) + bytes(12) + ALICE.address
     assert [found.address for found in await suite.orchestrators()] == [BOB.address]
+
+
+async def test_reward_hint__of_each_member__is_its_neighbours(suite: Suite) -> None:
+    assert await suite.reward_hint(BOB.address) == Hint(ALICE.address, ZERO_ADDRESS)
+    assert await suite.reward_hint(ALICE.address) == Hint(ZERO_ADDRESS, BOB.address)
+    assert await suite.reward_hint(STRANGER.address) == Hint(BOB.address, ZERO_ADDRESS)
+
+
+async def test_reward_hint__followed_by_the_reward__gives_the_same_and_keeps_the_order(stage: Stage) -> None:
+    contracts = Contracts(stage.transactor(BOB))
+    hinted = await contracts.bonding.reward(hint=await stage.suite.reward_hint(BOB.address), dry_run=True)
+    blind = await contracts.bonding.reward(dry_run=True)
+    assert hinted.done == blind.done
+    await RewardService(stage.suite, stage.transactor(BOB), SystemClock()).step()
+    assert [each.address for each in await stage.suite.orchestrators()] == [ALICE.address, BOB.address]
+    assert (await stage.suite.orchestrator_state(BOB.address)).last_reward_round > 0
 
 
 async def test_orchestrator_state__of_an_active_one__is_read_whole(suite: Suite) -> None:
