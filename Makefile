@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption crash lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto clean
 
 help:
 	@printf '%s\n' \
@@ -26,6 +26,7 @@ help:
 	  'make setup                  only the set-up that the above do by themselves' \
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
 	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
+	  'make bench-chain            a pool of 100 orchestrators read, against AsyncWeb3' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
 	  'make coverage               which lines of the contracts run; minutes' \
@@ -121,6 +122,9 @@ bench: setup
 
 bench-stores: setup
 	@$(BIN)/python tests/bench/stores.py
+
+bench-chain: setup
+	@$(BIN)/python tests/bench/chain_reads.py
 
 bench-redemption: setup
 	@$(BIN)/python tests/bench/redemption.py --save
