@@ -56,6 +56,7 @@ class OrchestratorSettings:
     """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off.
 
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
+    `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
     """
 
     service_uri: str
@@ -74,6 +75,7 @@ class OrchestratorSettings:
     secret_file: Path | None
     max_sessions: int
     latency_ms: int
+    store_url: str | None = None
 
     @property
     def service_host(self) -> str:
@@ -118,6 +120,7 @@ class RedeemerSettings:
     data_dir: Path
     token_file: Path | None
     client_authority: Path | None
+    store_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,7 @@ class GatewaySettings:
     probe_timeout_s: float
     refresh_timeout_s: float
     max_attempts: int
+    store_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +278,15 @@ class _Table:
         ):
             # A URL may carry a key, so it is not repeated.
             raise self.refuse(key, expected, "something else")
+        return value
+
+    def store_url(self) -> str | None:
+        """Where a PostgreSQL store is; without, the store is a file in `data_dir`."""
+        self._known.append("store_url")
+        value = self._left.pop("store_url", None)
+        if value is not None and not (isinstance(value, str) and urlsplit(value).scheme in ("postgresql", "postgres")):
+            # It may carry a password, so it is not repeated.
+            raise self.refuse("store_url", "a postgresql:// URL", "something else")
         return value
 
     def has(self, key: str) -> bool:
@@ -409,6 +422,7 @@ def _orchestrator(table: _Table) -> OrchestratorSettings:
         max_face_value_wei=Wei(table.integer("max_face_value_wei", 0, high=2**256 - 1)),
         expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
         secret_file=table.optional_path("secret_file"),
+        store_url=table.store_url(),
         max_sessions=table.integer("max_sessions", 10, low=1, high=100_000),
         latency_ms=table.integer("latency_ms", 0, high=600_000),
     )
@@ -465,6 +479,7 @@ def _redeemer(table: _Table) -> RedeemerSettings:
         listen_port=port,
         host=table.text("host", host),
         data_dir=table.path("data_dir"),
+        store_url=table.store_url(),
         token_file=table.optional_path("token_file"),
         client_authority=table.optional_path("client_authority"),
     )
@@ -491,6 +506,7 @@ def _reward(table: _Table) -> RewardConfig:
 def _gateway(table: _Table) -> GatewaySettings:
     settings = GatewaySettings(
         data_dir=table.path("data_dir"),
+        store_url=table.store_url(),
         max_price_per_unit=table.integer("max_price_per_unit"),
         pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
         max_ticket_ev_wei=Wei(table.integer("max_ticket_ev_wei", 3_000_000_000_000, low=1)),

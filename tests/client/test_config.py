@@ -66,6 +66,17 @@ def test_load_orchestrator__secret_shared_with_other_nodes__is_a_file_next_to_th
     assert config.orchestrator.secret_file == tmp_path / "shared.secret"
 
 
+def test_load_orchestrator__store_shared_with_other_nodes__is_a_postgresql_url(tmp_path: Path) -> None:
+    url = "postgresql://node:password@db.example/livepeer"
+
+    assert load_orchestrator(orchestrator(tmp_path)).orchestrator.store_url is None
+    assert load_orchestrator(orchestrator(tmp_path, store_url=f'"{url}"')).orchestrator.store_url == url
+    for wrong in ('"mysql://node:password@db.example/livepeer"', '"password"', "1"):
+        with pytest.raises(ConfigError, match="store_url: expected a postgresql:// URL") as caught:
+            load_orchestrator(orchestrator(tmp_path, store_url=wrong))
+        assert "password" not in str(caught.value)
+
+
 def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:
     path = write(
         tmp_path,

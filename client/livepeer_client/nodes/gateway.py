@@ -13,12 +13,12 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.media import PyavProbe
-from livepeer_client.adapters.sqlite import SqliteGatewayBooks
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
@@ -54,7 +54,8 @@ class Gateway:
             signer = await opened.enter_async_context(open_signer(config.key))
             await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
             suite = await opened.enter_async_context(open_suite(config.chain, addresses))
-            books = await opened.enter_async_context(await SqliteGatewayBooks.open(settings.data_dir / "books.sqlite"))
+            file = settings.data_dir / "books.sqlite"
+            books = await opened.enter_async_context(await open_books(file, settings.store_url))
             probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
             transport = await opened.enter_async_context(HttpTransport())
             media = PyavProbe()

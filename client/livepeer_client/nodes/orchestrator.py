@@ -20,7 +20,6 @@ from livepeer_client.adapters.media import PyavTranscoder
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
-from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
 from livepeer_client.codec.messages import Capabilities
@@ -29,6 +28,7 @@ from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
+from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import Signer, TicketStore
@@ -64,7 +64,7 @@ async def run(config: OrchestratorConfig) -> None:
         # A node that cannot see the chain must not say that it is ready.
         await suite.head()
         store = await opened.enter_async_context(
-            await SqliteTicketStore.open(settings.data_dir / "orchestrator.sqlite")
+            await open_tickets(settings.data_dir / "orchestrator.sqlite", settings.store_url)
         )
         transcoder = PyavTranscoder()
         opened.push_async_callback(transcoder.close)
@@ -156,7 +156,14 @@ def _upkeep(
     redemption, rounds, reward = config.redemption, config.rounds, config.reward
     if redemption.enabled and redemption.redeemer is None:
         redeem = RedemptionService(
-            suite, transactor, store, clock, redemption.policy, poll_interval_s=redemption.poll_interval_s
+            suite,
+            transactor,
+            store,
+            clock,
+            redemption.policy,
+            # Nodes that share a store have URIs of their own.
+            owner=config.orchestrator.service_uri,
+            poll_interval_s=redemption.poll_interval_s,
         )
         services.append(redeem.run())
     if rounds.initialize:

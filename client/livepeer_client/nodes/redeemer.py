@@ -13,12 +13,12 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.keys import load_token
 from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
 from livepeer_client.adapters.redeemer_server import RedeemerServer
-from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.redeemer import RedeemerService, WrongRecipient
 from livepeer_client.services.redemption import RedemptionService
@@ -46,7 +46,8 @@ async def run(config: RedeemerConfig) -> None:
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # One that cannot see the chain must not say that it is ready.
         await suite.head()
-        store = await opened.enter_async_context(await SqliteTicketStore.open(settings.data_dir / "redeemer.sqlite"))
+        file = settings.data_dir / "redeemer.sqlite"
+        store = await opened.enter_async_context(await open_tickets(file, settings.store_url))
         view = ChainView(suite, clock, settings.recipient, config.chain.poll_interval_s)
         service = RedeemerService(settings.recipient, store, view, clock, poll_interval_s=config.chain.poll_interval_s)
         redeem = RedemptionService(
@@ -55,6 +56,7 @@ async def run(config: RedeemerConfig) -> None:
             store,
             clock,
             redemption.policy,
+            owner=f"redeemer {settings.host}:{settings.listen_port}",
             poll_interval_s=redemption.poll_interval_s,
         )
         server = RedeemerServer(

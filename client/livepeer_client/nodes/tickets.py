@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.redemption import eth
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Hash32
@@ -21,19 +22,19 @@ from livepeer_client.types import Hash32
 @contextlib.asynccontextmanager
 async def _opened(
     config: OrchestratorConfig, *, read_only: bool
-) -> AsyncIterator[tuple[SqliteTicketStore, RedemptionService]]:
+) -> AsyncIterator[tuple[SqlTicketStore, RedemptionService]]:
     path = config.orchestrator.data_dir / "orchestrator.sqlite"
     async with (
         open_signer(config.key) as signer,
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
-        await SqliteTicketStore.open(path, read_only=read_only) as store,
+        await open_tickets(path, config.orchestrator.store_url, read_only=read_only) as store,
     ):
         wallet = Transactor(suite, signer)
         yield store, RedemptionService(suite, wallet, store, SystemClock(), config.redemption.policy, owner="operator")
 
 
 async def list_tickets(config: OrchestratorConfig) -> None:
-    """One line for each winner in the store, oldest first. Raises as `Suite` and `SqliteTicketStore.open`."""
+    """One line for each winner in the store, oldest first. Raises as `Suite` and `open_tickets`."""
     async with _opened(config, read_only=True) as (store, _):
         _say(*(_line(ticket) for ticket in await store.tickets()))
 
@@ -85,7 +86,7 @@ async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *,
         _say(*lines)
 
 
-async def _named(store: SqliteTicketStore, prefixes: Sequence[str]) -> list[Hash32]:
+async def _named(store: SqlTicketStore, prefixes: Sequence[str]) -> list[Hash32]:
     hashes = {ticket.hash.hex(): ticket.hash for ticket in await store.tickets()}
     found = []
     for prefix in prefixes:

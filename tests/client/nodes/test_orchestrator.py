@@ -16,6 +16,7 @@ import pytest
 from livepeer_client.adapters.chain.suite import Addresses, to_hex
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
+from livepeer_client.adapters.postgres import PostgresTicketStore
 from livepeer_client.codec import wire
 from livepeer_client.codec.capability import job_capabilities
 from livepeer_client.codec.credentials import orchestrator_request_digest, ping_digest, segment_digest
@@ -32,7 +33,9 @@ from livepeer_client.codec.messages import (
 from livepeer_client.codec.signature import recover_personal, sign_personal
 from livepeer_client.codec.ticket import ticket_from_params
 from livepeer_client.errors import PeerRefused
+from livepeer_client.facts import TicketState
 from tests.support.anvil import ALICE, GATEWAY, STRANGER, Role, anvil, free_port, opened, set_stage
+from tests.support.postgres import Server
 
 EV = 10**15
 PROFILE = VideoProfile(name="P144p30fps16x9", width=256, height=144, bitrate=400_000, fps=30)
@@ -240,6 +243,30 @@ async def test_run__killed_in_a_segment_and_restarted__keeps_payment_certificate
     assert not result.error
     assert (tmp_path / "data" / "tls.pem").read_bytes() == certificate
     assert node.stored("SELECT payments, segments FROM sessions") == [(2, 1)]
+
+
+async def test_run__on_a_store_in_postgresql__keeps_there_what_it_earned(
+    tmp_path: Path, chain: tuple[str, Addresses], buyer: Buyer, postgres_server: Server
+) -> None:
+    async with running(tmp_path, chain, store_url=postgres_server.dsn, expiration_blocks=2) as node:
+        result = await buyer.submit(node.uri, await buyer.info(node.uri), tickets=20)
+        async with (
+            await PostgresTicketStore.open(postgres_server.dsn, read_only=True) as store,
+            opened(*chain) as stage,
+        ):
+            assert (await store.totals()).payments == 1
+            await stage.mine(4)
+            async with asyncio.timeout(20):
+                while await store.tickets(TicketState.HELD, TicketState.SENT):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.05)
+            totals = await store.totals()
+            (batch,) = await store.batches()
+
+    assert not result.error
+    assert totals.winners == totals.by_state[TicketState.PAID] > 0
+    assert totals.paid == totals.winners_face_value
+    assert len(batch.batch.tickets) == totals.winners
+    assert not (tmp_path / "data" / "orchestrator.sqlite").exists()
 
 
 async def test_run__winners_whose_params_expired__are_redeemed_on_chain(
