@@ -158,9 +158,9 @@ def test_plan__the_operator_wants_it_now_above_the_ceiling__defers_all_the_same(
 def test_plan__a_data_fee_beside_the_gas__counts_as_cost() -> None:
     gas_cost = (POLICY.overhead_gas + 100_000) * GAS_PRICE
     ticket = make_stored(face_value=gas_cost + 10)
-    facts = {"gas": {ticket.hash: 100_000}}
-    assert decide(ticket=ticket, **facts, data_fees={ticket.hash: Wei(9)}).action is Action.REDEEM
-    decision = decide(ticket=ticket, **facts, data_fees={ticket.hash: Wei(10)})
+    gas = {ticket.hash: 100_000}
+    assert decide(ticket=ticket, gas=gas, policy=RedemptionPolicy(data_fee=Wei(9))).action is Action.REDEEM
+    decision = decide(ticket=ticket, gas=gas, policy=RedemptionPolicy(data_fee=Wei(10)))
     assert decision.reason is Reason.NOT_WORTH_GAS
     assert decision.figures["cost"] == gas_cost + 10
 

@@ -1,5 +1,6 @@
 """Redemptions that are stuck, dear, shared between processes, or looked at by an operator."""
 
+import asyncio
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from livepeer_client.adapters.fakes.chain import FINALIZED_DEPTH
-from livepeer_client.errors import InvalidInput, LeaseLost
+from livepeer_client.errors import InvalidInput, LeaseLost, StoreCorrupt, StoreUnavailable
 from livepeer_client.facts import BatchState, TicketState, redemption_lease
 from livepeer_client.policy.redemption import Action, Alert, Reason
 from livepeer_client.services.redemption import RedemptionService
@@ -362,3 +363,24 @@ async def test_step__after_a_start__knows_the_prices_of_the_day_before(world: Wo
     world.chain.base_fees = [(world.chain.timestamp - 100 + at, Wei(GWEI // 2)) for at in range(100)]
     (decision,) = (await world.start().step()).decisions
     assert (decision.reason, decision.figures["wanted"]) == (Reason.GAS_UNFAVOURABLE, GWEI // 2)
+
+
+async def test_run__the_stores_server_down_for_a_while__goes_on(world: World) -> None:
+    (ticket,) = await world.hold(1)
+    world.transactor.auto_mine = True
+    world.store.failure = StoreUnavailable("down")
+    service = RedemptionService(world.chain, world.transactor, world.store, world.clock, POLICY, poll_interval_s=5)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(service.run())
+        await world.clock.advance(5)
+        world.store.failure = None
+        await world.clock.advance(5)
+        assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}
+        task.cancel()
+
+
+async def test_run__a_store_that_cannot_be_trusted__ends(world: World) -> None:
+    world.store.failure = StoreCorrupt("page 7")
+    service = RedemptionService(world.chain, world.transactor, world.store, world.clock, POLICY)
+    with pytest.raises(StoreCorrupt):
+        await service.run()

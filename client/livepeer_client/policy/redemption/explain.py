@@ -65,8 +65,7 @@ def explain(
     value, cost = figures.get("value"), figures.get("cost")
     if not cost and (gas := facts.gas.get(ticket.hash)):
         # Not planned yet: as it would be in a full batch.
-        data_fee = facts.data_fees.get(ticket.hash, 0)
-        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, data_fee, policy)
+        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, policy)
     return Explanation(
         hash=ticket.hash,
         sender=terms.sender,

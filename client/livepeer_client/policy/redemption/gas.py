@@ -24,12 +24,12 @@ def batch_gas_limit(bounds: Iterable[int], policy: RedemptionPolicy) -> int:
     return policy.overhead_gas + ceil(Fraction(64, 63) * sum(bounds))
 
 
-def ticket_cost(estimate: int, in_batch_of: int, gas_price: int, data_fee: int, policy: RedemptionPolicy) -> Wei:
+def ticket_cost(estimate: int, in_batch_of: int, gas_price: int, policy: RedemptionPolicy) -> Wei:
     """Wei that one ticket adds to a batch: its gas, its share of the overhead, its calldata.
 
     `estimate` is that of its single redemption, so the true cost is lower.
     """
-    return Wei((-(-policy.overhead_gas // in_batch_of) + estimate) * gas_price + data_fee)
+    return Wei((-(-policy.overhead_gas // in_batch_of) + estimate) * gas_price + policy.data_fee)
 
 
 def is_cheap(price: int, share: Fraction, prices: GasPrices) -> bool:

@@ -288,9 +288,7 @@ class _Draft:
         estimate = facts.gas.get(hash_)
         if estimate is None:
             return Wei(0)
-        return ticket_cost(
-            estimate, in_batch_of, facts.head.gas_price, facts.data_fees.get(hash_, Wei(0)), self._policy
-        )
+        return ticket_cost(estimate, in_batch_of, facts.head.gas_price, self._policy)
 
     def _drop_unworthy(self, batch: _Batch) -> None:
         """Leave out tickets that do not pay for themselves in a batch of this size, the worst first: the smaller a

@@ -68,10 +68,10 @@ class RedemptionFacts:
     """The chain as read for one plan, all at one block, and what simulations have shown.
 
     `claimable` maps (sender, recipient) to wei; `in_flight` a sender to the face values already sent and unconfirmed.
-    `used`: tickets that somebody has redeemed. `gas` maps a ticket to the gas estimate of its single redemption,
-    `data_fees` to what its calldata costs apart from gas (wei; rollups). `prices`: gas prices of the last day.
-    `suspects`: senders whose tickets failed lately. `batch_limit`: an upper bound below the policy's, after a batch ran
-    out of gas. `open`: transactions sent and not mined. `compact`: the broker has the compact entry point.
+    `used`: tickets that somebody has redeemed. `gas` maps a ticket to the gas estimate of its single redemption.
+    `prices`: gas prices of the last day. `suspects`: senders whose tickets failed lately. `batch_limit`: an upper bound
+    below the policy's, after a batch ran out of gas. `open`: transactions sent and not mined. `compact`: the broker has
+    the compact entry point.
     """
 
     head: Head
@@ -84,7 +84,6 @@ class RedemptionFacts:
     gas: Mapping[Hash32, int] = field(default_factory=dict)
     failures: Mapping[Hash32, SimulationFailure] = field(default_factory=dict)
     used: frozenset[Hash32] = frozenset()
-    data_fees: Mapping[Hash32, Wei] = field(default_factory=dict)
     prices: GasPrices = _NO_PRICES
     suspects: frozenset[Address] = frozenset()
     batch_limit: int | None = None

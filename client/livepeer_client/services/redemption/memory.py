@@ -1,16 +1,20 @@
 """What a redeemer learns on its way and may forget: a restart loses all of it without harm."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from livepeer_client.facts import BlockRef, Head
+from livepeer_client.facts import BlockRef, Head, StoredTicket
 from livepeer_client.policy.gas import GasHistory
 from livepeer_client.policy.redemption import Alarm, Decision, RedemptionFacts, SimulationFailure
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 SUSPICION_BLOCKS: Final = 100
 """L1 blocks for which a sender with a failed ticket stays in batches of its own."""
+
+
+LOOKS_PER_BLOCK: Final = 200
+"""Held tickets that are looked up in `usedTickets` at one block."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,7 @@ class Memory:
     gas_limits: dict[Hash32, int] = field(default_factory=dict)
     unmined_since: dict[Hash32, int] = field(default_factory=dict)
     now: set[Hash32] = field(default_factory=set)
+    looked_at: int = 0
     decisions: dict[Hash32, Decision] = field(default_factory=dict)
     prices: GasHistory = field(default_factory=GasHistory)
     _alarms: set[Alarm] = field(default_factory=set)
@@ -44,6 +49,12 @@ class Memory:
 
     def suspect(self, senders: Iterable[Address], l1_block: BlockNumber) -> None:
         self.suspects.update(dict.fromkeys(senders, BlockNumber(l1_block + SUSPICION_BLOCKS)))
+
+    def next_to_look_at(self, tickets: Sequence[StoredTicket]) -> Sequence[StoredTicket]:
+        """The next part of many tickets, in turns; those to be sent are looked at anyway when they are simulated."""
+        start = self.looked_at if self.looked_at < len(tickets) else 0
+        self.looked_at = start + LOOKS_PER_BLOCK
+        return tickets[start : start + LOOKS_PER_BLOCK]
 
     def keep_only(self, tickets: Collection[Hash32]) -> None:
         """Forget tickets that are not open any more."""

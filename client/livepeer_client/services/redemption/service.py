@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, Reverted
+from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, LivepeerError, Reverted
 from livepeer_client.facts import (
     Head,
     Lease,
@@ -114,11 +114,16 @@ class RedemptionService:
         return list(self._memory.decisions.values())
 
     async def run(self) -> None:
-        """Step at every new block until cancelled. Trouble with the chain is logged and tried again."""
+        """Step at every new block until cancelled. Trouble that may pass, of chain, store or signer, is logged.
+
+        :raises StoreError: the store cannot be trusted any more.
+        """
         while True:
             try:
                 await self.step()
-            except (ChainError, LeaseLost) as error:
+            except LivepeerError as error:
+                if not (error.retryable or isinstance(error, ChainError | LeaseLost)):
+                    raise
                 logger.warning("redemption: %s", error)
             await self._clock.sleep(self._poll_interval_s)
 
@@ -156,7 +161,7 @@ class RedemptionService:
             facts = await read_facts(self._chain, head, tickets)
             await self._push(waiting, tickets, facts, lease)
             held = {ticket.hash: ticket for ticket in tickets if ticket.state is TicketState.HELD}
-            await self._evidence.look_for_used(list(held.values()), head)
+            await self._evidence.look_for_used(self._memory.next_to_look_at(list(held.values())), head)
             planned, facts = await self._plan_on_a_still_chain(tickets, facts, len(waiting))
             for batch in planned.batches:
                 stored = await self._sending.send(batch, held, facts.head, lease)
