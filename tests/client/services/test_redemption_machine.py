@@ -9,7 +9,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, TypeVar
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -70,7 +70,7 @@ class CheckedStore(MemoryTicketStore):
         call = next(call for call in self.transactor.prepared if call.tx_hash == batch.transaction.tx_hash)
         bounds = [gas_bound(self.transactor.redeem_gas)] * len(tickets)
         assert call.gas_limit is not None
-        assert call.gas_limit >= ceil(Fraction(64, 63) * sum(bounds))
+        assert call.gas_limit - POLICY.overhead_gas >= ceil(Fraction(64, 63) * sum(bounds))
         self._check_price(batch.transaction)
         MOVED["begun"] += 1
 
@@ -305,7 +305,11 @@ class Redeeming(RuleBasedStateMachine):
 
 def test_redemption__any_history__ends_on_evidence_with_every_batch_in_order() -> None:
     MOVED.clear()
-    run_state_machine_as_test(Redeeming, settings=settings(max_examples=160, stateful_step_count=40, deadline=None))
+    # A failing history is shown as it was found: making it shorter takes minutes.
+    phases = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target)
+    run_state_machine_as_test(
+        Redeeming, settings=settings(max_examples=160, stateful_step_count=40, deadline=None, phases=phases)
+    )
     floors = {"arrive": 60, "step": 60, "mined": 8, "crash": 30, "reorg": 30, "begun": 20, "stranger": 8}
     floors |= {"paid": 30, "replaced": 3}
     assert {name: MOVED[name] for name in floors if MOVED[name] < floors[name]} == {}
