@@ -75,7 +75,10 @@ async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *,
     """
     async with _opened(config, read_only=False) as (store, service):
         chosen = await _named(store, prefixes) if prefixes else [t.hash for t in await store.tickets(TicketState.HELD)]
-        report = await (service.redeem_now(chosen) if now else service.step())
+        try:
+            report = await (service.redeem_now(chosen) if now else service.step())
+        finally:
+            await service.stand_down()
         if report.standby:
             raise InvalidInput("a running node redeems with this key; it has the lease")
         lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in report.sent] or ["nothing was sent"]

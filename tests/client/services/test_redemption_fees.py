@@ -192,6 +192,17 @@ async def test_step__while_another_process_has_the_lease__stands_by(world: World
     assert (report.standby, report.sent) == (True, ())
 
 
+async def test_run__cancelled__lets_another_process_have_the_key_at_once(world: World) -> None:
+    await world.hold(1)
+    first, second = redeemer(world, "first"), redeemer(world, "second")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(first.run())
+        await world.clock.advance(1)
+        task.cancel()
+    world.chain.mine()
+    assert not (await second.step()).standby
+
+
 async def test_step__after_another_process_took_over__writes_nothing_more(world: World) -> None:
     await world.hold(1, 2)
     first = redeemer(world, "first")

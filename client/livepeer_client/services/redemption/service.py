@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, LivepeerError, Reverted
+from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, LivepeerError, Reverted, StoreError
 from livepeer_client.facts import (
     Head,
     Lease,
@@ -118,14 +118,26 @@ class RedemptionService:
 
         :raises StoreError: the store cannot be trusted any more.
         """
-        while True:
+        try:
+            while True:
+                try:
+                    await self.step()
+                except LivepeerError as error:
+                    if not (error.retryable or isinstance(error, ChainError | LeaseLost)):
+                        raise
+                    logger.warning("redemption: %s", error)
+                await self._clock.sleep(self._poll_interval_s)
+        finally:
+            await self.stand_down()
+
+    async def stand_down(self) -> None:
+        """Let another process have the key at once, instead of when the lease ends."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
             try:
-                await self.step()
-            except LivepeerError as error:
-                if not (error.retryable or isinstance(error, ChainError | LeaseLost)):
-                    raise
-                logger.warning("redemption: %s", error)
-            await self._clock.sleep(self._poll_interval_s)
+                await self._store.release_lease(lease)
+            except StoreError as error:
+                logger.info("redemption: the lease ends by itself: %s", error)
 
     async def step(self) -> RedemptionReport:
         """Work once on the present block; nothing happens if that block was worked on before.
