@@ -17,7 +17,7 @@ from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.price import shown
@@ -71,7 +71,7 @@ class Gateway:
                 refresh_timeout_s=settings.refresh_timeout_s,
             )
             dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
-            yield cls(signer.address, suite, Transactor(suite, signer), books, dispatcher)
+            yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from typing import Any
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
-from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.media import PyavTranscoder
@@ -24,8 +23,9 @@ from livepeer_client.adapters.tls import server_context
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
+from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
@@ -41,6 +41,7 @@ from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
+from livepeer_client.services.transactions import TransactionManager
 from livepeer_client.services.work import WorkService
 
 
@@ -78,7 +79,10 @@ async def run(config: OrchestratorConfig) -> None:
             app=build_app(work),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
         )
-        upkeep = _upkeep(config, suite, Transactor(suite, signer), store)
+        transactions = await opened.enter_async_context(
+            open_transactions(suite, signer, config.chain, settings.data_dir)
+        )
+        upkeep = [transactions.run(), *_upkeep(config, suite, transactions, store)]
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
@@ -149,7 +153,7 @@ def _secret(settings: OrchestratorSettings) -> bytes | None:
 
 
 def _upkeep(
-    config: OrchestratorConfig, suite: Suite, transactor: Transactor, store: TicketStore
+    config: OrchestratorConfig, suite: Suite, transactions: TransactionManager, store: TicketStore
 ) -> list[Coroutine[Any, Any, None]]:
     """The services that send transactions, as far as they are wanted."""
     clock, services = SystemClock(), []
@@ -157,7 +161,7 @@ def _upkeep(
     if redemption.enabled and redemption.redeemer is None:
         redeem = RedemptionService(
             suite,
-            transactor,
+            transactions.lane(Lane.REDEMPTION),
             store,
             clock,
             redemption.policy,
@@ -168,9 +172,11 @@ def _upkeep(
         services.append(redeem.run())
     if rounds.initialize:
         delay = partial(random.SystemRandom().uniform, 0, rounds.max_delay_s)
-        services.append(RoundsService(suite, transactor, clock, delay, poll_interval_s=rounds.poll_interval_s).run())
+        lane = transactions.lane(Lane.ROUND)
+        services.append(RoundsService(suite, lane, clock, delay, poll_interval_s=rounds.poll_interval_s).run())
     if reward.enabled:
-        services.append(RewardService(suite, transactor, clock, poll_interval_s=reward.poll_interval_s).run())
+        lane = transactions.lane(Lane.REWARD)
+        services.append(RewardService(suite, lane, clock, poll_interval_s=reward.poll_interval_s).run())
     return services
 
 

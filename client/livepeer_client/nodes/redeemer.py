@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 from livepeer_client.adapters.chain.suite import load_addresses
-from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.keys import load_token
 from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
@@ -16,7 +15,7 @@ from livepeer_client.adapters.redeemer_server import RedeemerServer
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.services.chain_view import ChainView
@@ -52,7 +51,7 @@ async def run(config: RedeemerConfig) -> None:
         service = RedeemerService(settings.recipient, store, view, clock, poll_interval_s=config.chain.poll_interval_s)
         redeem = RedemptionService(
             suite,
-            Transactor(suite, signer),
+            make_transactor(suite, signer, config.chain),
             store,
             clock,
             redemption.policy,

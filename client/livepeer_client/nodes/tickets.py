@@ -5,14 +5,13 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 
 from livepeer_client.adapters.chain.suite import load_addresses
-from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import open_signer
+from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.redemption import eth
 from livepeer_client.services.redemption import RedemptionService
@@ -29,7 +28,7 @@ async def _opened(
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
         await open_tickets(path, config.orchestrator.store_url, read_only=read_only) as store,
     ):
-        wallet = Transactor(suite, signer)
+        wallet = make_transactor(suite, signer, config.chain)
         yield store, RedemptionService(suite, wallet, store, SystemClock(), config.redemption.policy, owner="operator")
 
 

@@ -5,34 +5,33 @@ seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a
 """
 
 import ipaddress
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
-from livepeer_client.errors import ConfigError, InvalidInput
+from livepeer_client.config.tables import INT64_MAX as INT64_MAX
+from livepeer_client.config.tables import Document, Table
+from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
 from livepeer_client.types import Address, Wei
-
-INT64_MAX: Final = 2**63 - 1
-"""Prices travel as a pair of int64 (offchain-payments 7)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainConfig:
     """`addresses` is the file that the suite's deployment wrote; `fallback_rpc_urls` serve, in order, while `rpc_url`
-    does not."""
+    does not. Above `max_base_fee_wei` nothing new is sent, above `max_fee_per_gas_wei` nothing is ever signed."""
 
     rpc_url: str
     addresses: Path
     poll_interval_s: float
     fallback_rpc_urls: tuple[str, ...] = ()
+    max_base_fee_wei: Wei | None = None
+    max_fee_per_gas_wei: Wei | None = None
 
     @property
     def rpc_urls(self) -> tuple[str, ...]:
@@ -205,134 +204,12 @@ class GatewayConfig:
     gateway: GatewaySettings
 
 
-_REQUIRED: Final = object()
-
-
-class _Table:
-    """One table of a file, read key by key; `finish` refuses what nobody read."""
-
-    def __init__(self, file: Path, name: str, values: Mapping[str, Any]) -> None:
-        self._file = file
-        self._name = name
-        self._left = dict(values)
-        self._known: list[str] = []
-
-    def refuse(self, key: str, expected: str, found: object) -> ConfigError:
-        shown = "nothing" if found is _REQUIRED else repr(found)
-        return ConfigError(f"{self._file}: [{self._name}] {key}: expected {expected}, found {shown}")
-
-    def take(self, key: str, expected: str, good: Callable[[Any], bool], default: Any = _REQUIRED) -> Any:
-        self._known.append(key)
-        value = self._left.pop(key, default)
-        if value is _REQUIRED or not good(value):
-            raise self.refuse(key, expected, value)
-        return value
-
-    def text(self, key: str, default: Any = _REQUIRED) -> str:
-        value: str = self.take(key, "a non-empty string", lambda v: isinstance(v, str) and bool(v), default)
-        return value
-
-    def path(self, key: str) -> Path:
-        return self._file.parent / Path(self.text(key)).expanduser()
-
-    def optional_path(self, key: str) -> Path | None:
-        if key in self._left:
-            return self.path(key)
-        self._known.append(key)
-        return None
-
-    def flag(self, key: str, default: bool) -> bool:
-        value: bool = self.take(key, "true or false", lambda v: isinstance(v, bool), default)
-        return value
-
-    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = INT64_MAX) -> int:
-        def good(value: Any) -> bool:
-            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-
-        value: int = self.take(key, f"an integer in [{low}, {high}]", good, default)
-        return value
-
-    def seconds(self, key: str, default: Any = _REQUIRED) -> float:
-        def good(value: Any) -> bool:
-            return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 86_400
-
-        return float(self.take(key, "seconds in (0, 86400]", good, default))
-
-    def names(self, key: str) -> list[str]:
-        def good(value: Any) -> bool:
-            return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-        value: list[str] = self.take(key, "a list of strings", good, [])
-        return value
-
-    def urls_of_one(self, key: str) -> list[str]:
-        """One URL, as a list of one."""
-        self._left[key] = [self._left[key]]
-        return self.urls(key, "an http(s) URL")
-
-    def urls(self, key: str, expected: str = "a list of http(s) URLs") -> list[str]:
-        self._known.append(key)
-        value = self._left.pop(key, [])
-        if not isinstance(value, list) or not all(
-            isinstance(url, str) and urlsplit(url).scheme in ("http", "https") for url in value
-        ):
-            # A URL may carry a key, so it is not repeated.
-            raise self.refuse(key, expected, "something else")
-        return value
-
-    def store_url(self) -> str | None:
-        """Where a PostgreSQL store is; without, the store is a file in `data_dir`."""
-        self._known.append("store_url")
-        value = self._left.pop("store_url", None)
-        if value is not None and not (isinstance(value, str) and urlsplit(value).scheme in ("postgresql", "postgres")):
-            # It may carry a password, so it is not repeated.
-            raise self.refuse("store_url", "a postgresql:// URL", "something else")
-        return value
-
-    def has(self, key: str) -> bool:
-        return key in self._left
-
-    def know(self, keys: Iterable[str]) -> None:
-        """Keys that are not there and need not be."""
-        self._known += keys
-
-    def finish(self) -> None:
-        if self._left:
-            stray = ", ".join(sorted(self._left))
-            known = ", ".join(sorted(self._known))
-            raise ConfigError(f"{self._file}: [{self._name}] {stray}: unknown key, expected one of {known}")
-
-
-class _Document:
-    def __init__(self, file: Path) -> None:
-        self._file = file.absolute()
-        try:
-            with self._file.open("rb") as source:
-                self._left: dict[str, Any] = tomllib.load(source)
-        except OSError as error:
-            raise ConfigError(f"{self._file}: cannot be read: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{self._file}: not TOML: {error}") from error
-
-    def table(self, name: str, *, required: bool) -> _Table:
-        values = self._left.pop(name, None)
-        if values is None and required:
-            raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
-        if values is not None and not isinstance(values, dict):
-            raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
-        return _Table(self._file, name, values or {})
-
-    def finish(self) -> None:
-        if self._left:
-            raise ConfigError(f"{self._file}: {', '.join(sorted(self._left))}: unknown table or key")
-
-
 def load_orchestrator(file: Path) -> OrchestratorConfig:
     """Read an orchestrator's settings.
 
     :raises ConfigError: naming file, key and what was expected.
     """
-    document = _Document(file)
+    document = Document(file)
     config = OrchestratorConfig(
         chain=_chain(document),
         key=_key(document),
@@ -347,7 +224,7 @@ def load_orchestrator(file: Path) -> OrchestratorConfig:
 
 def load_redeemer(file: Path) -> RedeemerConfig:
     """Read a redeemer's settings. Raises as `load_orchestrator`."""
-    document = _Document(file)
+    document = Document(file)
     config = RedeemerConfig(
         chain=_chain(document),
         key=_key(document),
@@ -360,7 +237,7 @@ def load_redeemer(file: Path) -> RedeemerConfig:
 
 def load_gateway(file: Path) -> GatewayConfig:
     """Read a gateway's settings. Raises as `load_orchestrator`."""
-    document = _Document(file)
+    document = Document(file)
     config = GatewayConfig(
         chain=_chain(document), key=_key(document), gateway=_gateway(document.table("gateway", required=True))
     )
@@ -368,7 +245,7 @@ def load_gateway(file: Path) -> GatewayConfig:
     return config
 
 
-def _chain(document: _Document) -> ChainConfig:
+def _chain(document: Document) -> ChainConfig:
     table = document.table("chain", required=True)
     rpc_url = table.text("rpc_url")
     if urlsplit(rpc_url).scheme not in ("http", "https"):
@@ -377,11 +254,12 @@ def _chain(document: _Document) -> ChainConfig:
     fallback = table.urls("fallback_rpc_urls")
     addresses = table.path("addresses")
     interval = table.seconds("poll_interval_s", 5)
+    limits = _limit(table, "max_base_fee_wei"), _limit(table, "max_fee_per_gas_wei")
     table.finish()
-    return ChainConfig(rpc_url, addresses, interval, tuple(fallback))
+    return ChainConfig(rpc_url, addresses, interval, tuple(fallback), *limits)
 
 
-def _key(document: _Document) -> KeyConfig:
+def _key(document: Document) -> KeyConfig:
     table = document.table("key", required=True)
     if table.has("signer_url"):
         table.know(("file", "password_file"))
@@ -394,7 +272,7 @@ def _key(document: _Document) -> KeyConfig:
     return key
 
 
-def _address(table: _Table, key: str) -> Address:
+def _address(table: Table, key: str) -> Address:
     text = table.text(key)
     try:
         return parse_address(text)
@@ -402,7 +280,7 @@ def _address(table: _Table, key: str) -> Address:
         raise table.refuse(key, "an address", text) from None
 
 
-def _orchestrator(table: _Table) -> OrchestratorSettings:
+def _orchestrator(table: Table) -> OrchestratorSettings:
     service_uri = table.text("service_uri").rstrip("/")
     if not _is_service_uri(service_uri):
         raise table.refuse("service_uri", "https://host:port", service_uri)
@@ -430,7 +308,7 @@ def _orchestrator(table: _Table) -> OrchestratorSettings:
     return settings
 
 
-def _redemption(table: _Table) -> RedemptionConfig:
+def _redemption(table: Table) -> RedemptionConfig:
     config = RedemptionConfig(
         enabled=table.flag("enabled", True),
         max_batch=table.integer("max_batch", 20, low=1, high=CONTRACT_BATCH_MAX),
@@ -448,12 +326,12 @@ def _redemption(table: _Table) -> RedemptionConfig:
     return config
 
 
-def _limit(table: _Table, key: str) -> Wei | None:
+def _limit(table: Table, key: str) -> Wei | None:
     """An amount that limits something; 0, the default, for none."""
     return Wei(table.integer(key, 0, high=2**256 - 1)) or None
 
 
-def _remote_redeemer(table: _Table) -> RemoteRedeemer | None:
+def _remote_redeemer(table: Table) -> RemoteRedeemer | None:
     keys = ("redeemer", "redeemer_authority", "redeemer_token_file", "redeemer_certificate")
     if not table.has("redeemer"):
         for key in keys[1:]:
@@ -470,7 +348,7 @@ def _remote_redeemer(table: _Table) -> RemoteRedeemer | None:
     )
 
 
-def _redeemer(table: _Table) -> RedeemerSettings:
+def _redeemer(table: Table) -> RedeemerSettings:
     recipient = _address(table, "recipient")
     host, port = _host_port(table, "listen")
     settings = RedeemerSettings(
@@ -487,7 +365,7 @@ def _redeemer(table: _Table) -> RedeemerSettings:
     return settings
 
 
-def _rounds(table: _Table) -> RoundsConfig:
+def _rounds(table: Table) -> RoundsConfig:
     config = RoundsConfig(
         initialize=table.flag("initialize", False),
         max_delay_s=table.seconds("max_delay_s", 30),
@@ -497,13 +375,13 @@ def _rounds(table: _Table) -> RoundsConfig:
     return config
 
 
-def _reward(table: _Table) -> RewardConfig:
+def _reward(table: Table) -> RewardConfig:
     config = RewardConfig(enabled=table.flag("enabled", True), poll_interval_s=table.seconds("poll_interval_s", 5))
     table.finish()
     return config
 
 
-def _gateway(table: _Table) -> GatewaySettings:
+def _gateway(table: Table) -> GatewaySettings:
     settings = GatewaySettings(
         data_dir=table.path("data_dir"),
         store_url=table.store_url(),
@@ -531,7 +409,7 @@ def _is_service_uri(uri: str) -> bool:
         return False
 
 
-def _host_port(table: _Table, key: str) -> tuple[str, int]:
+def _host_port(table: Table, key: str) -> tuple[str, int]:
     value = table.text(key)
     host, _, port = value.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
@@ -550,11 +428,11 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-def _capabilities(table: _Table, key: str) -> frozenset[Capability]:
+def _capabilities(table: Table, key: str) -> frozenset[Capability]:
     return frozenset(_named(table, key, table.names(key)))
 
 
-def _named(table: _Table, key: str, names: Iterable[str]) -> Iterable[Capability]:
+def _named(table: Table, key: str, names: Iterable[str]) -> Iterable[Capability]:
     for name in names:
         try:
             yield Capability[name.upper().replace("-", "_").replace(" ", "_")]

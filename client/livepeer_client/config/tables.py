@@ -1,0 +1,134 @@
+"""A TOML file read key by key: every value checked when it is taken, and no key left that nobody took."""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from livepeer_client.errors import ConfigError
+
+INT64_MAX: Final = 2**63 - 1
+"""Prices travel as a pair of int64 (offchain-payments 7)."""
+
+
+_REQUIRED: Final = object()
+
+
+class Table:
+    """One table of a file, read key by key; `finish` refuses what nobody read."""
+
+    def __init__(self, file: Path, name: str, values: Mapping[str, Any]) -> None:
+        self._file = file
+        self._name = name
+        self._left = dict(values)
+        self._known: list[str] = []
+
+    def refuse(self, key: str, expected: str, found: object) -> ConfigError:
+        shown = "nothing" if found is _REQUIRED else repr(found)
+        return ConfigError(f"{self._file}: [{self._name}] {key}: expected {expected}, found {shown}")
+
+    def take(self, key: str, expected: str, good: Callable[[Any], bool], default: Any = _REQUIRED) -> Any:
+        self._known.append(key)
+        value = self._left.pop(key, default)
+        if value is _REQUIRED or not good(value):
+            raise self.refuse(key, expected, value)
+        return value
+
+    def text(self, key: str, default: Any = _REQUIRED) -> str:
+        value: str = self.take(key, "a non-empty string", lambda v: isinstance(v, str) and bool(v), default)
+        return value
+
+    def path(self, key: str) -> Path:
+        return self._file.parent / Path(self.text(key)).expanduser()
+
+    def optional_path(self, key: str) -> Path | None:
+        if key in self._left:
+            return self.path(key)
+        self._known.append(key)
+        return None
+
+    def flag(self, key: str, default: bool) -> bool:
+        value: bool = self.take(key, "true or false", lambda v: isinstance(v, bool), default)
+        return value
+
+    def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = INT64_MAX) -> int:
+        def good(value: Any) -> bool:
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+        value: int = self.take(key, f"an integer in [{low}, {high}]", good, default)
+        return value
+
+    def seconds(self, key: str, default: Any = _REQUIRED) -> float:
+        def good(value: Any) -> bool:
+            return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 86_400
+
+        return float(self.take(key, "seconds in (0, 86400]", good, default))
+
+    def names(self, key: str) -> list[str]:
+        def good(value: Any) -> bool:
+            return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+        value: list[str] = self.take(key, "a list of strings", good, [])
+        return value
+
+    def urls_of_one(self, key: str) -> list[str]:
+        """One URL, as a list of one."""
+        self._left[key] = [self._left[key]]
+        return self.urls(key, "an http(s) URL")
+
+    def urls(self, key: str, expected: str = "a list of http(s) URLs") -> list[str]:
+        self._known.append(key)
+        value = self._left.pop(key, [])
+        if not isinstance(value, list) or not all(
+            isinstance(url, str) and urlsplit(url).scheme in ("http", "https") for url in value
+        ):
+            # A URL may carry a key, so it is not repeated.
+            raise self.refuse(key, expected, "something else")
+        return value
+
+    def store_url(self) -> str | None:
+        """Where a PostgreSQL store is; without, the store is a file in `data_dir`."""
+        self._known.append("store_url")
+        value = self._left.pop("store_url", None)
+        if value is not None and not (isinstance(value, str) and urlsplit(value).scheme in ("postgresql", "postgres")):
+            # It may carry a password, so it is not repeated.
+            raise self.refuse("store_url", "a postgresql:// URL", "something else")
+        return value
+
+    def has(self, key: str) -> bool:
+        return key in self._left
+
+    def know(self, keys: Iterable[str]) -> None:
+        """Keys that are not there and need not be."""
+        self._known += keys
+
+    def finish(self) -> None:
+        if self._left:
+            stray = ", ".join(sorted(self._left))
+            known = ", ".join(sorted(self._known))
+            raise ConfigError(f"{self._file}: [{self._name}] {stray}: unknown key, expected one of {known}")
+
+
+class Document:
+    def __init__(self, file: Path) -> None:
+        self._file = file.absolute()
+        try:
+            with self._file.open("rb") as source:
+                self._left: dict[str, Any] = tomllib.load(source)
+        except OSError as error:
+            raise ConfigError(f"{self._file}: cannot be read: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{self._file}: not TOML: {error}") from error
+
+    def table(self, name: str, *, required: bool) -> Table:
+        values = self._left.pop(name, None)
+        if values is None and required:
+            raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
+        if values is not None and not isinstance(values, dict):
+            raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
+        return Table(self._file, name, values or {})
+
+    def finish(self) -> None:
+        if self._left:
+            raise ConfigError(f"{self._file}: {', '.join(sorted(self._left))}: unknown table or key")
