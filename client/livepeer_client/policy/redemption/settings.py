@@ -27,7 +27,7 @@ class RedemptionPolicy:
     node's gas estimate contains it.
     `fallback_gas`: bound of one ticket that could not be estimated; `overhead_gas`: a batch without its tickets.
     `quarantine_tries`: after so many refusals in words nobody knows, a ticket rests until its deadline is near.
-    `bump_blocks`: blocks a transaction may wait for being mined before its fees are raised.
+    `bump_blocks`: L1 blocks a transaction may wait for being mined before its fees are raised.
     `alarm_shares`: shares of a ticket's window after which an operator is told that it is still open.
     """
 

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 USED: Final = "redeemed by another transaction"
 LEFT_OUT: Final = "left out by its batch"
 ORPHAN_BLOCKS: Final = 30
-"""How long a transaction of a redeemer that is gone may take."""
+"""L1 blocks that a transaction of a redeemer that is gone may take."""
 LeaseOf: TypeAlias = Callable[[Address], Awaitable[Lease | None]]
 """The lease of a key, None while another process has it."""
 
@@ -81,9 +81,9 @@ class Evidence:
                 receipt = await self._receipt(stored)
                 lost = "another transaction took its nonce"
             if receipt is None and not lost and key != self._transactor.address:
-                height = (await self._chain.head()).number
-                since = self._memory.unmined_since.setdefault(stored.id, height)
-                if height - since < ORPHAN_BLOCKS:
+                l1_block = (await self._chain.head()).l1_block
+                since = self._memory.unmined_since.setdefault(stored.id, l1_block)
+                if l1_block - since < ORPHAN_BLOCKS:
                     continue
                 lost = "its redeemer is gone"
             if receipt is None and not lost:

@@ -21,7 +21,7 @@ LOOKS_PER_BLOCK: Final = 200
 class Memory:
     """`gas`: estimates of single redemptions. `failures`: what simulations said. `used` and `refused`: since which
     block a ticket is seen used, or refused for good. `gas_limits`: of batches sent by this process. `unmined_since`:
-    chain height at which a batch's latest transaction went out. `now`: tickets that the operator wants redeemed."""
+    L1 block at which a batch's latest transaction went out. `now`: tickets that the operator wants redeemed."""
 
     gas: dict[Hash32, int] = field(default_factory=dict)
     failures: dict[Hash32, SimulationFailure] = field(default_factory=dict)

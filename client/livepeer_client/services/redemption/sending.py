@@ -69,7 +69,7 @@ class Sending:
             self._transactor.release(transaction.nonce)
             return None
         self._memory.gas_limits[batch.id] = planned.gas_limit
-        self._memory.unmined_since[batch.id] = head.number
+        self._memory.unmined_since[batch.id] = head.l1_block
         await self._broadcast(transaction)
         return StoredBatch(batch, BatchState.OPEN, None, None, (), 0.0)
 
@@ -88,11 +88,11 @@ class Sending:
 
         Nodes forget transactions, and one priced under a risen base fee would hold up all later ones of the key.
         """
-        since = self._memory.unmined_since.setdefault(stored.id, head.number)
+        since = self._memory.unmined_since.setdefault(stored.id, head.l1_block)
         transaction = stored.batch.transaction
         underpriced = not await self._broadcast(transaction)
         underpriced |= (await self._transactor.fees(transaction)).cap < head.base_fee
-        if not first or (not underpriced and head.number - since < self._policy.bump_blocks):
+        if not first or (not underpriced and head.l1_block - since < self._policy.bump_blocks):
             return
         try:
             replacement = await self._transactor.replace(transaction, max_fee_per_gas=ceiling)
@@ -100,7 +100,7 @@ class Sending:
             logger.info("batch 0x%s is not replaced: %s", stored.id.hex(), error)
             return
         await self._store.add_replacement(stored.id, replacement, lease=lease)
-        self._memory.unmined_since[stored.id] = head.number
+        self._memory.unmined_since[stored.id] = head.l1_block
         logger.info("batch 0x%s: fees raised, now 0x%s", stored.id.hex(), replacement.tx_hash.hex())
         await self._broadcast(replacement)
 
