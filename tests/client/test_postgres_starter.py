@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgres import Server
+from tests.support.postgres import ABSENT, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 SESSION = """
@@ -70,3 +70,21 @@ def test_server__its_session_interrupted_terminated_or_killed__is_gone_with_its_
         assert processes_of(folder) == []
     # Ours is as it was.
     assert processes_of(postgres_server.folder)
+
+
+@pytest.mark.parametrize("ci", [True, False])
+def test_postgres_server__its_programs_absent__fails_in_ci_and_is_skipped_elsewhere(tmp_path: Path, ci: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment |= {"POSTGRES_BIN": str(tmp_path), **({"CI": "true"} if ci else {})}
+    tests = "tests/client/adapters/test_stores.py::test_totals__empty_store__are_zero"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:ape_test", "-p", "no:cacheprovider", "-q", "-rs", tests],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ABSENT in done.stdout
+    assert done.returncode == (1 if ci else 0)
+    assert ("2 passed, 1 error" if ci else "2 passed, 1 skipped") in done.stdout

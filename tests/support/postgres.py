@@ -1,7 +1,8 @@
 """A real PostgreSQL for the tests: made in a temporary folder when first asked for, gone with the test session.
 
-The programs are those of Debian's `postgresql` package, installed if they are missing and this is root. Where they
-cannot be had the tests that need them are skipped, for `ABSENT`; with `CI` set they fail instead.
+The programs are those of Debian's `postgresql` package, installed if they are missing and this is root, or whatever is
+in the folder `POSTGRES_BIN` if that is set. Where they cannot be had the tests that need them are skipped, for
+`ABSENT`; with `CI` set they fail instead.
 """
 
 import os
@@ -18,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-ABSENT = "PostgreSQL's programs are not installed, and only root can install them"
+ABSENT = "PostgreSQL's programs are not here and cannot be installed"
 TABLES = (
     *("batch_tickets", "batch_transactions", "winners", "batches", "sessions", "leases", "nonces", "quotes"),
     *("cursor_blocks", "cursors"),
@@ -89,15 +90,16 @@ async def new_namespace(server: Server) -> AsyncIterator[str]:
 
 def find_binaries() -> Path | None:
     """The folder of `postgres` and `initdb`, of the newest version there is."""
-    found = shutil.which("postgres")
+    wanted, found = os.environ.get("POSTGRES_BIN"), shutil.which("postgres")
     places = [Path(found).resolve().parent] if found else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    places = [Path(wanted)] if wanted else places
     return next((place for place in places if (place / "initdb").exists() and (place / "postgres").exists()), None)
 
 
 def _install() -> Path | None:
     apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
+    if apt is None or os.geteuid() != 0 or "POSTGRES_BIN" in os.environ:
         return None
     # At this run level Debian's scripts start no server of their own.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
