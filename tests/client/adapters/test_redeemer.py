@@ -5,6 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import grpc
@@ -20,7 +21,7 @@ from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.redeemer_api import decode_ticket, encode_max_float, encode_ticket
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.errors import ConfigError, LivepeerError, MalformedMessage, PeerRefused, PeerUnreachable
-from livepeer_client.facts import ReceivedPayment, SenderInfo, TicketState
+from livepeer_client.facts import ReceivedPayment, SenderInfo, TicketState, redemption_lease
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.redeemer import MaxFloatCache, RedeemerService, TicketForwarder, WrongRecipient
 from livepeer_client.types import Round, Signature, Wei
@@ -230,8 +231,6 @@ async def kill(process: asyncio.subprocess.Process) -> None:
 async def test_forwarder__with_a_redeemer_that_is_killed_again_and_again__loses_no_winner(tmp_path: Path) -> None:
     certificate, port, winners = write_certificate(tmp_path / "tls.pem"), free_port(), 40
     async with await SqliteTicketStore.open(tmp_path / "orchestrator.sqlite") as store:
-        from fractions import Fraction
-
         client = GrpcTicketRedeemer(f"127.0.0.1:{port}", authority=certificate, token=TOKEN, timeout_s=2)
         forwarder = TicketForwarder(store, client, SystemClock(), poll_interval_s=0.02, longest_pause_s=0.05)
         forwarding = asyncio.create_task(forwarder.run())
@@ -260,8 +259,6 @@ async def test_forwarder__with_a_redeemer_that_is_killed_again_and_again__loses_
 
 
 async def test_forwarder__a_winner_the_redeemer_refuses__stays_and_holds_up_no_other(site: Site) -> None:
-    from fractions import Fraction
-
     store = MemoryTicketStore()
     winners = (signed_winner(1, recipient=OTHER), signed_winner(2))
     await store.record_payment(ReceivedPayment(SENDER, "s", 2, Fraction(1), winners))
@@ -274,10 +271,6 @@ async def test_forwarder__a_winner_the_redeemer_refuses__stays_and_holds_up_no_o
 
 
 async def test_settle__copies_of_redeemed_and_expired_tickets__are_marked_from_the_final_chain(site: Site) -> None:
-    from fractions import Fraction
-
-    from livepeer_client.facts import redemption_lease
-
     store, chain = MemoryTicketStore(), site.chain
     winners = (signed_winner(1), signed_winner(2), signed_winner(3, creation_round=Round(98)))
     await store.record_payment(ReceivedPayment(SENDER, "s", 3, Fraction(1), winners))

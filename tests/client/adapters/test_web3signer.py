@@ -1,5 +1,6 @@
 """A key in a Web3Signer, against a server of its documented API that was made for these tests (no Web3Signer here)."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -132,8 +133,6 @@ async def test_open__nobody_there__is_unreachable() -> None:
 
 
 async def test_sign__too_slow__times_out() -> None:
-    import asyncio
-
     server = Web3SignerServer(KEY, 42161)
 
     async def slow(request: Any) -> Any:

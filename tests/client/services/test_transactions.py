@@ -10,6 +10,7 @@ import pytest
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTransactionJournal
 from livepeer_client.errors import InsufficientFunds, InvalidInput, TransactionDropped
 from livepeer_client.facts import Lane, SignedTransaction
+from livepeer_client.ports import Transactor
 from livepeer_client.services.transactions import DEFAULT_LANES, LaneRules, TransactionManager
 from livepeer_client.types import Address, Wei
 
@@ -238,3 +239,20 @@ async def test_lane__without_rules__is_refused(world: World) -> None:
     manager = TransactionManager(world.chain, world.transactor, world.journal, world.clock, {})
     with pytest.raises(InvalidInput):
         manager.lane(Lane.REWARD)
+
+
+async def test_lane__of_any_kind__is_a_transactor_to_services(world: World) -> None:
+    # Checked by the type checker; at run time it passes everything on to the one transactor of the key.
+    lane: Transactor = (await world.manager()).lane(Lane.REWARD)
+    assert lane.address == KEY
+    simulated = await lane.simulate("BondingManager", "reward", [])
+    transaction = await lane.prepare("BondingManager", "reward", [], max_fee_per_gas=Wei(10**12))
+    assert simulated.fees == await lane.fees(transaction)
+    await lane.broadcast(transaction)
+    cancelled = await lane.cancel(transaction)
+    await lane.broadcast(cancelled)
+    world.transactor.mine_pending()
+    assert mined_calls(world) == [""]
+    assert (await lane.nonces()).mined == 1
+    with pytest.raises(TransactionDropped):
+        await lane.wait(transaction.tx_hash, 1)
