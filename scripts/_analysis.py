@@ -30,6 +30,7 @@ WORKERS = 2
 # A row of a table whose first cell is a rule of natrix.
 ROW = re.compile(r"^\| (NTX\d+) \| ([^|]+) \| [^|]+ \|$", re.MULTILINE)
 QUOTED = re.compile(r"`([^`]+)`")
+IMPORT = re.compile(r"^from (\.+)([\w.]*) import (\w+)", re.MULTILINE)
 NAMED = re.compile(r"'([^']+)'")
 
 DOCUMENTATION = re.compile(r'""".*?"""', re.DOTALL)
@@ -97,8 +98,7 @@ def findings() -> set[Finding]:
 
 
 def _findings_in(path: Path) -> list[Finding]:
-    imported = [other for other in sources() if other.parent.name != "contracts"]
-    key = digest(sorted({*imported, path, ROOT / "requirements" / "natrix.txt"}))
+    key = digest(sorted({*read_with(path), ROOT / "requirements" / "natrix.txt"}))
     kept = CACHE / f"natrix-{path.stem}-{key}.json"
     if not kept.is_file():
         run = subprocess.run(
@@ -117,6 +117,21 @@ def _findings_in(path: Path) -> list[Finding]:
         Finding(entry["code"], str(path.relative_to(ROOT / "contracts")), _name_in(entry["message"]))
         for entry in json.loads(kept.read_text())
     ]
+
+
+def read_with(path: Path) -> set[Path]:
+    """A source and everything that it imports, directly or not."""
+    found, waiting = set(), [path]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        found.add(current)
+        for dots, package, name in IMPORT.findall(current.read_text()):
+            folder = current.parent if len(dots) == 1 else current.parent.parent
+            beside = folder.joinpath(*package.split("."), name) if package else folder / name
+            waiting += [other for suffix in (".vy", ".vyi") if (other := beside.with_suffix(suffix)).is_file()]
+    return found
 
 
 def _name_in(message: str) -> str:

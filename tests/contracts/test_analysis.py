@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts._analysis import DOCUMENT, Finding, accepted, lint_problems, logical_lines
+from scripts._analysis import DOCUMENT, Finding, accepted, lint_problems, logical_lines, read_with
+from scripts._environment import ROOT
 
 TABLE = """
 | Rule | Where | Why |
@@ -50,6 +51,18 @@ def test_document__has_a_reason_for_every_row() -> None:
 
     assert off == {"NTX4", "NTX11"}
     assert len(single) > 20
+
+
+def test_read_with__contract__is_all_that_it_imports() -> None:
+    contracts = ROOT / "contracts"
+    found = {str(path.relative_to(contracts)) for path in read_with(contracts / "ManagerProxy.vy")}
+
+    assert found == {
+        "ManagerProxy.vy",
+        "modules/manager.vy",
+        "interfaces/IController.vyi",
+        "interfaces/IRoundsManager.vyi",
+    }
 
 
 SOURCE = '''

@@ -13,7 +13,7 @@ from scripts._deployment.run import Run
 from scripts._deployment.site import Sender, Signed, Site
 from scripts._deployment.steps import Step
 from scripts._params import LOCAL
-from scripts._protocol import construction, genesis, handles, header_of, opening
+from scripts._protocol import construction, genesis, hand_over, handles, header_of, opening
 
 LPT = 10**18
 
@@ -78,6 +78,8 @@ class Deployer:
     sites: list[Site] = field(default_factory=list)
     # Contracts whose sources were changed since.
     altered: dict[str, Any] = field(default_factory=dict)
+    # Who gets the protocol in the end.
+    owner: str | None = None
 
     def new_site(self) -> Site:
         return AlteredSite(self.project, self.account.provider, self.altered)
@@ -102,6 +104,7 @@ class Deployer:
             *construction(LOCAL),
             *genesis(str(self.account.address), self.amounts, journal),
             *opening(),
+            *(hand_over(str(self.account.address), self.owner) if self.owner else []),
         ]
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from scripts._environment import ROOT
 from scripts._params import FOLDER, NAMES, NETWORKS, InvalidParams, load
 
+DOCS = ROOT / "docs" / "deploy.md"
 GOOD = (FOLDER / "arbitrum-sepolia.toml").read_text()
 
 
@@ -39,6 +42,14 @@ def test_arbitrum_sepolia__says_of_every_parameter_what_it_means() -> None:
 
     assert {block.splitlines()[-1].split(" = ")[0] for block in blocks} == set(NAMES)
     assert [block for block in blocks if not block.startswith("# ")] == []
+
+
+def test_docs__table_of_parameters__has_the_values_of_the_files() -> None:
+    rows = re.findall(r"^\| `(\w+_(?:ppm|ppb|rounds|blocks|transcoders))` \|(.*)\|$", DOCS.read_text(), re.MULTILINE)
+    documented = {name: [int(cell.replace(",", "")) for cell in cells.split("|")[-3:]] for name, cells in rows}
+
+    networks = [NETWORKS[name].params.as_dict() for name in ("local", "demo", "arbitrum-sepolia")]
+    assert documented == {name: [values[name] for values in networks] for name in NAMES}
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,23 @@ def test_run__killed_while_a_transaction_waits_to_be_mined__waits_for_it_and_use
     assert deployer.account.nonce - nonce == TRANSACTIONS
 
 
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_run__killed_while_handing_over__leaves_the_deployer_without_any_right(
+    deployed: Deployer, accounts: Any, after: int
+) -> None:
+    deployed.owner = str(accounts[4].address)
+    with pytest.raises(Died):
+        deployed.run(Fault("after sending", after=after))
+
+    assert deployed.run() == 2 - after
+    assert deployed.run() == 0
+    protocol = deployed.protocol()
+    admin = ROLES["DEFAULT_ADMIN_ROLE"]
+    assert protocol.controller.owner() == accounts[4].address
+    assert protocol.livepeer_token.hasRole(admin, accounts[4].address)
+    assert not protocol.livepeer_token.hasRole(admin, deployed.account.address)
+
+
 # --- what is not gone on with ---------------------------------------------------------------------
 
 

@@ -230,13 +230,10 @@ def test_check__production_owned_by_keys__names_each(deployed: Deployer) -> None
 
 
 def test_check__production_owned_by_a_contract__finds_no_difference(deployed: Deployer, project: Any) -> None:
-    protocol = deployed.protocol()
     owner = str(deployed.account.deploy(project.L2LPTDataCache).address)
-    admin = ROLES["DEFAULT_ADMIN_ROLE"]
-    protocol.livepeer_token.grantRole(admin, owner, sender=deployed.account)
-    protocol.livepeer_token.renounceRole(admin, deployed.account, sender=deployed.account)
-    protocol.controller.transferOwnership(owner, sender=deployed.account)
+    deployed.owner = owner
 
+    assert deployed.run() == 3
     assert differences(deployed, profile="production", owner=owner) == {}
 
 
