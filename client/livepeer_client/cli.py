@@ -45,8 +45,10 @@ def build() -> "typer.Typer":
     app = typer.Typer(help="Nodes of the Livepeer network.", **plain)
     orchestrator = typer.Typer(help="Sell work for tickets.", **plain)
     gateway = typer.Typer(help="Buy work with tickets.", **plain)
+    signer = typer.Typer(help="Hold a gateway's key and sign for others.", **plain)
     app.add_typer(orchestrator, name="orchestrator")
     app.add_typer(gateway, name="gateway")
+    app.add_typer(signer, name="signer")
     app.add_typer(_tickets(), name="tickets")
 
     redeemer = typer.Typer(help="Redeem the winners of others.", **plain)
@@ -68,6 +70,10 @@ def build() -> "typer.Typer":
     def orchestrator_commands() -> None:
         """Sell work for tickets."""
 
+    @signer.callback()
+    def signer_commands() -> None:
+        """Hold a gateway's key and sign for others."""
+
     @gateway.callback()
     def gateway_commands() -> None:
         """Buy work with tickets."""
@@ -79,6 +85,14 @@ def build() -> "typer.Typer":
         from livepeer_client.nodes.orchestrator import run
 
         _run(lambda: run(load_orchestrator(config)))
+
+    @signer.command("run")
+    def signer_run(config: config) -> None:
+        """Sign for others until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
+        from livepeer_client.config import load_signer
+        from livepeer_client.nodes.signer import run
+
+        _run(lambda: run(load_signer(config)))
 
     @gateway.command("discover")
     def gateway_discover(config: config) -> None:

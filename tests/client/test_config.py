@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from livepeer_client.codec.capability import Capability
-from livepeer_client.config import load_gateway, load_orchestrator, load_redeemer
+from livepeer_client.config import load_gateway, load_orchestrator, load_redeemer, load_signer
 from livepeer_client.errors import ConfigError
+from livepeer_client.policy.sender import SenderLimits
+from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.types import Address
 
 CHAIN = {"rpc_url": '"http://127.0.0.1:8545"', "addresses": '"addresses.json"'}
@@ -266,3 +268,45 @@ def test_load_redeemer__whole__says_whom_it_serves(tmp_path: Path) -> None:
     assert (settings.token_file, settings.client_authority) == (tmp_path / "token", None)
     with pytest.raises(ConfigError, match="recipient"):
         load_redeemer(write(tmp_path, chain=CHAIN, key=KEY, redeemer={**redeemer, "recipient": '"me"'}))
+
+
+# --- signer ---------------------------------------------------------------------------------------
+
+
+def signer(folder: Path, **changes: str) -> Path:
+    return write(folder, chain=CHAIN, key=KEY, signer={"listen": '"127.0.0.1:8935"', "data_dir": '"data"', **changes})
+
+
+def test_load_signer__only_what_is_required__signs_at_any_price_within_the_usual_limits(tmp_path: Path) -> None:
+    settings = load_signer(signer(tmp_path)).signer
+
+    assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8935)
+    assert (settings.webhook_url, settings.allow_no_auth) == (None, False)
+    assert settings.policy == SignerConfig()
+
+
+def test_load_signer__everything_set__is_taken(tmp_path: Path) -> None:
+    settings = load_signer(
+        signer(
+            tmp_path,
+            webhook_url='"https://auth.example/"',
+            allow_no_auth="true",
+            max_price_per_unit="7",
+            pixels_per_unit="2",
+            session_limit_wei="1000",
+            max_ticket_ev_wei="10",
+            max_total_ev_wei="20",
+            deposit_multiplier="3",
+        )
+    ).signer
+
+    assert (settings.webhook_url, settings.allow_no_auth) == ("https://auth.example/", True)
+    assert settings.policy.ceilings.general == Fraction(7, 2)
+    assert settings.policy.session_limit == 1_000
+    assert settings.policy.limits == SenderLimits(Fraction(10), Fraction(20), 3)
+
+
+def test_load_signer__webhook_that_is_no_url__is_refused_without_repeating_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="webhook_url") as refusal:
+        load_signer(signer(tmp_path, webhook_url='"secret-token"'))
+    assert "secret-token" not in str(refusal.value)

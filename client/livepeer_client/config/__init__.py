@@ -4,7 +4,6 @@ Relative paths are taken from the directory of the file that names them. Amounts
 seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a misspelt one is not ignored.
 """
 
-import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,8 +15,11 @@ from livepeer_client.codec.capability import Capability
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
 from livepeer_client.errors import InvalidInput
+from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
+from livepeer_client.policy.sender import SenderLimits
+from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.types import Address, Wei
 
 
@@ -180,6 +182,38 @@ class RedeemerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerSettings:
+    """What a remote signer signs for. Without `webhook_url` for everybody who reaches it, which a public address needs
+    `allow_no_auth` for. `max_price_per_unit`: wei for `pixels_per_unit` pixels, seconds or jobs; None for any."""
+
+    listen_host: str
+    listen_port: int
+    data_dir: Path
+    webhook_url: str | None
+    allow_no_auth: bool
+    max_price_per_unit: int | None
+    pixels_per_unit: int
+    session_limit_wei: int | None
+    limits: SenderLimits
+
+    @property
+    def policy(self) -> SignerConfig:
+        ceiling = self.max_price_per_unit
+        return SignerConfig(
+            limits=self.limits,
+            ceilings=Ceilings(None if ceiling is None else Fraction(ceiling, self.pixels_per_unit)),
+            session_limit=None if self.session_limit_wei is None else Fraction(self.session_limit_wei),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SignerNodeConfig:
+    chain: ChainConfig
+    key: KeyConfig
+    signer: SignerSettings
+
+
+@dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """What one gateway accepts and how long it waits. Price ceiling: wei for `pixels_per_unit` pixels."""
 
@@ -235,6 +269,16 @@ def load_redeemer(file: Path) -> RedeemerConfig:
     return config
 
 
+def load_signer(file: Path) -> SignerNodeConfig:
+    """Read a remote signer's settings. Raises as `load_orchestrator`."""
+    document = Document(file)
+    config = SignerNodeConfig(
+        chain=_chain(document), key=_key(document), signer=_signer(document.table("signer", required=True))
+    )
+    document.finish()
+    return config
+
+
 def load_gateway(file: Path) -> GatewayConfig:
     """Read a gateway's settings. Raises as `load_orchestrator`."""
     document = Document(file)
@@ -284,7 +328,7 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
     service_uri = table.text("service_uri").rstrip("/")
     if not _is_service_uri(service_uri):
         raise table.refuse("service_uri", "https://host:port", service_uri)
-    host, port = _host_port(table, "listen")
+    host, port = table.host_port("listen")
     settings = OrchestratorSettings(
         service_uri=service_uri,
         listen_host=host,
@@ -339,7 +383,7 @@ def _remote_redeemer(table: Table) -> RemoteRedeemer | None:
                 raise table.refuse(key, "nothing without `redeemer`", "a value")
         table.know(keys)
         return None
-    host, port = _host_port(table, "redeemer")
+    host, port = table.host_port("redeemer")
     return RemoteRedeemer(
         target=f"{host}:{port}",
         authority=table.path("redeemer_authority"),
@@ -350,7 +394,7 @@ def _remote_redeemer(table: Table) -> RemoteRedeemer | None:
 
 def _redeemer(table: Table) -> RedeemerSettings:
     recipient = _address(table, "recipient")
-    host, port = _host_port(table, "listen")
+    host, port = table.host_port("listen")
     settings = RedeemerSettings(
         recipient=recipient,
         listen_host=host,
@@ -381,6 +425,30 @@ def _reward(table: Table) -> RewardConfig:
     return config
 
 
+def _signer(table: Table) -> SignerSettings:
+    host, port = table.host_port("listen")
+    webhook = table.urls_of_one("webhook_url") if table.has("webhook_url") else []
+    table.know(("webhook_url",))
+    settings = SignerSettings(
+        listen_host=host,
+        listen_port=port,
+        data_dir=table.path("data_dir"),
+        webhook_url=webhook[0] if webhook else None,
+        allow_no_auth=table.flag("allow_no_auth", False),
+        max_price_per_unit=table.integer("max_price_per_unit") if table.has("max_price_per_unit") else None,
+        pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
+        session_limit_wei=_limit(table, "session_limit_wei"),
+        limits=SenderLimits(
+            Fraction(table.integer("max_ticket_ev_wei", 3_000_000_000_000, low=1)),
+            Fraction(table.integer("max_total_ev_wei", 20_000_000_000_000, low=1)),
+            table.integer("deposit_multiplier", 1, low=1),
+        ),
+    )
+    table.know(("max_price_per_unit",))
+    table.finish()
+    return settings
+
+
 def _gateway(table: Table) -> GatewaySettings:
     settings = GatewaySettings(
         data_dir=table.path("data_dir"),
@@ -407,25 +475,6 @@ def _is_service_uri(uri: str) -> bool:
     except ValueError:
         # The port is not a number in range.
         return False
-
-
-def _host_port(table: Table, key: str) -> tuple[str, int]:
-    value = table.text(key)
-    host, _, port = value.rpartition(":")
-    bare = host.removeprefix("[").removesuffix("]")
-    # An IPv6 address takes brackets, or its last group could be meant as the port.
-    fits = (host == f"[{bare}]" and _is_ipv6(bare)) if ":" in host else bool(host) and host == bare
-    if not fits or not port.isdecimal() or int(port) > 65_535:
-        raise table.refuse(key, "host:port", value)
-    return bare, int(port)
-
-
-def _is_ipv6(host: str) -> bool:
-    try:
-        ipaddress.IPv6Address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _capabilities(table: Table, key: str) -> frozenset[Capability]:

@@ -1,5 +1,6 @@
 """A TOML file read key by key: every value checked when it is taken, and no key left that nobody took."""
 
+import ipaddress
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -103,6 +104,17 @@ class Table:
         """Keys that are not there and need not be."""
         self._known += keys
 
+    def host_port(self, key: str) -> tuple[str, int]:
+        """`host:port`, an IPv6 address in brackets."""
+        value = self.text(key)
+        host, _, port = value.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        # An IPv6 address takes brackets, or its last group could be meant as the port.
+        fits = (host == f"[{bare}]" and _is_ipv6(bare)) if ":" in host else bool(host) and host == bare
+        if not fits or not port.isdecimal() or int(port) > 65_535:
+            raise self.refuse(key, "host:port", value)
+        return bare, int(port)
+
     def finish(self) -> None:
         if self._left:
             stray = ", ".join(sorted(self._left))
@@ -132,3 +144,11 @@ class Document:
     def finish(self) -> None:
         if self._left:
             raise ConfigError(f"{self._file}: {', '.join(sorted(self._left))}: unknown table or key")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
