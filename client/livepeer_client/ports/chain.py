@@ -7,6 +7,7 @@ from livepeer_client.codec.messages import (
     RegisteredOrchestrator,
 )
 from livepeer_client.codec.ticket import WinningTicket
+from livepeer_client.errors import Reverted
 from livepeer_client.facts import (
     Activation,
     Block,
@@ -214,6 +215,12 @@ class Transactor(Protocol):
 
     async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
         """:raises TransactionDropped: no receipt within `timeout_s`."""
+
+    async def why(
+        self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)
+    ) -> Reverted:
+        """Why a mined call failed, found by making it again on the state after its block; without a reason if it would
+        not fail there, as one that ran out of gas."""
 
     async def send(
         self, contract: str, function: str, args: Sequence[object], *, gas_limit: int | None = None, value: Wei = Wei(0)

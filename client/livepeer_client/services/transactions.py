@@ -414,8 +414,13 @@ class LaneTransactor:
                     raise
         receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
         if not receipt.succeeded:
-            raise Reverted("", call=f"{contract}.{function}", tx_hash=receipt.tx_hash)
+            raise await self.why(receipt, contract, function, args, value)
         return receipt
+
+    async def why(
+        self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)
+    ) -> Reverted:
+        return await self._transactor.why(receipt, contract, function, args, value)
 
     def _ceiling(self, asked: Wei | None) -> Wei | None:
         return self._rules.max_fee_per_gas if asked is None else asked

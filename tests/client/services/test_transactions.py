@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTransactionJournal
-from livepeer_client.errors import InsufficientFunds, InvalidInput, TransactionDropped
+from livepeer_client.errors import InsufficientFunds, InvalidInput, Reverted, TransactionDropped
 from livepeer_client.facts import Lane, SignedTransaction
 from livepeer_client.ports import Transactor
 from livepeer_client.services.transactions import DEFAULT_LANES, LaneRules, TransactionManager
@@ -256,3 +256,13 @@ async def test_lane__of_any_kind__is_a_transactor_to_services(world: World) -> N
     assert (await lane.nonces()).mined == 1
     with pytest.raises(TransactionDropped):
         await lane.wait(transaction.tx_hash, 1)
+
+
+async def test_send__mined_and_refused__says_why(world: World) -> None:
+    lane = (await world.manager()).lane(Lane.FUNDS)
+    world.transactor.auto_mine = True
+    world.transactor.refusals["BondingManager", "bond"] = "current round is not initialized"
+    with pytest.raises(Reverted) as refusal:
+        await lane.send("BondingManager", "bond", [], gas_limit=100_000)
+    assert refusal.value.reason == "current round is not initialized"
+    assert refusal.value.tx_hash is not None

@@ -351,8 +351,6 @@ class Transactor:
     async def why(
         self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)
     ) -> Reverted:
-        """Why a mined call failed, found by making it again on the state after its block; without a reason if it would
-        not fail there, as one that ran out of gas."""
         tag = {"blockHash": to_hex(receipt.block_hash), "requireCanonical": True}
         (answer,) = await self._rpc.batch(
             [("eth_call", [await self._transaction(contract, function, args, value), tag])]

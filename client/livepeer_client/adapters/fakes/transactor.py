@@ -210,8 +210,14 @@ class FakeTransactor:
         await self.broadcast(transaction)
         receipt = await self.wait(transaction.tx_hash, 0)
         if not receipt.succeeded:
-            raise Reverted("", call=function, tx_hash=transaction.tx_hash)
+            raise await self.why(receipt, contract, function, args, value)
         return receipt
+
+    async def why(
+        self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)
+    ) -> Reverted:
+        reason = self.refusals.get((contract, function), "")
+        return Reverted(reason, call=function, tx_hash=receipt.tx_hash)
 
     # --- inside
 
