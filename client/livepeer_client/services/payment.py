@@ -18,7 +18,7 @@ from typing import Final
 from livepeer_client.codec.credentials import AUTH_TOKEN_LIFETIME_S
 from livepeer_client.codec.messages import Capabilities, Payment, PriceInfo
 from livepeer_client.codec.ticket import TicketParams
-from livepeer_client.errors import Bug, InvalidInput, NoncesSeen, StoreError
+from livepeer_client.errors import Bug, InvalidInput, NoncesSeen, StoreError, StoreUnavailable
 from livepeer_client.facts import Debit, ReceivedNonces, ReceivedPayment, SenderInfo, SessionBalance
 from livepeer_client.policy.balance import Account, debited, require_balance
 from livepeer_client.policy.receiving import (
@@ -197,6 +197,11 @@ class PaymentService:
         quote, expiration_block = self._quote_of(payment)
         self._seen[quote] = SeenNonces(expiration_block, self._nonces(quote) | nonces)
 
+    def _release(self, payment: Payment, nonces: Set[int]) -> None:
+        quote, expiration_block = self._quote_of(payment)
+        if quote in self._seen:
+            self._seen[quote] = SeenNonces(expiration_block, self._nonces(quote) - nonces)
+
     @staticmethod
     def _quote_of(payment: Payment) -> tuple[Hash32, BlockNumber]:
         params = payment.ticket_params
@@ -228,11 +233,16 @@ class PaymentService:
         )
         try:
             after = await self._store.record_payment(received)
+        except StoreUnavailable:
+            # Stored or not: the balance is what the store says next time. Where it keeps the nonces as well, it
+            # tells whether the same tickets are new; elsewhere they stay used, or they might be credited twice.
+            seat.account = None
+            if self._keeps_nonces:
+                self._release(payment, verdict.nonces)
+            raise
         except StoreError:
             # Nothing was stored, so nothing was received: the same tickets may come again.
-            quote, expiration_block = self._quote_of(payment)
-            if quote in self._seen:
-                self._seen[quote] = SeenNonces(expiration_block, self._nonces(quote) - verdict.nonces)
+            self._release(payment, verdict.nonces)
             raise
         self._quotes.winners_recorded(len(verdict.winners))
         seat.account = _account_of(after)
@@ -263,7 +273,7 @@ class PaymentService:
         """Charge work to a session at its price; stored first.
 
         :returns: the fee, wei, exact.
-        :raises StoreError: nothing was charged.
+        :raises StoreError: nothing was charged; with `StoreUnavailable` it may have been.
         """
         async with self._at(sender, session_id) as seat:
             if seat.account is None:
@@ -285,7 +295,12 @@ class PaymentService:
         return fee
 
     async def _debit(self, seat: _Seat, debit: Debit) -> None:
-        after = _account_of(await self._store.record_debit(debit))
+        try:
+            after = _account_of(await self._store.record_debit(debit))
+        except StoreUnavailable:
+            # Charged or not: the balance is what the store says next time.
+            seat.account = None
+            raise
         # A session that is free has nothing in the store that says so.
         if after is not None:
             seat.account = after

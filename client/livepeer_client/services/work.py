@@ -39,6 +39,7 @@ from livepeer_client.errors import (
     QuoteRefused,
     StoreCorrupt,
     StoreError,
+    StoreUnavailable,
     TicketRejected,
 )
 from livepeer_client.facts import Rendition
@@ -177,7 +178,7 @@ class WorkService:
             self.close_idle()
             try:
                 await self._payments.sweep()
-            except ChainError as error:
+            except (ChainError, StoreUnavailable) as error:
                 _log.warning("nothing swept reason=%s", error)
 
     async def failure(self) -> NoReturn:
