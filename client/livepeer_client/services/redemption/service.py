@@ -369,12 +369,12 @@ class RedemptionService:
     ) -> None:
         """Keep open batches on their way; the first in line may be raised, the others wait for it anyway.
 
-        A patient batch in front of urgent tickets is as urgent as they are.
+        A patient batch in front of urgent tickets, or of ones that the operator wants now, is as urgent as they are.
         """
         if not waiting:
             return
         prices = self._memory.prices.look()
-        urgent = any(is_urgent(ticket.winner.ticket, facts, self._policy) for ticket in tickets)
+        urgent = bool(self._memory.now) or any(is_urgent(each.winner.ticket, facts, self._policy) for each in tickets)
         by_hash = {ticket.hash: ticket for ticket in tickets}
         for position, stored in enumerate(sorted(waiting, key=lambda each: each.batch.nonce)):
             winners = [by_hash[hash_].winner for hash_ in stored.batch.tickets if hash_ in by_hash]

@@ -94,6 +94,25 @@ async def test_redemption__of_a_ticket_that_a_stranger_redeemed__records_it(stag
     assert [ticket.state for ticket in await store.tickets()] == [TicketState.USED_ELSEWHERE]
 
 
+async def test_redemption__of_batches_that_no_node_takes_yet__keeps_their_nonces_apart(stage: Stage) -> None:
+    store = await held(*[await stage.winner(nonce=nonce, face_value=Wei(nonce * ETH // 10)) for nonce in (1, 2)])
+    await stage.rpc.call("evm_setAutomine", [False])
+    before = (await stage.suite.head()).base_fee
+    # The next block will charge far more than twice what the last one did.
+    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(50 * 10**9)])
+    policy = RedemptionPolicy(params_margin_blocks=0, batch_max=1, patience=Fraction(1))
+    service = RedemptionService(stage.suite, stage.transactor(ALICE), store, ManualClock(), policy)
+    assert len((await service.step()).sent) == 2
+    first, second = [stored.batch for stored in await store.batches()]
+    assert second.nonce == first.nonce + 1
+    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(before)])
+    await stage.mine()
+    await service.step()
+    await stage.mine()
+    await service.step()
+    assert {ticket.state for ticket in await store.tickets()} == {TicketState.PAID}
+
+
 async def test_redemption__over_two_rounds__expires_only_what_is_too_old(stage: Stage) -> None:
     old = await stage.winner(nonce=1)
     await stage.next_round()
