@@ -64,6 +64,7 @@ def construction(params: Params) -> list[Step]:
         *(step for name in PROXIED for step in _proxied(name)),
         Register(name=JOBS_MANAGER, entry="TicketBroker"),
         *_registered("L2LPTDataCache"),
+        *_registered("PoolHints", At(CONTROLLER)),
         Configure(
             contract="BondingManager",
             setter="setUnbondingPeriod",

@@ -20,5 +20,7 @@ def whole_state(evm: Evm) -> dict[tuple[str, int | str], int]:
         balance = _BALANCE.search(body)
         assert balance is not None, body[:100]
         found[address, "balance"] = int(balance[1])
-        found.update({(address, int(slot, 16)): int(word, 16) for slot, word in _SLOT.findall(body)})
+        # Code, which is long, comes before the storage.
+        slots = body[body.index("storage: {") :]
+        found.update({(address, int(slot, 16)): int(word, 16) for slot, word in _SLOT.findall(slots)})
     return {key: value for key, value in found.items() if value}
