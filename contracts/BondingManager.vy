@@ -402,10 +402,10 @@ def transferBond(
     )
 
     receiver: stakeholders.Delegator = self._claim(_delegator, round)
-    receiver.nextUnbondingLockId = new_lock_id + 1
+    receiver.nextUnbondingLockId = unsafe_add(new_lock_id, 1)
     if receiver.bondedAmount == 0:
         if receiver.delegateAddress == empty(address):
-            assert delegate != _delegator and _delegator != empty(address), "INVALID_DELEGATOR"
+            self._check_delegator(delegate != _delegator and _delegator != empty(address))
             receiver.delegateAddress = delegate
         receiver.startRound = unsafe_add(round, 1)
     self._rebond(
@@ -448,7 +448,7 @@ def withdrawFees(_recipient: address, _amount: uint256):
     delegator: stakeholders.Delegator = self._claim(msg.sender, round)
     assert _recipient != empty(address), "invalid recipient"
     assert delegator.fees >= _amount, "insufficient fees to withdraw"
-    delegator.fees -= _amount
+    delegator.fees = unsafe_sub(delegator.fees, _amount)
     stakeholders._store_delegator(msg.sender, delegator)
 
     extcall IMinter(self._minter()).trustedWithdrawETH(_recipient, _amount)
@@ -1045,6 +1045,12 @@ def _only_reward_caller(_transcoder: address):
 
 @internal
 @pure
+def _check_delegator(_is_valid: bool):
+    assert _is_valid, "INVALID_DELEGATOR"
+
+
+@internal
+@pure
 def _check_bonded(_is_bonded: bool):
     assert _is_bonded, "caller must be bonded"
 
@@ -1116,7 +1122,7 @@ def _claim(_account: address, _round: uint256) -> stakeholders.Delegator:
          now; the caller changes it further and stores it.
     """
     delegator: stakeholders.Delegator = stakeholders._delegator(_account)
-    start_round: uint256 = delegator.lastClaimRound + 1
+    start_round: uint256 = unsafe_add(delegator.lastClaimRound, 1)
     if start_round > _round:
         return delegator
 
@@ -1181,7 +1187,7 @@ def _bond(
     old_delegate: address = owner.delegateAddress
 
     if msg.sender != _owner and msg.sender != self._migrator():
-        assert _owner != empty(address), "INVALID_DELEGATOR"
+        self._check_delegator(_owner != empty(address))
         if owner.bondedAmount == 0:
             assert _to != _owner, "INVALID_DELEGATE"
         else:
@@ -1251,12 +1257,12 @@ def _unbond(
 
     delegate: address = delegator.delegateAddress
     lock_id: uint256 = delegator.nextUnbondingLockId
-    withdraw_round: uint256 = _round + (self._settings & PERIOD_MASK)
+    withdraw_round: uint256 = unsafe_add(_round, self._settings & PERIOD_MASK)
     if _stores_lock:
         stakeholders._store_lock(_account, lock_id, _amount, withdraw_round)
 
-    delegator.nextUnbondingLockId = lock_id + 1
-    delegator.bondedAmount -= _amount
+    delegator.nextUnbondingLockId = unsafe_add(lock_id, 1)
+    delegator.bondedAmount = unsafe_sub(delegator.bondedAmount, _amount)
     leaves: bool = delegator.bondedAmount == 0
     if leaves:
         delegator.delegateAddress = empty(address)

@@ -25,16 +25,25 @@ exports: (manager.controller, manager.setController)
 PERC_DIVISOR: constant(uint256) = 1_000_000_000
 
 
-# Share of the global supply minted per round, in parts of 1e9.
-inflation: public(uint256)
-# By how much inflation moves per round, in parts of 1e9.
-inflationChange: public(uint256)
-# Share of the global supply that should be at stake, in parts of 1e9.
-targetBondingRate: public(uint256)
-# LPT (1e-18) that may be minted in the current round.
-currentMintableTokens: public(uint256)
-# LPT (1e-18) already minted in the current round.
-currentMintedTokens: public(uint256)
+# Percentages fit 64 bits, tokens of a round 128.
+PERC_MASK: constant(uint256) = 2**64 - 1
+AMOUNT_BITS: constant(uint256) = 128
+AMOUNT_MASK: constant(uint256) = 2**128 - 1
+
+
+struct Rates:
+    # Share of the global supply minted per round, in parts of 1e9.
+    inflation: uint256
+    # By how much inflation moves per round, in parts of 1e9.
+    inflationChange: uint256
+    # Share of the global supply that should be at stake, in parts of 1e9.
+    targetBondingRate: uint256
+
+
+# target bonding rate (64 bits) | inflation change (64) | inflation (64)
+_rates: uint256
+# LPT (1e-18) already minted in the current round (128 bits) | that may be minted in it (128): every reward needs both.
+_tokens: uint256
 
 
 event SetCurrentRewardTokens:
@@ -54,9 +63,9 @@ def __init__(_controller: address, _inflation: uint256, _inflationChange: uint25
     assert _inflation <= PERC_DIVISOR, "_inflation is invalid percentage"
     assert _inflationChange <= PERC_DIVISOR, "_inflationChange is invalid percentage"
     assert _targetBondingRate <= PERC_DIVISOR, "_targetBondingRate is invalid percentage"
-    self.inflation = _inflation
-    self.inflationChange = _inflationChange
-    self.targetBondingRate = _targetBondingRate
+    self._store_rates(
+        Rates(inflation=_inflation, inflationChange=_inflationChange, targetBondingRate=_targetBondingRate)
+    )
 
 
 @external
@@ -67,7 +76,9 @@ def setTargetBondingRate(_targetBondingRate: uint256):
     """
     manager._only_controller_owner()
     assert _targetBondingRate <= PERC_DIVISOR, "_targetBondingRate is invalid percentage"
-    self.targetBondingRate = _targetBondingRate
+    rates: Rates = self._load_rates()
+    rates.targetBondingRate = _targetBondingRate
+    self._store_rates(rates)
     log manager.ParameterUpdate(param="targetBondingRate")
 
 
@@ -79,7 +90,9 @@ def setInflationChange(_inflationChange: uint256):
     """
     manager._only_controller_owner()
     assert _inflationChange <= PERC_DIVISOR, "_inflationChange is invalid percentage"
-    self.inflationChange = _inflationChange
+    rates: Rates = self._load_rates()
+    rates.inflationChange = _inflationChange
+    self._store_rates(rates)
     log manager.ParameterUpdate(param="inflationChange")
 
 
@@ -118,11 +131,12 @@ def createReward(_fracNum: uint256, _fracDenom: uint256) -> uint256:
     self._only_bonding_manager()
     manager._when_not_paused()
 
-    mintable: uint256 = self.currentMintableTokens
+    tokens: uint256 = self._tokens
+    mintable: uint256 = tokens & AMOUNT_MASK
     amount: uint256 = mintable * (_fracNum * PERC_DIVISOR // _fracDenom) // PERC_DIVISOR
-    minted: uint256 = self.currentMintedTokens + amount
+    minted: uint256 = (tokens >> AMOUNT_BITS) + amount
     assert minted <= mintable, "minted tokens cannot exceed mintable tokens"
-    self.currentMintedTokens = minted
+    self._tokens = (minted << AMOUNT_BITS) | mintable
 
     extcall ILivepeerToken(manager._resolve(manager.LIVEPEER_TOKEN)).mint(self, amount)
     return amount
@@ -199,19 +213,68 @@ def setCurrentRewardTokens():
     if supply > 0:
         rate = bonded * PERC_DIVISOR // supply
 
-    inflation: uint256 = self.inflation
-    target: uint256 = self.targetBondingRate
-    if rate < target:
-        inflation = min(inflation + self.inflationChange, PERC_DIVISOR)
-        self.inflation = inflation
-    elif rate > target:
-        inflation -= min(inflation, self.inflationChange)
-        self.inflation = inflation
+    rates: Rates = self._load_rates()
+    if rate < rates.targetBondingRate:
+        rates.inflation = min(rates.inflation + rates.inflationChange, PERC_DIVISOR)
+    elif rate > rates.targetBondingRate:
+        rates.inflation -= min(rates.inflation, rates.inflationChange)
+    self._store_rates(rates)
 
-    mintable: uint256 = supply * inflation // PERC_DIVISOR
-    self.currentMintableTokens = mintable
-    self.currentMintedTokens = 0
-    log SetCurrentRewardTokens(currentMintableTokens=mintable, currentInflation=inflation)
+    mintable: uint256 = supply * rates.inflation // PERC_DIVISOR
+    assert mintable <= AMOUNT_MASK, "mintable tokens exceed 128 bits"
+    # Nothing is minted yet.
+    self._tokens = mintable
+    log SetCurrentRewardTokens(currentMintableTokens=mintable, currentInflation=rates.inflation)
+
+
+@external
+@view
+def inflation() -> uint256:
+    """
+    @notice Share of the global supply minted per round.
+    @return Parts of 1e9.
+    """
+    return self._load_rates().inflation
+
+
+@external
+@view
+def inflationChange() -> uint256:
+    """
+    @notice By how much inflation moves per round.
+    @return Parts of 1e9.
+    """
+    return self._load_rates().inflationChange
+
+
+@external
+@view
+def targetBondingRate() -> uint256:
+    """
+    @notice Share of the global supply that should be at stake.
+    @return Parts of 1e9.
+    """
+    return self._load_rates().targetBondingRate
+
+
+@external
+@view
+def currentMintableTokens() -> uint256:
+    """
+    @notice What may be minted in the current round.
+    @return LPT in units of 1e-18.
+    """
+    return self._tokens & AMOUNT_MASK
+
+
+@external
+@view
+def currentMintedTokens() -> uint256:
+    """
+    @notice What was minted in the current round.
+    @return LPT in units of 1e-18.
+    """
+    return self._tokens >> AMOUNT_BITS
 
 
 @external
@@ -232,6 +295,25 @@ def getGlobalTotalSupply() -> uint256:
     @return LPT in units of 1e-18.
     """
     return self._global_supply()
+
+
+@internal
+@view
+def _load_rates() -> Rates:
+    word: uint256 = self._rates
+    return Rates(
+        inflation=word & PERC_MASK,
+        inflationChange=(word >> 64) & PERC_MASK,
+        targetBondingRate=word >> 128,
+    )
+
+
+@internal
+def _store_rates(_record: Rates):
+    """
+    @dev The caller guarantees that each is at most 1e9.
+    """
+    self._rates = (_record.targetBondingRate << 128) | (_record.inflationChange << 64) | _record.inflation
 
 
 @internal

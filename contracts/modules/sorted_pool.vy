@@ -251,6 +251,10 @@ def _walk_down(_key: uint256, _start: address) -> (address, address):
     down: uint256 = self._down[_start]
     if _key >= down >> ADDRESS_BITS and _start == self._first():
         return empty(address), _start
+    # Most newcomers belong at the end: no need to walk there.
+    last: address = self._tail
+    if _key < self._down[last] >> ADDRESS_BITS:
+        return last, empty(address)
 
     above: address = _start
     below: address = self._address(down)

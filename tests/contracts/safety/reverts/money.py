@@ -291,6 +291,13 @@ def batch_of_101_tickets(world: World) -> Call:
 # --- Minter -----------------------------------------------------------------------------------------------------------
 
 
+@TABLE.reason("Minter", "mintable tokens exceed 128 bits")
+def mintable_tokens_of_a_supply_out_of_this_world(world: World) -> Call:
+    world.fund(STRANGER, lpt=2**150)
+    world.next_round(initialize=False)
+    return Call(world.rounds, "initializeRound", (), STRANGER)
+
+
 def construct(world: World, *rates: int) -> Deployment:
     return Deployment(world.evm, world.code["Minter"], (world.controller.address, *rates))
 
