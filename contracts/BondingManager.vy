@@ -448,7 +448,7 @@ def withdrawFees(_recipient: address, _amount: uint256):
     delegator: stakeholders.Delegator = self._claim(msg.sender, round)
     assert _recipient != empty(address), "invalid recipient"
     assert delegator.fees >= _amount, "insufficient fees to withdraw"
-    delegator.fees = unsafe_sub(delegator.fees, _amount)
+    delegator.fees -= _amount
     stakeholders._store_delegator(msg.sender, delegator)
 
     extcall IMinter(self._minter()).trustedWithdrawETH(_recipient, _amount)
