@@ -73,6 +73,7 @@ STEPS: list[Step] = [
     ("stake for nobody", lambda world: world.bond(SENDER, 3 * LPT, NOBODY)),
     ("round", World.next_round),
     ("move from nobody", call("bond", 0, TRANSCODER, sender=SENDER)),
+    ("withdraw fees before the reward", call("withdrawFees", RECEIVER, 1, sender=NEWCOMER)),
     ("reward", call("reward", sender=TRANSCODER)),
     ("second unbonds all", lambda world: world.bonding.call("unbond", pending_stake(world, SECOND), sender=SECOND)),
     ("second comes back", call("rebondFromUnbonded", SECOND, 0, sender=SECOND)),

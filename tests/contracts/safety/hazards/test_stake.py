@@ -157,6 +157,18 @@ def test_fees__k7_after_reward_of_an_evicted_transcoder__never_exceed_what_came_
     assert 0 < credit(world, SECOND, 1000) <= 1000
 
 
+def test_bond__k7_stake_of_an_evicted_transcoder__is_recorded_until_its_last_round_ends(world: World) -> None:
+    world.become_transcoder(STRANGER, 1200 * LPT)
+    world.next_round()
+    world.become_transcoder(RECEIVER, 1100 * LPT)
+    world.bond(NEWCOMER, LPT, SECOND)
+    assert SECOND not in members(world)
+    assert world.bonding.view("isActiveTranscoder", SECOND)
+    assert fee_pool(world, SECOND)[0] == 1000 * LPT
+    later = world.bonding.view("getTranscoderEarningsPoolForRound", SECOND, world.round + 1)
+    assert later[0] == 1001 * LPT == delegated(world, SECOND)
+
+
 def test_bond__k10_evicted_and_back_in_one_round__is_active_throughout(world: World) -> None:
     world.become_transcoder(STRANGER, 1200 * LPT)
     world.next_round()
