@@ -73,7 +73,6 @@ STEPS: list[Step] = [
     ("stake for nobody", lambda world: world.bond(SENDER, 3 * LPT, NOBODY)),
     ("round", World.next_round),
     ("move from nobody", call("bond", 0, TRANSCODER, sender=SENDER)),
-    ("withdraw fees before the reward", call("withdrawFees", RECEIVER, 1, sender=NEWCOMER)),
     ("reward", call("reward", sender=TRANSCODER)),
     ("second unbonds all", lambda world: world.bonding.call("unbond", pending_stake(world, SECOND), sender=SECOND)),
     ("second comes back", call("rebondFromUnbonded", SECOND, 0, sender=SECOND)),
@@ -87,6 +86,8 @@ STEPS: list[Step] = [
     ("fee after missed rounds", fee),
     ("unlock", lambda world: world.broker.call("unlock", sender=SENDER)),
     ("round", World.next_round),
+    ("withdraw fees before the reward", call("withdrawFees", RECEIVER, 1, sender=NEWCOMER)),
+    ("reward after a claim", call("reward", sender=TRANSCODER)),
     ("round", World.next_round),
     ("withdrawal", lambda world: world.broker.call("withdraw", sender=SENDER)),
 ]
