@@ -19,7 +19,7 @@ CACHE = ROOT / ".cache" / "compiled"
 PROXIED = ("TicketBroker", "BondingManager", "BondingVotes", "RoundsManager", "ServiceRegistry")
 PLAIN = ("Controller", "Minter", "LivepeerToken", "L2LPTDataCache", "ManagerProxy")
 SUITE = (*PLAIN, *PROXIED)
-_FORMATS = ("bytecode", "bytecode_runtime", "abi", "source_map_runtime")
+_FORMATS = ("bytecode", "bytecode_runtime", "abi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,6 @@ class Artifact:
     runtime: bytes
     """Code as it is on chain, but for immutables."""
     abi: tuple[Mapping[str, Any], ...]
-    source_map: Mapping[str, Any]
 
 
 def sources_digest() -> str:
@@ -80,7 +79,6 @@ def _read(name: str, path: Path) -> Artifact:
         bytecode=bytes.fromhex(kept["bytecode"].removeprefix("0x")),
         runtime=bytes.fromhex(kept["bytecode_runtime"].removeprefix("0x")),
         abi=tuple(json.loads(kept["abi"])),
-        source_map=json.loads(kept["source_map_runtime"]),
     )
 
 

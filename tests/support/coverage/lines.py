@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.artifacts import CACHE, ROOT, Artifact, compile_all, sources_digest
+from tests.support.artifacts import CACHE, ROOT, compile_all, sources_digest
 
+_METADATA = 64
 Node = Mapping[str, Any]
 Line = tuple[str, int]
 """Path and line number."""
@@ -56,25 +57,33 @@ def report(seen: Mapping[bytes, set[int]]) -> list[FileReport]:
     :param seen: offsets of instructions that ran, by the code that they belong to.
     """
     artifacts = compile_all(contract_names())
-    trees = {name: _trees(name) for name in artifacts}
+    compiled = {name: _compiled_alone(name) for name in artifacts}
     known: set[Line] = set()
     ran: set[Line] = set()
     created: set[str] = set()
     for name, artifact in artifacts.items():
-        paths = {module["source_id"]: module["path"] for module in trees[name]}
-        places = dict(_places(artifact, paths))
+        source_map, trees = compiled[name]
+        paths = {module["source_id"]: module["path"] for module in trees}
+        places = dict(_places(source_map, paths))
         known.update(places.values())
         for code, offsets in seen.items():
             if code.startswith(artifact.bytecode):
                 created.update(paths.values())
-            if code.startswith(artifact.runtime):
+            if _is_runtime(code, artifact.runtime):
                 ran.update(places[offset] for offset in offsets if offset in places)
-    modules = {module["path"]: module for name in trees for module in trees[name] if not module["is_interface"]}
+    every = [module for _, trees in compiled.values() for module in trees]
+    modules = {module["path"]: module for module in every if not module["is_interface"]}
     return [_of_file(path, modules[path], known, ran, path in created) for path in sorted(modules)]
 
 
-def _places(artifact: Artifact, paths: Mapping[int, str]) -> Iterator[tuple[int, Line]]:
-    positions, nodes = artifact.source_map["pc_pos_map"], artifact.source_map["pc_ast_map"]
+def _is_runtime(code: bytes, runtime: bytes) -> bool:
+    """On chain, immutables follow the compiler's runtime code, and its metadata are left out."""
+    length = min(len(code), len(runtime))
+    return length + _METADATA >= len(runtime) and code[:length] == runtime[:length]
+
+
+def _places(source_map: Mapping[str, Any], paths: Mapping[int, str]) -> Iterator[tuple[int, Line]]:
+    positions, nodes = source_map["pc_pos_map"], source_map["pc_ast_map"]
     for offset, (source, _) in nodes.items():
         if offset in positions and source in paths:
             yield int(offset), (paths[source], positions[offset][0])
@@ -118,13 +127,15 @@ def _statements(path: str, function: str, body: list[Node]) -> Iterator[Statemen
                 yield from _statements(path, function, node[inner])
 
 
-def _trees(name: str) -> list[Node]:
-    """Syntax trees of a contract and of what it imports."""
+def _compiled_alone(name: str) -> tuple[Mapping[str, Any], list[Node]]:
+    """Map of instructions, and syntax trees of a contract and of what it imports. From one run of the compiler for this
+    contract only: it numbers sources run by run."""
     kept = CACHE / f"tree-{name}-{sources_digest()}.json"
     if not kept.is_file():
-        command = [str(Path(sys.executable).parent / "vyper"), "-p", str(ROOT), "-f", "annotated_ast"]
-        run = subprocess.run([*command, f"contracts/{name}.vy"], cwd=ROOT, capture_output=True, text=True, check=True)
+        compiler = str(Path(sys.executable).parent / "vyper")
+        command = [compiler, "-p", str(ROOT), "-f", "source_map_runtime,annotated_ast", f"contracts/{name}.vy"]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         kept.write_text(run.stdout)
-    tree = json.loads(kept.read_text())
+    source_map, tree = (json.loads(line) for line in kept.read_text().splitlines()[:2])
     found: list[Node] = [tree["ast"], *tree["imports"]]
-    return found
+    return source_map, found
