@@ -36,7 +36,6 @@ def variant(name: str, changes: Mapping[str, str]) -> Artifact:
         bytecode=bytes.fromhex(bytecode.removeprefix("0x")),
         runtime=bytes.fromhex(runtime.removeprefix("0x")),
         abi=tuple(json.loads(abi)),
-        source_map={},
     )
 
 
