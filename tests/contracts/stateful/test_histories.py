@@ -89,9 +89,9 @@ def test_history__all_together__every_function_and_every_rule_was_applied_often_
 
     assert total.calls >= APPLIED_AT_LEAST
     assert set(total.functions) == state_changing_functions() - REFUSED_TO_ALL
-    assert {name: count for name, count in total.functions.items() if count < 25} == {}
-    assert {name: total.functions[name] for name in OFTEN if total.functions[name] < 200} == {}
-    assert {name for name in RULES if total.applied[name] < 25} - NOTHING_APPLIED == set()
+    assert {name: count for name, count in total.functions.items() if count < 15} == {}
+    assert {name: total.functions[name] for name in OFTEN if total.functions[name] < 100} == {}
+    assert {name for name in RULES if total.applied[name] < 15} - NOTHING_APPLIED == set()
     # Nobody but the contracts themselves; and every kind of bad ticket was offered.
     assert min(total.refused["trespass"], total.refused["redeem_faulty"]) > 300
     assert min(total.held.values()) >= CHUNKS * HISTORIES_PER_CHUNK
