@@ -250,13 +250,13 @@ def test_bond_hints__move_between_transcoders__are_the_positions_of_both(crowd: 
     mover = addresses(1, first=0x6000)[0]
     with world.evm.rolled_back():
         world.bond(mover, 10 * LPT + 1, people[20])
-        hints = view.view("bondHints", mover, 0, people[30])
+        hints = view.view("bondHints", mover, 0, people[35])
         old = view.view("unbondHints", mover, 10 * LPT + 1)
 
-        world.bonding.call("bondWithHint", 0, people[30], *hints, sender=mover)
+        world.bonding.call("bondWithHint", 0, people[35], *hints, sender=mover)
 
         assert hints[:2] == old == neighbours(members(world), people[20])
-        assert hints[2:] == neighbours(members(world), people[30])
+        assert hints[2:] == neighbours(members(world), people[35])
 
 
 def test_transfer_bond_hints__first_pair__is_that_of_the_unbond(crowd: Any) -> None:
