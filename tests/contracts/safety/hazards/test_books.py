@@ -69,7 +69,7 @@ STEPS: list[Step] = [
     ("reward of the third", call("reward", sender=STRANGER)),
     ("move", lambda world: world.bond(DELEGATOR, 7, SECOND)),
     ("claim", call("claimEarnings", 0, sender=NEWCOMER)),
-    ("withdraw fees", call("withdrawFees", DELEGATOR, 1, sender=TRANSCODER)),
+    ("withdraw fees", call("withdrawFees", DELEGATOR, FEE // 10, sender=TRANSCODER)),
     ("stake for nobody", lambda world: world.bond(SENDER, 3 * LPT, NOBODY)),
     ("round", World.next_round),
     ("move from nobody", call("bond", 0, TRANSCODER, sender=SENDER)),
