@@ -43,6 +43,7 @@ from livepeer_client.policy.signing import AuthAnswer
 from livepeer_client.ports.chain import BlockCursors as BlockCursors
 from livepeer_client.ports.chain import Chain as Chain
 from livepeer_client.ports.chain import Signer as Signer
+from livepeer_client.ports.chain import StakeHints as StakeHints
 from livepeer_client.ports.chain import TransactionJournal as TransactionJournal
 from livepeer_client.ports.chain import TransactionSigner as TransactionSigner
 from livepeer_client.ports.chain import Transactor as Transactor

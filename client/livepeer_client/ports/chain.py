@@ -131,6 +131,30 @@ class Chain(Protocol):
         """Members of the transcoder pool, which reserves are divided by."""
 
 
+class StakeHints(Protocol):
+    """Places in the pool after a change of stake that was not made yet, for the hints of the call that makes it.
+
+    Right for the state they were asked in; a wrong one costs gas only. `policy.pool.NO_HINT` where no place changes,
+    also where the call itself would be refused. Amounts in LPT wei. Every method raises as `Chain` does.
+    """
+
+    async def bond_hints(self, owner: Address, amount: int, to: Address) -> tuple[Hint, Hint]:
+        """Of the delegate that is left, and of `to`."""
+
+    async def unbond_hint(self, delegator: Address, amount: int) -> Hint: ...
+
+    async def rebond_hint(self, delegator: Address, lock_id: int) -> Hint: ...
+
+    async def rebond_from_unbonded_hint(self, delegator: Address, to: Address, lock_id: int) -> Hint: ...
+
+    async def transfer_bond_hints(self, delegator: Address, receiver: Address, amount: int) -> tuple[Hint, Hint]:
+        """Of the delegator's delegate, and of the receiver's."""
+
+    async def transcoder_hint(self, transcoder: Address) -> Hint: ...
+
+    async def reward_hint(self, transcoder: Address) -> Hint: ...
+
+
 class Transactor(Protocol):
     """Writes by one key. Two steps, so that a signed transaction can be stored before it goes out."""
 

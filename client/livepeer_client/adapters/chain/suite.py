@@ -21,7 +21,6 @@ from livepeer_client.adapters.chain.contracts import (
     LOG_BLOCKS as LOG_BLOCKS,
 )
 from livepeer_client.adapters.chain.contracts import (
-    ContractReader,
     Read,
     Tag,
     value_of,
@@ -30,8 +29,8 @@ from livepeer_client.adapters.chain.contracts import (
     named as named,
 )
 from livepeer_client.adapters.chain.json_values import block_of, member, quantity, to_hex
-from livepeer_client.adapters.chain.pool import reward_hint, reward_reads
-from livepeer_client.adapters.chain.rpc import BadAnswer, Call, NodeError, NodeTimeout
+from livepeer_client.adapters.chain.pool import PoolReader
+from livepeer_client.adapters.chain.rpc import Call, NodeError, NodeTimeout
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, Reverted
 from livepeer_client.facts import (
@@ -46,7 +45,6 @@ from livepeer_client.facts import (
     SenderInfo,
     UnbondingLock,
 )
-from livepeer_client.policy.pool import Hint
 from livepeer_client.types import ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 SAFE_DEPTH: Final = 12
@@ -56,8 +54,8 @@ _BLOCKS_FOR_RATE: Final = 1000
 """Blocks behind the head, for nodes that do not say what is safe or finalized."""
 
 
-class Suite(ContractReader):
-    """`ports.Chain`. Holds no connection of its own; close what `rpc` stands for when done."""
+class Suite(PoolReader):
+    """`ports.Chain` and `ports.StakeHints`. Holds no connection of its own; close what `rpc` stands for when done."""
 
     # --- ports.Chain
 
@@ -210,30 +208,6 @@ class Suite(ContractReader):
                 found.append(RegisteredOrchestrator(address, service_uri=uri[0], stake=stake[0], active=active[0]))
         return found
 
-    async def _walk_pool(self, block: Tag) -> list[Address]:
-        """The pool from head to tail. Members of the last walk are asked for their successors all at once."""
-        results = await self._read(
-            [("BondingManager", "getFirstTranscoderInPool", [])]
-            + [("BondingManager", "getNextTranscoderInPool", [known]) for known in self._pool],
-            block,
-        )
-        address, *successors = (value_of(result)[0] for result in results)
-        links = dict(zip(self._pool, successors, strict=True))
-        pool: list[Address] = []
-        seen: set[Address] = set()
-        while address != ZERO_ADDRESS:
-            if address in seen:
-                raise BadAnswer("the transcoder pool runs in a circle")
-            seen.add(address)
-            pool.append(Address(address))
-            if address in links:
-                address = links[address]
-            else:
-                step: Read = ("BondingManager", "getNextTranscoderInPool", [address])
-                (address,) = value_of((await self._read([step], block))[0])
-        self._pool = tuple(pool)
-        return pool
-
     async def orchestrator_state(self, address: Address) -> OrchestratorState:
         (active,), (registered,), transcoder, (stake,), (fees,) = await self.read(
             [
@@ -290,14 +264,6 @@ class Suite(ContractReader):
                 for number, (amount, withdraw_round) in enumerate(locks)
                 if withdraw_round
             }
-
-        return await self._pinned(at)
-
-    async def reward_hint(self, transcoder: Address) -> Hint:
-        async def at(block: Tag) -> Hint:
-            pool = await self._walk_pool(block)
-            values = [value_of(result) for result in await self._read(reward_reads(pool), block)]
-            return reward_hint(pool, values, transcoder)
 
         return await self._pinned(at)
 

@@ -1,7 +1,7 @@
 """The other contracts a user calls, and all of them together."""
 
 from livepeer_client.policy import outcomes
-from livepeer_client.ports import Transactor
+from livepeer_client.ports import StakeHints, Transactor
 from livepeer_client.services.calls.bonding import Bonding
 from livepeer_client.services.calls.broker import Broker
 from livepeer_client.services.calls.result import Result, make
@@ -53,11 +53,15 @@ class Token:
 
 
 class Contracts:
-    """The user entry points of all contracts, by one key."""
+    """The user entry points of all contracts, by one key.
 
-    def __init__(self, transactor: Transactor) -> None:
+    :param hints: whom changes of stake ask for their new places in the pool, such as the `Suite`; without, the contract
+        walks there.
+    """
+
+    def __init__(self, transactor: Transactor, hints: StakeHints | None = None) -> None:
         self.broker = Broker(transactor)
-        self.bonding = Bonding(transactor)
+        self.bonding = Bonding(transactor, hints)
         self.rounds = Rounds(transactor)
         self.registry = Registry(transactor)
         self.token = Token(transactor)
