@@ -14,8 +14,9 @@ from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
 from livepeer_client.adapters.redeemer_server import RedeemerServer
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
+from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import make_transactor, open_signer
+from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.services.chain_view import ChainView
@@ -49,9 +50,12 @@ async def run(config: RedeemerConfig) -> None:
         store = await opened.enter_async_context(await open_tickets(file, settings.store_url))
         view = ChainView(suite, clock, settings.recipient, config.chain.poll_interval_s)
         service = RedeemerService(settings.recipient, store, view, clock, poll_interval_s=config.chain.poll_interval_s)
+        transactions = await opened.enter_async_context(
+            open_transactions(suite, signer, config.chain, settings.data_dir)
+        )
         redeem = RedemptionService(
             suite,
-            make_transactor(suite, signer, config.chain),
+            transactions.lane(Lane.REDEMPTION),
             store,
             clock,
             redemption.policy,
@@ -68,12 +72,13 @@ async def run(config: RedeemerConfig) -> None:
             wrong_recipient=WrongRecipient,
         )
         async with asyncio.TaskGroup() as group:
-            redeeming = group.create_task(redeem.run())
+            tasks = [group.create_task(service) for service in (transactions.run(), redeem.run())]
             async with server:
                 sys.stdout.write(f"ready {settings.listen_host}:{server.port}\n")
                 sys.stdout.flush()
                 await stop.wait()
-            redeeming.cancel()
+            for task in tasks:
+                task.cancel()
 
 
 def connect(remote: RemoteRedeemer) -> GrpcTicketRedeemer:

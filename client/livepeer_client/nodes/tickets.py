@@ -4,16 +4,17 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 
-from livepeer_client.adapters.chain.suite import load_addresses
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
-from livepeer_client.facts import StoredTicket, TicketState
+from livepeer_client.facts import Lane, StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.keys import make_transactor, open_signer
+from livepeer_client.nodes.keys import make_transactor, open_signer, open_transactions
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.redemption import eth
+from livepeer_client.ports import TransactionSigner, Transactor
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Hash32
 
@@ -22,14 +23,41 @@ from livepeer_client.types import Hash32
 async def _opened(
     config: OrchestratorConfig, *, read_only: bool
 ) -> AsyncIterator[tuple[SqlTicketStore, RedemptionService]]:
+    """What does not send."""
+    async with _reached(config, read_only=read_only) as (suite, signer, store):
+        yield store, _service(config, suite, make_transactor(suite, signer, config.chain), store)
+
+
+@contextlib.asynccontextmanager
+async def _sending(config: OrchestratorConfig) -> AsyncIterator[tuple[SqlTicketStore, RedemptionService]]:
+    """What sends: with the node's own journal of transactions, which a running node does not let go of."""
+    folder = config.orchestrator.data_dir
+    async with (
+        _reached(config, read_only=False) as (suite, signer, store),
+        open_transactions(suite, signer, config.chain, folder) as transactions,
+    ):
+        # What the node left behind has the lowest nonces: it is sent again, or its nonce is free.
+        await transactions.step()
+        yield store, _service(config, suite, transactions.lane(Lane.REDEMPTION), store)
+
+
+@contextlib.asynccontextmanager
+async def _reached(
+    config: OrchestratorConfig, *, read_only: bool
+) -> AsyncIterator[tuple[Suite, TransactionSigner, SqlTicketStore]]:
     path = config.orchestrator.data_dir / "orchestrator.sqlite"
     async with (
         open_signer(config.key) as signer,
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
         await open_tickets(path, config.orchestrator.store_url, read_only=read_only) as store,
     ):
-        wallet = make_transactor(suite, signer, config.chain)
-        yield store, RedemptionService(suite, wallet, store, SystemClock(), config.redemption.policy, owner="operator")
+        yield suite, signer, store
+
+
+def _service(
+    config: OrchestratorConfig, suite: Suite, transactor: Transactor, store: SqlTicketStore
+) -> RedemptionService:
+    return RedemptionService(suite, transactor, store, SystemClock(), config.redemption.policy, owner="operator")
 
 
 async def list_tickets(config: OrchestratorConfig) -> None:
@@ -71,8 +99,9 @@ async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *,
     """One step of redemption by hand; with `now` these winners wait neither for others nor for cheaper gas.
 
     :raises InvalidInput: as `explain_ticket`, or a running node has the key.
+    :raises StoreError: a running node has the store, or the journal of the key's transactions.
     """
-    async with _opened(config, read_only=False) as (store, service):
+    async with _sending(config) as (store, service):
         chosen = await _named(store, prefixes) if prefixes else [t.hash for t in await store.tickets(TicketState.HELD)]
         try:
             report = await (service.redeem_now(chosen) if now else service.step())

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -11,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from livepeer_client.adapters.chain.suite import Addresses
-from livepeer_client.adapters.sqlite import SqliteTicketStore
-from livepeer_client.facts import ReceivedPayment, TicketState, redemption_lease
+from livepeer_client.adapters.sqlite import SqliteTicketStore, SqliteTransactionJournal
+from livepeer_client.facts import Lane, Outgoing, ReceivedPayment, TicketState, redemption_lease
 from livepeer_client.types import BlockNumber, Hash32, Wei
 from tests.client.nodes.test_orchestrator import configure
 from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, opened, set_stage
@@ -130,6 +131,40 @@ async def test_redeem__while_a_node_has_the_key__is_refused(tmp_path: Path, hash
     run = await tickets(tmp_path, "redeem", "--now")
     assert run.returncode == 1
     assert "a running node redeems with this key" in run.stderr
+
+
+async def test_redeem__while_a_node_has_the_journal_of_the_key__is_refused_and_sends_nothing(
+    tmp_path: Path, chain: tuple[str, Addresses], hashes: list[Hash32]
+) -> None:
+    # As with a store that both share: only the journal is the node's alone.
+    async with opened(*chain) as stage, await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite"):
+        before = await stage.transactor(ALICE).nonces()
+        run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex())
+        assert run.returncode == 1
+        assert "transactions.sqlite" in run.stderr
+        assert "Traceback" not in run.stderr
+        assert await stage.transactor(ALICE).nonces() == before
+
+
+async def test_redeem__after_a_node_left_a_transaction_that_nodes_forgot__sends_that_first_and_takes_the_next_nonce(
+    tmp_path: Path, chain: tuple[str, Addresses], hashes: list[Hash32]
+) -> None:
+    async with opened(*chain) as stage:
+        wallet = stage.transactor(ALICE)
+        left = await wallet.prepare("BondingManager", "claimEarnings", [0])
+        async with await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite") as journal:
+            await journal.record(
+                Outgoing(ALICE.address, left.nonce, Lane.FUNDS, (left,), signed_at=time.time(), sent=True)
+            )
+        run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex())
+        assert run.stdout.startswith("sent 0x"), run.stderr
+        assert await wallet.receipt(left.tx_hash) is not None
+        async with await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite") as journal:
+            kept = [(each.nonce, each.lane, each.sent) for each in await journal.outgoing(ALICE.address)]
+        # Neither is final yet; the node takes both up at its next start.
+        assert kept == [(left.nonce, Lane.FUNDS, True), (left.nonce + 1, Lane.REDEMPTION, True)]
+    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
+        assert (await store.tickets())[0].state is TicketState.PAID
 
 
 async def test_explain__of_an_unknown_ticket__is_refused_in_one_line(tmp_path: Path, hashes: list[Hash32]) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
+from livepeer_client.adapters.sqlite import SqliteTransactionJournal
 from livepeer_client.codec.address import checksum_address
+from livepeer_client.facts import Lane
 from livepeer_client.types import Address
 from tests.support.anvil import ALICE, STRANGER, Stage, free_port
 
@@ -83,3 +85,7 @@ async def test_redeemer_run__handed_a_winner__has_it_paid_on_chain(
         assert await asyncio.wait_for(process.wait(), 20) == 0
         # Closes the pipe, so that nothing is left to be collected later.
         process._transport.close()  # type: ignore[attr-defined]
+    # Sent through the lane of the key: its nonce is in the journal until the redemption is final.
+    async with await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite") as journal:
+        kept = await journal.outgoing(STRANGER.address)
+    assert [(each.lane, each.sent) for each in kept] == [(Lane.REDEMPTION, True)]
