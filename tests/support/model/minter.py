@@ -1,11 +1,11 @@
-"""Minter (spec 7; differences: K21, K23, K26). There may be several: an old one and its successor."""
+"""Minter (spec 7; differences: K21, K23, K26, packed words). There may be several: an old one and its successor."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.support.model.fractions import PPB, ppb_of_share
-from tests.support.model.state import NOBODY, Cell, add, require
+from tests.support.model.state import NOBODY, Cell, add, mul, require
 
 if TYPE_CHECKING:
     from tests.support.model.protocol import Model
@@ -61,8 +61,10 @@ class MinterModel:
             rate = min(rate + state.change, PPB)
         elif staked > state.target:
             rate = max(rate - state.change, 0)
-        self._state.value = state._replace(rate=rate, mintable=supply * rate // PPB, minted=0)
-        self._model.emit_at(self.address, "SetCurrentRewardTokens", supply * rate // PPB, rate)
+        mintable = mul(supply, rate) // PPB
+        require(mintable < 2**128, "mintable tokens exceed 128 bits")
+        self._state.value = state._replace(rate=rate, mintable=mintable, minted=0)
+        self._model.emit_at(self.address, "SetCurrentRewardTokens", mintable, rate)
 
     @property
     def global_supply(self) -> int:
