@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts._mutants import Mutant, Suite, Unusable, load, suite_names
+from scripts._mutant_tables import Mutant, Suite, Unusable, load, suite_names
 
 ROOT = Path(__file__).resolve().parents[1]
 # Rules of tests/conformance.toml that a suite answers for.

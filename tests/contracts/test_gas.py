@@ -90,6 +90,25 @@ def test_gas__50_compact_tickets__cost_42_percent_of_a_batch_in_the_reference(po
     assert committed()[name]["proxy"] <= 0.42 * reference()[counterpart(name)]["proxy"]
 
 
+# At the head of the pool there is no walk to save, and what remains is fresh storage and first accesses.
+UNWALKED = (
+    "bond.self_more_again_same_round.pool100.first.nohint",
+    "bond.self_more.pool100.first.nohint",
+    "bond.self_new_transcoder.pool100.first.nohint",
+    "bond.delegate_new.pool100.first.nohint",
+)
+
+
+def test_gas__without_a_hint_in_a_pool_of_100__costs_half_of_the_reference_where_that_walks() -> None:
+    table = committed()
+    unhinted = [name for name in table if "pool100" in name and name.endswith(".nohint")]
+    ratios = {name: table[name]["proxy"] / reference()[counterpart(name)]["proxy"] for name in unhinted}
+
+    assert len(unhinted) >= 20
+    assert sorted(name for name, ratio in ratios.items() if ratio > 0.50) == sorted(UNWALKED)
+    assert max(ratios.values()) <= 0.60
+
+
 @pytest.mark.parametrize("senders", ["1_sender", "10_senders"])
 def test_gas__ticket_in_a_large_batch__costs_less_than_a_third_of_a_single_one(senders: str) -> None:
     table = committed()

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.contracts.safety.reverts import compact, control, governance, money, stake
+from tests.contracts.safety.reverts import compact, control, governance, money, stake, tokens
 from tests.contracts.safety.reverts.case import BARE, Case
 from tests.contracts.safety.reverts.sources import reasons
 from tests.support.artifacts import ROOT, SUITE
@@ -18,7 +18,7 @@ from tests.support.governance import CONTRACTS
 from tests.support.vectors import ABSENT
 
 PUBLISHED = ROOT.parent / "shared" / "abi"
-CASES = [case for table in (control, stake, money, compact, governance) for case in table.TABLE.cases]
+CASES = [case for table in (control, stake, money, tokens, compact, governance) for case in table.TABLE.cases]
 
 # A floor under what the reader of the sources finds.
 LEAST_REASONS = 150
