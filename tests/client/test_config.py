@@ -310,3 +310,11 @@ def test_load_signer__webhook_that_is_no_url__is_refused_without_repeating_it(tm
     with pytest.raises(ConfigError, match="webhook_url") as refusal:
         load_signer(signer(tmp_path, webhook_url='"secret-token"'))
     assert "secret-token" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(("line", "fee"), [({}, None), ({"data_fee_wei": "0"}, 0), ({"data_fee_wei": "17"}, 17)])
+def test_load_orchestrator__a_data_fee_or_none__is_told_apart_from_zero(
+    tmp_path: Path, line: dict[str, str], fee: int | None
+) -> None:
+    path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption=line)
+    assert load_orchestrator(path).redemption.policy.data_fee == fee

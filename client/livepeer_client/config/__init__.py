@@ -126,7 +126,8 @@ class RedeemerSettings:
 
 @dataclass(frozen=True, slots=True)
 class RedemptionConfig:
-    """`min_batch`: wait for at least so many winners unless one is urgent. The others are of `RedemptionPolicy`."""
+    """`min_batch`: wait for at least so many winners unless one is urgent. `data_fee_wei`: for one ticket, instead
+    of what the chain says. The others are of `RedemptionPolicy`."""
 
     enabled: bool
     max_batch: int
@@ -136,6 +137,7 @@ class RedemptionConfig:
     urgent_max_gas_price_wei: Wei | None
     value_at_risk_limit_wei: Wei | None
     accept_partial: bool
+    data_fee_wei: Wei | None = None
     redeemer: "RemoteRedeemer | None" = None
 
     @property
@@ -147,6 +149,7 @@ class RedemptionConfig:
             urgent_max_gas_price=self.urgent_max_gas_price_wei,
             value_at_risk_limit=self.value_at_risk_limit_wei,
             accept_partial=self.accept_partial,
+            data_fee=self.data_fee_wei,
         )
 
 
@@ -362,6 +365,7 @@ def _redemption(table: Table) -> RedemptionConfig:
         urgent_max_gas_price_wei=_limit(table, "urgent_max_gas_price_wei"),
         value_at_risk_limit_wei=_limit(table, "value_at_risk_limit_wei"),
         accept_partial=table.flag("accept_partial", True),
+        data_fee_wei=table.amount("data_fee_wei"),
         redeemer=_remote_redeemer(table),
     )
     if config.min_batch > config.max_batch:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from livepeer_client.errors import ConfigError
+from livepeer_client.types import Wei
 
 INT64_MAX: Final = 2**63 - 1
 """Prices travel as a pair of int64 (offchain-payments 7)."""
@@ -103,6 +104,13 @@ class Table:
     def know(self, keys: Iterable[str]) -> None:
         """Keys that are not there and need not be."""
         self._known += keys
+
+    def amount(self, key: str) -> Wei | None:
+        """Wei; None, where the key is not there, is not 0."""
+        if self.has(key):
+            return Wei(self.integer(key, high=2**256 - 1))
+        self.know([key])
+        return None
 
     def host_port(self, key: str) -> tuple[str, int]:
         """`host:port`, an IPv6 address in brackets."""

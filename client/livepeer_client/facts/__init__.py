@@ -24,6 +24,9 @@ from livepeer_client.facts.chain import (
     Broadcast as Broadcast,
 )
 from livepeer_client.facts.chain import (
+    DataCost as DataCost,
+)
+from livepeer_client.facts.chain import (
     Fees as Fees,
 )
 from livepeer_client.facts.chain import (

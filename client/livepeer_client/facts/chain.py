@@ -179,6 +179,19 @@ class UnsignedTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class DataCost:
+    """What a rollup charges for putting a transaction's bytes on the chain below: `gas` units of its own, which its
+    nodes' gas estimates contain, at `base_fee` wei each."""
+
+    gas: int
+    base_fee: Wei
+
+    @property
+    def fee(self) -> Wei:
+        return Wei(self.gas * self.base_fee)
+
+
+@dataclass(frozen=True, slots=True)
 class NonceState:
     """One key's transactions as a node sees them: `mined` are in blocks, `pending` counts those that wait as well.
 

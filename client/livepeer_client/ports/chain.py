@@ -13,6 +13,7 @@ from livepeer_client.facts import (
     Block,
     BlockCursor,
     Broadcast,
+    DataCost,
     Fees,
     Finality,
     Head,
@@ -75,6 +76,14 @@ class Chain(Protocol):
     async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
         """Base fees of at most `samples` blocks spread over the last `span_s` seconds, oldest first, each with its
         block's time in Unix seconds. Fewer where the chain is younger or the node does not have them."""
+
+    async def data_costs(self, calls: Sequence[tuple[str, str, Sequence[object]]]) -> list[DataCost]:
+        """What the bytes of a transaction cost that makes each call (contract, function, arguments as ABI values),
+        where an Arbitrum chain's NodeInterface says so; elsewhere an empty list. Whether the call would succeed does
+        not matter.
+
+        :raises InvalidInput: no such function, or arguments that do not fit.
+        """
 
     async def finality(self) -> Finality:
         """The safe and the finalized block, counted back from the head where the node does not know them."""

@@ -1,5 +1,6 @@
 """When gas is cheap enough for whom (offchain-payments 16, Gas favourability)."""
 
+import zlib
 from fractions import Fraction
 from typing import Any
 
@@ -7,18 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.errors import InvalidInput
-from livepeer_client.facts import Calldata
+from livepeer_client.facts import Calldata, DataCost
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import (
     Action,
+    DataFees,
     Decision,
     Reason,
     RedemptionPolicy,
     accepted_share,
     compact_arguments,
+    data_fees,
     is_cheap,
     plan,
+    representative_calls,
 )
 from livepeer_client.types import Wei
 from tests.support.redemption import (
@@ -242,3 +247,62 @@ def test_compact_arguments__carry_what_the_tickets_share_once_and_compact_signat
 def test_compact_arguments__of_tickets_with_other_terms__are_refused() -> None:
     with pytest.raises(InvalidInput):
         compact_arguments([make_stored(1).winner, make_stored(2, creation_round=ROUND - 1).winner])
+
+
+# --- bytes ----------------------------------------------------------------------------------------
+
+
+def costs_of(gas_of_a_byte: int) -> list[DataCost]:
+    """What a chain answers that charges every byte alike, at 3 wei per gas."""
+    sizes = [len(load_abi(contract).function(name).encode(args)) for contract, name, args in representative_calls()]
+    return [DataCost(gas_of_a_byte * size, Wei(3)) for size in sizes]
+
+
+def test_data_fees__of_a_chain_that_does_not_charge_for_bytes__are_none() -> None:
+    assert data_fees([]) is None
+
+
+def test_data_fees__every_byte_alike__tell_a_tickets_own_bytes_from_the_common_ones() -> None:
+    single, few, many = costs_of(5)
+    found = data_fees([single, few, many])
+    assert found is not None
+    assert (found.single, found.gas) == (single.fee, single.gas)
+    # Tuple with its round data 11 words, signature 5, secret 1.
+    assert found.marginal == 17 * 32 * 5 * 3
+
+
+def test_share__in_ever_larger_batches__falls_to_the_marginal_fee() -> None:
+    fees = DataFees(single=Wei(1_000), marginal=Wei(400), gas=10)
+    shares = [fees.share(size) for size in (1, 2, 7, 10**9)]
+    assert shares == [1_000, 700, 486, 401]
+
+
+def test_representative_calls__asked_twice__are_the_same_and_hard_to_compress() -> None:
+    assert representative_calls() == representative_calls()
+    encoded = [load_abi(contract).function(name).encode(args) for contract, name, args in representative_calls()]
+    few, many = (len(zlib.compress(data, 9)) for data in encoded[1:])
+    # Signature, secret, commitment and sender: 149 bytes of each ticket, and its probability.
+    assert (many - few) / 10 > 181
+
+
+@pytest.mark.parametrize(("worth", "action"), [(0, Action.DEFER), (1, Action.REDEEM)])
+def test_plan__on_a_chain_that_charges_for_bytes__follows_the_formula(worth: int, action: Action) -> None:
+    fees = DataFees(single=Wei(7 * 10**14), marginal=Wei(3 * 10**14), gas=40_000)
+    # The node's estimate of 140,000 contains the 40,000 for bytes, which the data fee pays.
+    cost = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 5 * 10**14
+    tickets = [make_stored(nonce, face_value=cost + worth) for nonce in (1, 2)]
+    gas = {ticket.hash: 140_000 for ticket in tickets}
+    first = plan(tickets, make_facts(gas=gas, data=fees), POLICY).decisions[0]
+    assert first.action is action
+    if action is Action.REDEEM:
+        assert (first.figures["cost"], first.figures["data_fee"]) == (cost, 5 * 10**14)
+
+
+def test_plan__with_a_data_fee_of_the_operators__takes_that_instead_of_the_chains() -> None:
+    fees = DataFees(single=Wei(7 * 10**14), marginal=Wei(3 * 10**14), gas=40_000)
+    ticket = make_stored()
+    gas = {ticket.hash: 140_000}
+    for own in (0, 11):
+        policy = RedemptionPolicy(data_fee=Wei(own))
+        decision = decide(ticket=ticket, gas=gas, data=fees, policy=policy)
+        assert decision.figures["cost"] == (POLICY.overhead_gas + 100_000) * GAS_PRICE + own

@@ -28,6 +28,7 @@ from livepeer_client.adapters.chain.contracts import (
 from livepeer_client.adapters.chain.contracts import (
     named as named,
 )
+from livepeer_client.adapters.chain.data_costs import data_costs
 from livepeer_client.adapters.chain.json_values import block_of, member, quantity, to_hex
 from livepeer_client.adapters.chain.pool import PoolReader
 from livepeer_client.adapters.chain.rpc import Call, NodeError, NodeTimeout
@@ -36,6 +37,7 @@ from livepeer_client.errors import ChainError, ChainUnavailable, Reverted
 from livepeer_client.facts import (
     Activation,
     Block,
+    DataCost,
     Finality,
     Head,
     Log,
@@ -95,6 +97,9 @@ class Suite(PoolReader):
             for block, answer in blocks
             if block is not None and block.timestamp >= head.timestamp - span_s
         ]
+
+    async def data_costs(self, calls: Sequence[Read]) -> list[DataCost]:
+        return await data_costs(self._rpc, calls, self._tag)
 
     async def finality(self) -> Finality:
         answers = await self._rpc.batch([self._block_call(tag) for tag in (LATEST, "safe", "finalized")])

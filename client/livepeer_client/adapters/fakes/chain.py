@@ -4,12 +4,14 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import Any, Final
 
+from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput
 from livepeer_client.facts import (
     Activation,
     Block,
+    DataCost,
     Finality,
     Head,
     Log,
@@ -64,6 +66,8 @@ class FakeChain:
         self.block_hashes: dict[Round, Hash32] = {Round(first_round): self.hash_of(self.block)}
         self.validity_period = 2
         self.compact = False
+        # None: no rollup that charges for bytes.
+        self.data_gas_per_byte: int | None = None
         self.base_fees: list[tuple[int, Wei]] = []
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
@@ -154,6 +158,12 @@ class FakeChain:
     async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
         self._read("past_base_fees")
         return [(at, fee) for at, fee in self.base_fees if at >= self.timestamp - span_s][-samples:]
+
+    async def data_costs(self, calls: Sequence[tuple[str, str, Sequence[object]]]) -> list[DataCost]:
+        self._read("data_costs")
+        sizes = [len(load_abi(contract).function(function).encode(args)) for contract, function, args in calls]
+        gas = self.data_gas_per_byte
+        return [] if gas is None else [DataCost(gas * size, self.gas_price) for size in sizes]
 
     async def finality(self) -> Finality:
         self._read("finality")

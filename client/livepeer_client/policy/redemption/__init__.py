@@ -13,6 +13,7 @@ from livepeer_client.policy.redemption.calls import (
     redeem_arguments,
     share_terms,
 )
+from livepeer_client.policy.redemption.data_fee import DataFees, data_fees, representative_calls
 from livepeer_client.policy.redemption.deadlines import (
     Window,
     deadline_block,
@@ -55,6 +56,7 @@ __all__ = [
     "Alarm",
     "Alert",
     "BatchPlan",
+    "DataFees",
     "Decision",
     "Explanation",
     "Plan",
@@ -72,6 +74,7 @@ __all__ = [
     "call_of",
     "classify",
     "compact_arguments",
+    "data_fees",
     "deadline_block",
     "diagram",
     "end_block",
@@ -88,6 +91,7 @@ __all__ = [
     "redeem_arguments",
     "redeemed_in",
     "replacement_ceiling",
+    "representative_calls",
     "share_terms",
     "ticket_cost",
     "validity_end",

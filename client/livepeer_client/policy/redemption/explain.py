@@ -65,7 +65,7 @@ def explain(
     value, cost = figures.get("value"), figures.get("cost")
     if not cost and (gas := facts.gas.get(ticket.hash)):
         # Not planned yet: as it would be in a full batch.
-        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, policy)
+        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, policy, facts.data)
     return Explanation(
         hash=ticket.hash,
         sender=terms.sender,
@@ -91,7 +91,7 @@ def explain(
 
 _SHOWN: Final = frozenset({"value", "cost", "urgent"})
 _GAS: Final = frozenset({"gas_price", "wanted", "ceiling"})
-_AMOUNTS: Final = frozenset({"available", "face_value"})
+_AMOUNTS: Final = frozenset({"available", "face_value", "data_fee"})
 
 
 def eth(wei: int) -> str:

@@ -6,6 +6,7 @@ from math import ceil
 from typing import Final
 
 from livepeer_client.policy.gas import GasPrices
+from livepeer_client.policy.redemption.data_fee import DataFees
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.types import Wei
 
@@ -24,12 +25,27 @@ def batch_gas_limit(bounds: Iterable[int], policy: RedemptionPolicy) -> int:
     return policy.overhead_gas + ceil(Fraction(64, 63) * sum(bounds))
 
 
-def ticket_cost(estimate: int, in_batch_of: int, gas_price: int, policy: RedemptionPolicy) -> Wei:
+def ticket_cost(
+    estimate: int, in_batch_of: int, gas_price: int, policy: RedemptionPolicy, data: DataFees | None = None
+) -> Wei:
     """Wei that one ticket adds to a batch: its gas, its share of the overhead, its calldata.
 
     `estimate` is that of its single redemption, so the true cost is lower.
     """
-    return Wei((-(-policy.overhead_gas // in_batch_of) + estimate) * gas_price + policy.data_fee)
+    gas = -(-policy.overhead_gas // in_batch_of) + execution_gas(estimate, data)
+    return Wei(gas * gas_price + data_fee(in_batch_of, policy, data))
+
+
+def execution_gas(estimate: int, data: DataFees | None) -> int:
+    """A gas estimate without what it contains for the transaction's bytes."""
+    return estimate if data is None else max(0, estimate - data.gas)
+
+
+def data_fee(in_batch_of: int, policy: RedemptionPolicy, data: DataFees | None) -> Wei:
+    """Wei for one ticket's bytes in a batch: the operator's figure, or else the chain's."""
+    if policy.data_fee is not None:
+        return policy.data_fee
+    return Wei(0) if data is None else data.share(in_batch_of)
 
 
 def is_cheap(price: int, share: Fraction, prices: GasPrices) -> bool:

@@ -12,6 +12,7 @@ from livepeer_client.policy.redemption.funds import Funds, pays_in_full
 from livepeer_client.policy.redemption.gas import (
     accepted_share,
     batch_gas_limit,
+    data_fee,
     gas_bound,
     is_cheap,
     ticket_cost,
@@ -200,7 +201,7 @@ class _Draft:
         available = self._funds.available(terms)
         base = {
             "value": min(terms.face_value, available),
-            "cost": self._cost(candidate, self._size),
+            **self._costs(candidate, self._size),
             "available": available,
             "urgent": candidate.urgent,
         }
@@ -231,7 +232,8 @@ class _Draft:
             self.leave(candidate, Action.WAIT, Reason.BATCH_FULL)
             return
         self._funds.draw(terms, value)
-        figures = {"value": value, "cost": cost, "available": available, "urgent": candidate.urgent}
+        costs = self._costs(candidate, self._size)
+        figures = {"value": value, **costs, "available": available, "urgent": candidate.urgent}
         reason = Reason.PARTIAL if partial else Reason.FUNDED
         decision = Decision(candidate.ticket.hash, Action.REDEEM, reason, figures)
         batch.members.append((candidate, decision, estimate, bound))
@@ -288,7 +290,12 @@ class _Draft:
         estimate = facts.gas.get(hash_)
         if estimate is None:
             return Wei(0)
-        return ticket_cost(estimate, in_batch_of, facts.head.gas_price, self._policy)
+        return ticket_cost(estimate, in_batch_of, facts.head.gas_price, self._policy, facts.data)
+
+    def _costs(self, candidate: _Candidate, in_batch_of: int) -> dict[str, object]:
+        """What a ticket is estimated to cost in a batch, with the part that is for its bytes if they are charged."""
+        fee = data_fee(in_batch_of, self._policy, self._facts.data)
+        return {"cost": self._cost(candidate, in_batch_of), **({"data_fee": fee} if fee else {})}
 
     def _drop_unworthy(self, batch: _Batch) -> None:
         """Leave out tickets that do not pay for themselves in a batch of this size, the worst first: the smaller a
@@ -302,7 +309,7 @@ class _Draft:
                 assert isinstance(value, int)
                 batch.members[position] = (
                     candidate,
-                    replace(decision, figures={**decision.figures, "cost": cost}),
+                    replace(decision, figures={**decision.figures, **self._costs(candidate, size)}),
                     estimate,
                     bound,
                 )

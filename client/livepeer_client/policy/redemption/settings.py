@@ -23,8 +23,8 @@ class RedemptionPolicy:
     `max_gas_price` binds all tickets, except that urgent ones go up to `urgent_max_gas_price` where that is set.
     `patience`: with all its time left a ticket waits for a gas price in this lowest share of the last day's.
     `value_at_risk_limit`: winners worth more than this together no longer wait for cheaper gas.
-    `data_fee`: wei that one ticket's calldata costs beside its gas, on rollups that charge it apart; on Arbitrum a
-    node's gas estimate contains it.
+    `data_fee`: wei that one ticket's calldata costs beside its gas; without it what the chain says, which is nothing
+    except on Arbitrum.
     `fallback_gas`: bound of one ticket that could not be estimated; `overhead_gas`: a batch without its tickets.
     `quarantine_tries`: after so many refusals in words nobody knows, a ticket rests until its deadline is near.
     `bump_blocks`: L1 blocks a transaction may wait for being mined before its fees are raised.
@@ -41,7 +41,7 @@ class RedemptionPolicy:
     patience: Fraction = Fraction(1, 5)
     value_at_risk_limit: Wei | None = None
     accept_partial: bool = True
-    data_fee: Wei = Wei(0)
+    data_fee: Wei | None = None
     overhead_gas: int = 100_000
     fallback_gas: int = 1_200_000
     gas_budget: int = 20_000_000
@@ -55,7 +55,8 @@ class RedemptionPolicy:
             raise InvalidInput(f"batch_max must be in [1, {CONTRACT_BATCH_MAX}], got {self.batch_max}")
         if not 1 <= self.batch_min <= self.batch_max:
             raise InvalidInput(f"batch_min must be in [1, {self.batch_max}], got {self.batch_min}")
-        if min(self.params_margin_blocks, self.safety_blocks, self.overhead_gas, self.fallback_gas, self.data_fee) < 0:
+        figures = (self.params_margin_blocks, self.safety_blocks, self.overhead_gas, self.fallback_gas)
+        if min(*figures, self.data_fee or 0) < 0:
             raise InvalidInput("margins, fees and gas figures are not negative")
         if min(self.max_open, self.quarantine_tries, self.bump_blocks) < 1:
             raise InvalidInput("max_open, quarantine_tries and bump_blocks are at least 1")

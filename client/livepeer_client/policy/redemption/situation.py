@@ -7,6 +7,7 @@ from typing import Final
 
 from livepeer_client.facts import Calldata, Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.policy.gas import GasPrices
+from livepeer_client.policy.redemption.data_fee import DataFees
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 _NO_PRICES: Final = GasPrices((), 0.0)
@@ -71,7 +72,7 @@ class RedemptionFacts:
     `used`: tickets that somebody has redeemed. `gas` maps a ticket to the gas estimate of its single redemption.
     `prices`: gas prices of the last day. `suspects`: senders whose tickets failed lately. `batch_limit`: an upper bound
     below the policy's, after a batch ran out of gas. `open`: transactions sent and not mined. `compact`: the broker has
-    the compact entry point.
+    the compact entry point. `data`: what bytes cost, None where they are not charged apart.
     """
 
     head: Head
@@ -90,6 +91,7 @@ class RedemptionFacts:
     open: int = 0
     compact: bool = False
     paused: bool = False
+    data: DataFees | None = None
 
 
 @dataclass(frozen=True, slots=True)

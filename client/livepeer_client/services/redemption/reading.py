@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from livepeer_client.errors import Reverted
 from livepeer_client.facts import Head, StoredTicket, TicketState
-from livepeer_client.policy.redemption import RedemptionFacts
+from livepeer_client.policy.redemption import RedemptionFacts, data_fees, representative_calls
 from livepeer_client.ports import Chain
 from livepeer_client.services.tasks import together
 from livepeer_client.types import Address, Wei
@@ -22,6 +22,7 @@ async def read_facts(chain: Chain, head: Head, tickets: Sequence[StoredTicket]) 
     recipients = sorted({recipient for _, recipient in pairs})
     round_state, validity = await view.round_state(), await view.ticket_validity_period()
     compact = await view.redeems_compactly()
+    costs = await view.data_costs(representative_calls())
     accounts = await together(*(view.sender_info(sender) for sender in senders))
     states = await together(*(view.orchestrator_state(recipient) for recipient in recipients))
     claimable = await together(*(_claimable(view, *pair) for pair in pairs))
@@ -39,6 +40,7 @@ async def read_facts(chain: Chain, head: Head, tickets: Sequence[StoredTicket]) 
         claimable=dict(zip(pairs, claimable, strict=True)),
         in_flight=in_flight,
         compact=compact,
+        data=data_fees(costs),
     )
 
 
