@@ -227,6 +227,8 @@ class TransactionManager:
         async def store() -> None:
             await self._journal.record(outgoing)
             self._open[outgoing.nonce] = outgoing
+            # Should its block vanish it is sent again.
+            self._transactor.reserve(outgoing.nonce)
 
         await completed(store())
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
+from livepeer_client.adapters.chain.nonces import Nonces
 from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError
 from livepeer_client.adapters.chain.suite import LATEST, Suite, named
 from livepeer_client.adapters.chain.transaction import unsigned
@@ -26,6 +27,7 @@ from livepeer_client.errors import (
     Underpriced,
 )
 from livepeer_client.facts import (
+    BlockRef,
     Broadcast,
     Fees,
     Log,
@@ -50,7 +52,9 @@ class Transactor:
 
     Nonces are leased: a lease that was signed but never broadcast (its owner failed or was cancelled) lapses after
     `lease_s`, one that was broadcast but never mined after `sent_lease_s`. Then the nonce is used again, so that no
-    gap holds up the account for ever.
+    gap holds up the account for ever. One that was mined and lost to a reorg ends at once, when the node that shows
+    another block in that place knows no transaction of ours for it; a reserved one does not, as its owner sends it
+    again.
 
     :param signer: of the account, or its 32-byte private key.
     :param max_fee_per_gas: hard ceiling of the fee cap in wei, none by default.
@@ -78,12 +82,8 @@ class Transactor:
         self._limits = FeeLimits(max_base_fee=max_base_fee, max_fee_per_gas=max_fee_per_gas)
         self._poll_s = poll_s
         self._send_timeout_s = send_timeout_s
-        self._lease_s = lease_s
-        self._sent_lease_s = sent_lease_s
-        self._monotonic = monotonic
         self._lock = asyncio.Lock()
-        # Nonce -> when its lease ends.
-        self._leases: dict[int, float] = {}
+        self._nonces = Nonces(lease_s, sent_lease_s, monotonic)
 
     def __repr__(self) -> str:
         return f"Transactor({checksum_address(self._address)})"
@@ -179,7 +179,8 @@ class Transactor:
                 _raise_error(answer, name)
             fees = initial_fees(quantity(member(block, "baseFeePerGas")), _tip(tip), limits)
             self._afford(quantity(balance), value + gas_limit * fees.cap)
-            nonce = self._lease(quantity(pending))
+            await self._end_vanished(quantity(pending))
+            nonce = self._nonces.take(quantity(pending))
         return await self._signer.sign_transaction(
             UnsignedTransaction(
                 chain_id=quantity(chain_id),
@@ -238,10 +239,10 @@ class Transactor:
         )
 
     def reserve(self, nonce: int) -> None:
-        self._leases[nonce] = self._monotonic() + self._sent_lease_s
+        self._nonces.reserve(nonce)
 
     def release(self, nonce: int) -> None:
-        self._leases.pop(nonce, None)
+        self._nonces.release(nonce)
 
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return (await unsigned(transaction.raw)).fees
@@ -264,10 +265,10 @@ class Transactor:
             error = await self._refusal(transaction, refusal)
             if error is not None:
                 if not (isinstance(error, Underpriced) and error.occupied):
-                    self._leases.pop(transaction.nonce, None)
+                    self._nonces.release(transaction.nonce)
                 raise error from None
             outcome = Broadcast.KNOWN
-        self._leases[transaction.nonce] = self._monotonic() + self._sent_lease_s
+        self._nonces.sent(transaction.nonce, transaction.tx_hash)
         return outcome
 
     async def _refusal(self, transaction: SignedTransaction, refusal: NodeError) -> ChainError | None:
@@ -306,7 +307,7 @@ class Transactor:
         answer = await self._rpc.call("eth_getTransactionReceipt", [to_hex(tx_hash)])
         if answer is None or member(answer, "blockNumber") is None:
             return None
-        return Receipt(
+        found = Receipt(
             tx_hash=Hash32(data_bytes(member(answer, "transactionHash"), HASH_BYTES)),
             succeeded=quantity(member(answer, "status")) == 1,
             block=BlockNumber(quantity(member(answer, "blockNumber"))),
@@ -315,6 +316,8 @@ class Transactor:
             logs=tuple(await self._suite.decode_logs(member(answer, "logs"))),
             block_hash=Hash32(data_bytes(member(answer, "blockHash"), HASH_BYTES)),
         )
+        self._nonces.mined(found.tx_hash, BlockRef(found.block, found.block_hash))
+        return found
 
     async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
         try:
@@ -377,15 +380,27 @@ class Transactor:
         if balance < required:
             raise InsufficientFunds(self._address, balance=balance, required=required)
 
-    def _lease(self, pending: int) -> int:
-        """The lowest nonce from `pending` on that nobody holds."""
-        now = self._monotonic()
-        self._leases = {nonce: end for nonce, end in self._leases.items() if end > now}
-        nonce = pending
-        while nonce in self._leases:
-            nonce += 1
-        self._leases[nonce] = now + self._lease_s
-        return nonce
+    async def _end_vanished(self, pending: int) -> None:
+        """End the leases of transactions that a reorg removed and that the node does not keep either.
+
+        A node that is merely behind does not have the block in whose place another one would have to be.
+        """
+        for nonce, lease in self._nonces.doubtful(pending).items():
+            mined, hashes = lease.mined, sorted(lease.sent)
+            if mined is None:
+                continue
+            # The count last: what comes back meanwhile is seen.
+            block, *known, count = await self._rpc.batch(
+                [
+                    ("eth_getBlockByNumber", [hex(mined.number), False]),
+                    *(("eth_getTransactionByHash", [to_hex(tx_hash)]) for tx_hash in hashes),
+                    ("eth_getTransactionCount", [to_hex(self._address), "pending"]),
+                ]
+            )
+            _raise_error(count, "eth_getTransactionCount")
+            elsewhere = isinstance(block, Mapping) and data_bytes(member(block, "hash"), HASH_BYTES) != mined.hash
+            if elsewhere and quantity(count) <= nonce and all(answer is None for answer in known):
+                self._nonces.vanished(nonce, lease, mined)
 
 
 def _tip(answer: Any) -> int:

@@ -108,11 +108,13 @@ class Sending:
         """False if nodes do not take it at its price. Other trouble is for the next block: it is stored."""
         try:
             await self._transactor.broadcast(transaction)
+            # Should its block vanish it is sent again, so nothing else may have its nonce.
+            self._transactor.reserve(transaction.nonce)
         except NonceConsumed as error:
             logger.warning("redemption 0x%s: %s", transaction.tx_hash.hex(), error)
         except (Underpriced, InsufficientFunds, TransactionRefused, ChainUnavailable) as error:
             logger.warning("redemption 0x%s: %s", transaction.tx_hash.hex(), error)
-            # It will be sent again, so nothing else may have its nonce.
+            # As above.
             self._transactor.reserve(transaction.nonce)
             return not isinstance(error, Underpriced)
         return True
