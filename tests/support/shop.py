@@ -30,6 +30,7 @@ from livepeer_client.policy.price_list import Model, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
+from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.work import MIN_WORK_S, WorkService
@@ -60,6 +61,7 @@ class Shop:
     min_work_s: float = MIN_WORK_S
     auto_adjust: bool = False
     max_face_value: Wei = Wei(2_000_000)
+    min_gas_price: Wei = Wei(0)
     secret: bytes | None = None
     models: dict[Model, Tariff] = field(default_factory=dict)
     chain: FakeChain = field(default_factory=FakeChain)
@@ -81,13 +83,14 @@ class Shop:
 
     def start(self) -> None:
         """Make the services, as a restart of the process does; chain and store stay."""
+        self.gas = GasPriceMonitor(self.chain, self.clock, min_price=self.min_gas_price)
         self.payments = PaymentService(
             recipient=RecipientConfig(address=self.address, ev=EV, max_face_value=self.max_face_value),
             prices=lambda: PriceList(Tariff(self.price), self.models),
             secret=self.secret,
             auto_adjust=self.auto_adjust,
             store=self.store,
-            view=ChainView(self.chain, self.clock, self.address, POLL_S),
+            view=ChainView(self.chain, self.clock, self.address, POLL_S, self.gas),
             clock=self.clock,
         )
         capabilities = Capabilities(bits=DEFAULT_CAPABILITIES, version="0.1.0")

@@ -26,7 +26,8 @@ from livepeer_client.types import Address, Wei
 @dataclass(frozen=True, slots=True)
 class ChainConfig:
     """`addresses` is the file that the suite's deployment wrote; `fallback_rpc_urls` serve, in order, while `rpc_url`
-    does not. Above `max_base_fee_wei` nothing new is sent, above `max_fee_per_gas_wei` nothing is ever signed."""
+    does not. Above `max_base_fee_wei` nothing new is sent, above `max_fee_per_gas_wei` nothing is ever signed; where
+    gas costs less than `min_gas_price_wei`, quotes go by that."""
 
     rpc_url: str
     addresses: Path
@@ -34,6 +35,7 @@ class ChainConfig:
     fallback_rpc_urls: tuple[str, ...] = ()
     max_base_fee_wei: Wei | None = None
     max_fee_per_gas_wei: Wei | None = None
+    min_gas_price_wei: Wei = Wei(0)
 
     @property
     def rpc_urls(self) -> tuple[str, ...]:
@@ -302,8 +304,9 @@ def _chain(document: Document) -> ChainConfig:
     addresses = table.path("addresses")
     interval = table.seconds("poll_interval_s", 5)
     limits = _limit(table, "max_base_fee_wei"), _limit(table, "max_fee_per_gas_wei")
+    least = Wei(table.integer("min_gas_price_wei", 0, high=2**256 - 1))
     table.finish()
-    return ChainConfig(rpc_url, addresses, interval, tuple(fallback), *limits)
+    return ChainConfig(rpc_url, addresses, interval, tuple(fallback), *limits, least)
 
 
 def _key(document: Document) -> KeyConfig:

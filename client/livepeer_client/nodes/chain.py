@@ -7,7 +7,9 @@ from livepeer_client.adapters.chain.failover import FailoverRpc
 from livepeer_client.adapters.chain.retrying import RetryingRpc, RetryPolicy
 from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.adapters.chain.suite import Addresses, Suite
+from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.config import ChainConfig
+from livepeer_client.services.gas import GasPriceMonitor
 
 
 @asynccontextmanager
@@ -16,3 +18,10 @@ async def open_suite(config: ChainConfig, addresses: Addresses) -> AsyncIterator
     nodes = [JsonRpc(url) for url in config.rpc_urls]
     async with FailoverRpc(nodes, chain_id=addresses.chain_id) as rpc:
         yield Suite(RetryingRpc(rpc, RetryPolicy(attempts=4)), addresses)
+
+
+def gas_monitor(suite: Suite, config: ChainConfig) -> GasPriceMonitor:
+    """The one monitor of gas prices of a node: quotes and redemption both go by it. Run it beside them."""
+    return GasPriceMonitor(
+        suite, SystemClock(), min_price=config.min_gas_price_wei, poll_interval_s=config.poll_interval_s
+    )

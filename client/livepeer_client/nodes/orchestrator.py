@@ -24,7 +24,7 @@ from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capaciti
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.facts import Lane
-from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
@@ -35,6 +35,7 @@ from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
+from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.redeemer import TicketForwarder
 from livepeer_client.services.redemption import RedemptionService
@@ -71,7 +72,8 @@ async def run(config: OrchestratorConfig) -> None:
         opened.push_async_callback(transcoder.close)
         drawer = TicketDrawer()
         opened.callback(drawer.close)
-        advertise, work = _build(config, signer, suite, store, transcoder, drawer)
+        gas = gas_monitor(suite, config.chain)
+        advertise, work = _build(config, signer, suite, store, transcoder, drawer, gas)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -82,7 +84,7 @@ async def run(config: OrchestratorConfig) -> None:
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
-        upkeep = [transactions.run(), *_upkeep(config, suite, transactions, store)]
+        upkeep = [gas.run(), transactions.run(), *_upkeep(config, suite, transactions, store, gas)]
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
@@ -112,6 +114,7 @@ def _build(
     store: TicketStore,
     transcoder: PyavTranscoder,
     drawer: TicketDrawer,
+    gas: GasPriceMonitor,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
@@ -121,7 +124,7 @@ def _build(
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,
-        view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s),
+        view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s, gas),
         clock=clock,
     )
     advertise = AdvertiseService(
@@ -153,7 +156,11 @@ def _secret(settings: OrchestratorSettings) -> bytes | None:
 
 
 def _upkeep(
-    config: OrchestratorConfig, suite: Suite, transactions: TransactionManager, store: TicketStore
+    config: OrchestratorConfig,
+    suite: Suite,
+    transactions: TransactionManager,
+    store: TicketStore,
+    gas: GasPriceMonitor,
 ) -> list[Coroutine[Any, Any, None]]:
     """The services that send transactions, as far as they are wanted."""
     clock, services = SystemClock(), []
@@ -168,6 +175,7 @@ def _upkeep(
             # Nodes that share a store have URIs of their own.
             owner=config.orchestrator.service_uri,
             poll_interval_s=redemption.poll_interval_s,
+            gas=gas,
         )
         services.append(redeem.run())
     if rounds.initialize:

@@ -15,7 +15,7 @@ from livepeer_client.adapters.redeemer_server import RedeemerServer
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
 from livepeer_client.facts import Lane
-from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.stores import open_tickets
@@ -53,6 +53,7 @@ async def run(config: RedeemerConfig) -> None:
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
+        gas = gas_monitor(suite, config.chain)
         redeem = RedemptionService(
             suite,
             transactions.lane(Lane.REDEMPTION),
@@ -61,6 +62,7 @@ async def run(config: RedeemerConfig) -> None:
             redemption.policy,
             owner=f"redeemer {settings.host}:{settings.listen_port}",
             poll_interval_s=redemption.poll_interval_s,
+            gas=gas,
         )
         server = RedeemerServer(
             service,
@@ -72,7 +74,7 @@ async def run(config: RedeemerConfig) -> None:
             wrong_recipient=WrongRecipient,
         )
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(service) for service in (transactions.run(), redeem.run())]
+            tasks = [group.create_task(service) for service in (gas.run(), transactions.run(), redeem.run())]
             async with server:
                 sys.stdout.write(f"ready {settings.listen_host}:{server.port}\n")
                 sys.stdout.flush()

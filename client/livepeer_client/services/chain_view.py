@@ -7,6 +7,7 @@ from typing import Final
 from livepeer_client.codec.ticket import ExpirationParams
 from livepeer_client.facts import Head, OrchestratorState, RoundState, SenderInfo
 from livepeer_client.ports import Chain, Clock
+from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.tasks import both
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Round, Wei
 
@@ -25,12 +26,16 @@ class SenderFacts:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One block, the round it falls into, our own state at it and the creation params that a quote carries."""
+    """One block, the round it falls into, our own state at it and the creation params that a quote carries.
+
+    `gas_price`: of that block, wei, but no less than the least that one quotes at.
+    """
 
     head: Head
     round: RoundState
     orchestrator: OrchestratorState
     expiration: ExpirationParams
+    gas_price: Wei
 
 
 class ChainView:
@@ -39,13 +44,23 @@ class ChainView:
     It has no task of its own: whoever asks first after that reads, whoever asks meanwhile waits for the same answer.
     Every method raises as `Chain` does. An outdated answer is never given, since a quote's life is counted in
     blocks; for the same reason the block number never goes back.
+
+    :param gas: the process's monitor of gas prices, which learns of every block read here.
     """
 
-    def __init__(self, chain: Chain, clock: Clock, recipient: Address, poll_interval_s: float) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        clock: Clock,
+        recipient: Address,
+        poll_interval_s: float,
+        gas: GasPriceMonitor | None = None,
+    ) -> None:
         self._chain = chain
         self._clock = clock
         self._recipient = recipient
         self._poll_interval_s = poll_interval_s
+        self._gas = gas
         self._lock = asyncio.Lock()
         self._moment: Moment | None = None
         self._read_at = 0.0
@@ -99,7 +114,8 @@ class ChainView:
         if before is None or head.block_hash != before.head.block_hash:
             self._senders.clear()
             self._shares.clear()
-        return Moment(head, round_, orchestrator, await self._creation(round_))
+        gas_price = head.gas_price if self._gas is None else self._gas.note(head)
+        return Moment(head, round_, orchestrator, await self._creation(round_), gas_price)
 
     async def _creation(self, round_: RoundState) -> ExpirationParams:
         if round_.last_initialized_block_hash != ZERO_HASH or round_.last_initialized == 0:

@@ -2,17 +2,25 @@
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from livepeer_client.errors import ChainError, GasPriceTooHigh, InvalidInput
+from livepeer_client.facts import Head
 from livepeer_client.policy.gas import DAY_S, GasHistory, GasPrices
 from livepeer_client.ports import Chain, Clock
-from livepeer_client.types import Wei
+from livepeer_client.types import Hash32, Wei
 
 logger = logging.getLogger(__name__)
 
+PAST_PRICES: Final = 96
+"""Blocks of the time before that are asked for their base fees, at the first look."""
+
 
 class GasPriceMonitor:
-    """Polls the node's suggested gas price and keeps those of the last day.
+    """Polls the node's suggested gas price and keeps those of the last day, by the time of the blocks they go with.
+
+    One serves all that ask for gas prices in a process: whoever has read a head tells it that, too. The day before the
+    first look is filled from what blocks have charged.
 
     The price it tells is the last one, or `min_price` if that is more: a price under the minimum counts as the
     minimum, so that an old, higher one never stays in its place. All in wei per gas.
@@ -41,9 +49,12 @@ class GasPriceMonitor:
         self._min_price = min_price
         self._max_price = max_price
         self._poll_interval_s = poll_interval_s
+        self._window_s = window_s
         self._history = GasHistory(samples, window_s=window_s)
         self._on_change = on_change
         self._last: Wei | None = None
+        self._seen: tuple[Hash32, Wei] | None = None
+        self._looked_back = len(self._history) > 0
 
     async def run(self) -> None:
         """Poll until cancelled. The first look must succeed; after it trouble with the chain is logged.
@@ -63,10 +74,28 @@ class GasPriceMonitor:
 
         :raises ChainUnavailable: what was known stays.
         """
-        before = self._last
-        seen = (await self._chain.head()).gas_price
-        self._history.add(self._clock.time(), seen)
-        self._last = Wei(max(seen, self._min_price))
+        return await self.see(await self._chain.head())
+
+    async def see(self, head: Head) -> Wei:
+        """Note a head, and at the first time look back from it. Returns `price`. Raises as `poll`."""
+        if not self._looked_back:
+            past = await self._chain.past_base_fees(self._window_s, PAST_PRICES)
+            known = self._history.samples
+            # Blocks do not tell what was paid on top of the base fee: the tip of now stands for it.
+            tip = max(0, head.gas_price - head.base_fee)
+            before = [(at, Wei(fee + tip)) for at, fee in past if not known or at < known[0][0]]
+            self._history = GasHistory([*before, *known], window_s=self._window_s)
+            self._looked_back = True
+        return self.note(head)
+
+    def note(self, head: Head) -> Wei:
+        """Note a head that was read for something else. Returns `price`."""
+        before, seen = self._last, (head.block_hash, head.gas_price)
+        # A head that several have read is one look.
+        if self._seen != seen:
+            self._history.add(head.timestamp, head.gas_price)
+            self._seen = seen
+        self._last = Wei(max(head.gas_price, self._min_price))
         if self._on_change is not None and self._last != before:
             self._on_change(self._last)
         return self._last

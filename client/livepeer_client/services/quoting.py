@@ -95,7 +95,7 @@ class QuoteService:
             sender=sender,
             # The price as it travels: what does not fit the wire was rounded, and the sender returns that.
             price=info.wei_per_pixel,
-            gas_price=moment.head.gas_price,
+            gas_price=moment.gas_price,
             max_float=trusted,
             last_seen_l1_block=moment.head.l1_block,
             expiration=moment.expiration,
@@ -106,7 +106,7 @@ class QuoteService:
         price = as_decimal(self._prices().price(sender, job))
         if not self._auto_adjust or price <= 0:
             return price
-        multiplier = tx_cost_multiplier(self._recipient, gas_price=moment.head.gas_price, max_float=trusted)
+        multiplier = tx_cost_multiplier(self._recipient, gas_price=moment.gas_price, max_float=trusted)
         return with_overhead(price, multiplier)
 
     async def _open_winners(self, moment: Moment) -> dict[Address, int]:

@@ -190,6 +190,24 @@ async def buyer(tmp_path: Path) -> AsyncIterator[Buyer]:
         yield Buyer(probe, http, segment)
 
 
+async def test_run__gas_cheaper_than_the_least_price__quotes_by_that(
+    tmp_path: Path, chain: tuple[str, Addresses], buyer: Buyer
+) -> None:
+    port, least = free_port(), 10**12
+    configure(tmp_path, chain, port, redeem_gas=1000, max_face_value_wei=0)
+    settings = tmp_path / "orchestrator.toml"
+    settings.write_text(settings.read_text().replace("[chain]", f"[chain]\nmin_gas_price_wei = {least}", 1))
+    node = await launch(tmp_path, port)
+    try:
+        info = await buyer.info(node.uri)
+    finally:
+        node.process.terminate()
+        assert await node.process.wait() == 0
+    assert info.ticket_params is not None
+    # A hundred times what redemption would cost.
+    assert info.ticket_params.face_value == 100 * 1000 * least
+
+
 async def test_run__probed_and_paid__transcodes_and_stores_what_it_earned(
     tmp_path: Path, chain: tuple[str, Addresses], buyer: Buyer
 ) -> None:

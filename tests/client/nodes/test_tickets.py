@@ -158,13 +158,14 @@ async def test_redeem__after_a_node_left_a_transaction_that_nodes_forgot__sends_
             )
         run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex())
         assert run.stdout.startswith("sent 0x"), run.stderr
-        assert await wallet.receipt(left.tx_hash) is not None
+        assert (await wallet.wait(left.tx_hash, 10)).succeeded
+        sent = Hash32(bytes.fromhex(run.stdout.splitlines()[0].removeprefix("sent 0x")))
+        assert (await wallet.wait(sent, 10)).succeeded
+        assert await stage.suite.used_tickets([hashes[0]]) == [True]
         async with await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite") as journal:
             kept = [(each.nonce, each.lane, each.sent) for each in await journal.outgoing(ALICE.address)]
         # Neither is final yet; the node takes both up at its next start.
         assert kept == [(left.nonce, Lane.FUNDS, True), (left.nonce + 1, Lane.REDEMPTION, True)]
-    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
-        assert (await store.tickets())[0].state is TicketState.PAID
 
 
 async def test_explain__of_an_unknown_ticket__is_refused_in_one_line(tmp_path: Path, hashes: list[Hash32]) -> None:

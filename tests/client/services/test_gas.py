@@ -8,7 +8,7 @@ import pytest
 from livepeer_client.adapters.fakes import FakeChain, ManualClock
 from livepeer_client.errors import ChainUnavailable, GasPriceTooHigh, InvalidInput
 from livepeer_client.services.gas import GasPriceMonitor
-from livepeer_client.types import Wei
+from livepeer_client.types import BlockNumber, Wei
 
 
 async def test_poll__below_the_minimum__tells_the_minimum_and_not_an_older_price() -> None:
@@ -58,12 +58,12 @@ async def test_run__later_looks_fail__keeps_the_last_price_and_goes_on() -> None
 
 
 async def test_look__after_a_day__has_the_quantiles_of_that_day_only() -> None:
-    chain, clock = FakeChain(), ManualClock()
-    monitor = GasPriceMonitor(chain, clock)
+    chain = FakeChain()
+    monitor = GasPriceMonitor(chain, ManualClock())
     for hour in range(48):
         chain.gas_price = Wei(1000 + hour)
         await monitor.poll()
-        await clock.advance(3600)
+        chain.mine(1, seconds_per_block=3600)
     look = monitor.look()
     assert look.prices == tuple(range(1023, 1048))
     assert look.span_s == 24 * 3600
@@ -89,3 +89,50 @@ async def test_price__before_the_first_look__is_refused() -> None:
 def test_monitor__with_a_minimum_over_the_maximum__is_refused() -> None:
     with pytest.raises(InvalidInput):
         GasPriceMonitor(FakeChain(), ManualClock(), min_price=Wei(2), max_price=Wei(1))
+
+
+async def test_see__for_the_first_time__fills_the_day_before_from_what_blocks_charged() -> None:
+    chain = FakeChain()
+    chain.base_fees = [(chain.timestamp - 7200 + 3600 * at, Wei(100 + at)) for at in range(2)]
+    monitor = GasPriceMonitor(chain, ManualClock())
+    chain.gas_price = Wei(500)
+    assert await monitor.poll() == 500
+    assert monitor.look().prices == (100, 101, 500)
+    assert monitor.look().span_s == 7200
+
+
+async def test_see__after_somebody_noted_a_head__still_looks_back_before_it() -> None:
+    chain = FakeChain()
+    # The last of them is the block that was noted.
+    chain.base_fees = [(chain.timestamp - 3600 * at, Wei(100 + at)) for at in (2, 1, 0)]
+    monitor = GasPriceMonitor(chain, ManualClock())
+    monitor.note(await chain.head())
+    chain.mine()
+    await monitor.poll()
+    assert monitor.look().prices == (101, 102, 10**9, 10**9)
+
+
+async def test_note__a_head_that_several_have_read__counts_once() -> None:
+    chain = FakeChain()
+    monitor = GasPriceMonitor(chain, ManualClock())
+    for _ in range(3):
+        monitor.note(await chain.head())
+    assert len(monitor.samples) == 1
+
+
+async def test_poll__before_the_past_can_be_read__looks_back_the_next_time() -> None:
+    class Forgetful(FakeChain):
+        async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+            if self.block < 5:
+                raise ChainUnavailable("not now")
+            return await super().past_base_fees(span_s, samples)
+
+    chain = Forgetful()
+    chain.block = BlockNumber(4)
+    chain.base_fees = [(chain.timestamp - 60, Wei(7))]
+    monitor = GasPriceMonitor(chain, ManualClock())
+    with pytest.raises(ChainUnavailable):
+        await monitor.poll()
+    chain.mine()
+    await monitor.poll()
+    assert monitor.look().prices == (7, 10**9)

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from livepeer_client.adapters.fakes import FakeTransactor
 from livepeer_client.codec.messages import Payment
 from livepeer_client.errors import (
     QuoteRefused,
@@ -12,6 +13,7 @@ from livepeer_client.errors import (
 )
 from livepeer_client.facts import SenderInfo
 from livepeer_client.services.payment import ACCOUNT_IDLE_S
+from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Round, Wei
 from tests.support.shop import EV, GATEWAY, POLL_S, STRANGER_KEY, Session, Shop
 
@@ -50,6 +52,35 @@ async def test_quote__every_time__commits_to_another_secret() -> None:
     hashes = {(await shop.payments.quote(GATEWAY))[1].recipient_rand_hash for _ in range(20)}
 
     assert len(hashes) == 20
+
+
+@pytest.mark.parametrize(("charged", "least", "counts"), [(3, 7, 7), (9, 7, 9), (9, 0, 9)])
+async def test_quote__gas_cheaper_than_the_least_price__goes_by_that(charged: int, least: int, counts: int) -> None:
+    shop = Shop(max_face_value=Wei(0), min_gas_price=Wei(least))
+    shop.chain.gas_price = Wei(charged)
+    plain = Shop(max_face_value=Wei(0))
+    plain.chain.gas_price = Wei(counts)
+
+    _, params = await shop.payments.quote(GATEWAY)
+
+    assert params.face_value == (await plain.payments.quote(GATEWAY))[1].face_value
+    # What redemption goes by is what was charged.
+    assert shop.gas.look().prices == (charged,)
+
+
+async def test_quote__after_gas_rose_at_a_new_block__and_redemption_see_the_same_price() -> None:
+    shop = Shop(max_face_value=Wei(0))
+    wallet = FakeTransactor(shop.address, shop.chain)
+    redeem = RedemptionService(shop.chain, wallet, shop.store, shop.clock, gas=shop.gas)
+    shop.chain.gas_price = Wei(5)
+    await shop.payments.quote(GATEWAY)
+    shop.chain.gas_price = Wei(50)
+    await shop.mine()
+    await redeem.step()
+    assert shop.gas.price == 50
+    await shop.payments.quote(GATEWAY)
+    # Two blocks, each noted once though both have read the second.
+    assert shop.gas.look().prices == (5, 50)
 
 
 async def test_quote__a_sender_without_funds__is_refused_with_figures() -> None:

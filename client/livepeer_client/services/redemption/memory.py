@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from livepeer_client.facts import BlockRef, Head, StoredTicket
-from livepeer_client.policy.gas import GasHistory
+from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import Alarm, Decision, RedemptionFacts, SimulationFailure
-from livepeer_client.types import Address, BlockNumber, Hash32, Wei
+from livepeer_client.types import Address, BlockNumber, Hash32
 
 SUSPICION_BLOCKS: Final = 100
 """L1 blocks for which a sender with a failed ticket stays in batches of its own."""
@@ -34,17 +34,12 @@ class Memory:
     now: set[Hash32] = field(default_factory=set)
     looked_at: int = 0
     decisions: dict[Hash32, Decision] = field(default_factory=dict)
-    prices: GasHistory = field(default_factory=GasHistory)
+    prices: GasPrices = field(default_factory=lambda: GasPrices((), 0.0))
     _alarms: set[Alarm] = field(default_factory=set)
 
-    def look_back(self, base_fees: Iterable[tuple[int, Wei]], head: Head) -> None:
-        """Start the day of prices from what blocks have charged, with the priority fee that is paid now on top."""
-        tip = max(0, head.gas_price - head.base_fee)
-        self.prices = GasHistory((at, Wei(fee + tip)) for at, fee in base_fees)
-
-    def see(self, head: Head) -> None:
-        """Note a head's gas price, and let old suspicions go."""
-        self.prices.add(head.timestamp, head.gas_price)
+    def see(self, head: Head, prices: GasPrices) -> None:
+        """Note the gas prices of the last day, and let old suspicions go."""
+        self.prices = prices
         self.suspects = {sender: until for sender, until in self.suspects.items() if until > head.l1_block}
 
     def suspect(self, senders: Iterable[Address], l1_block: BlockNumber) -> None:
@@ -72,7 +67,7 @@ class Memory:
             used=frozenset(self.used),
             suspects=frozenset(self.suspects),
             batch_limit=self.batch_limit,
-            prices=self.prices.look(),
+            prices=self.prices,
         )
 
     def limit_batches(self, tickets: int) -> None:

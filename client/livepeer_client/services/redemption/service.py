@@ -17,7 +17,6 @@ from livepeer_client.facts import (
     TicketState,
     redemption_lease,
 )
-from livepeer_client.policy.gas import DAY_S
 from livepeer_client.policy.redemption import (
     PAUSED,
     Action,
@@ -39,6 +38,7 @@ from livepeer_client.policy.redemption import (
     window_alarms,
 )
 from livepeer_client.ports import Chain, Clock, TicketStore, Transactor
+from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.redemption.evidence import Evidence
 from livepeer_client.services.redemption.memory import Memory
 from livepeer_client.services.redemption.reading import read_facts
@@ -48,8 +48,6 @@ from livepeer_client.types import Address, Hash32
 
 logger = logging.getLogger(__name__)
 
-_PAST_PRICES: Final = 96
-"""Looks back over a day, when a service starts."""
 _READS: Final = 3
 """How often the chain is read again because a block came while tickets were simulated."""
 
@@ -77,6 +75,7 @@ class RedemptionService:
     :param owner: names this process in leases; one that comes back under the same name takes its lease over at once.
     :param lease_s: after so many seconds without a step another process may take over.
     :param on_alarm: told of every alarm once, beside the log.
+    :param gas: the gas prices of the last day, where the process has a monitor of them already.
     """
 
     def __init__(
@@ -91,8 +90,10 @@ class RedemptionService:
         poll_interval_s: float = 5.0,
         lease_s: float = 120.0,
         on_alarm: Callable[[Alarm], None] | None = None,
+        gas: GasPriceMonitor | None = None,
     ) -> None:
         self._chain = chain
+        self._gas = gas or GasPriceMonitor(chain, clock)
         self._transactor = transactor
         self._store = store
         self._clock = clock
@@ -259,10 +260,9 @@ class RedemptionService:
     # --- inside -------------------------------------------------------------------------------------
 
     async def _see(self, head: Head) -> None:
-        """Remember the gas price; after a start, look back for those of a day first."""
-        if not len(self._memory.prices):
-            self._memory.look_back(await self._chain.past_base_fees(DAY_S, _PAST_PRICES), head)
-        self._memory.see(head)
+        """Remember the gas price."""
+        await self._gas.see(head)
+        self._memory.see(head, self._gas.look())
 
     async def _hold_lease(self) -> Lease:
         if self._lease is not None:
@@ -373,7 +373,7 @@ class RedemptionService:
         """
         if not waiting:
             return
-        prices = self._memory.prices.look()
+        prices = self._memory.prices
         urgent = bool(self._memory.now) or any(is_urgent(each.winner.ticket, facts, self._policy) for each in tickets)
         by_hash = {ticket.hash: ticket for ticket in tickets}
         for position, stored in enumerate(sorted(waiting, key=lambda each: each.batch.nonce)):
