@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import click
 
-from scripts.export_abi import REFERENCE, Entry, compiled_abis, signature_of, type_of
+from scripts._abi import REFERENCE, Entry, compiled_abis, signature_of, type_of
 
 # Published contracts that this repository does not contain.
 LEFT_OUT = {

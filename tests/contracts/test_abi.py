@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scripts._abi import MERGED, OUTPUT, REFERENCE, Entry, compiled_abis, key_of, type_of
 from scripts.compare_abi import (
     EXTRA_EVENTS,
     EXTRA_FUNCTIONS,
@@ -23,7 +24,6 @@ from scripts.compare_abi import (
     published,
     published_names,
 )
-from scripts.export_abi import MERGED, OUTPUT, REFERENCE, Entry, compiled_abis, key_of, type_of
 from tests.support.vectors import ABSENT
 
 pytestmark = pytest.mark.skipif(not REFERENCE.is_dir(), reason=ABSENT)
