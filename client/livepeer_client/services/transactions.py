@@ -376,7 +376,7 @@ class LaneTransactor:
     async def wait(self, tx_hash: Hash32, timeout_s: float) -> Receipt:
         """As in the port.
 
-        :raises TransactionDropped: also once it was given up for something more urgent.
+        :raises TransactionDropped: also once it was given up for something more urgent, or lost its nonce.
         """
         clock = self._manager.clock
         until = clock.monotonic() + timeout_s
@@ -389,7 +389,9 @@ class LaneTransactor:
                 if outgoing is not None and outgoing.cancelled_by(receipt.tx_hash):
                     raise TransactionDropped(tx_hash, timeout_s)
                 return receipt
-            if clock.monotonic() >= until:
+            # One that was known and is known no more, without a receipt: another process of the key took its nonce.
+            gone = outgoing is not None and self._manager.find(tx_hash) is None
+            if gone or clock.monotonic() >= until:
                 raise TransactionDropped(tx_hash, timeout_s)
             await clock.sleep(min(self._manager.poll_interval_s, max(0.0, until - clock.monotonic())))
 
@@ -414,6 +416,12 @@ class LaneTransactor:
                 # Somebody else used our key between the two steps; this one can never be mined, so a new one is safe.
                 if attempt == _SEND_ATTEMPTS:
                     raise
+            except Underpriced:
+                # Where its nonce is kept the manager raises it, so it may be mined yet: a caller that was told
+                # otherwise would do it twice.
+                if self._manager.find(transaction.tx_hash) is None:
+                    raise
+                break
         receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
         if not receipt.succeeded:
             raise await self.why(receipt, contract, function, args, value)

@@ -1,14 +1,20 @@
 """The transaction manager on a real chain with its journal on disk."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from livepeer_client.adapters.chain.rpc import Call, Rpc
+from livepeer_client.adapters.chain.suite import Suite
+from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.sqlite import SqliteTransactionJournal
 from livepeer_client.errors import TransactionDropped
-from livepeer_client.facts import Lane
+from livepeer_client.facts import Lane, Receipt, SignedTransaction
 from livepeer_client.services.transactions import TransactionManager
 from livepeer_client.types import Wei
 from tests.support.anvil import ALICE, ETH, GATEWAY, Stage
@@ -109,3 +115,83 @@ async def test_step__its_block_vanishes__is_mined_again(stage: Stage, journal: S
     assert again.block_hash != receipt.block_hash
     assert (await stage.suite.sender_info(ALICE.address)).deposit == 5
     assert (await stage.suite.sender_info(GATEWAY.address)).deposit == ETH
+
+
+# --- two processes with one key ---------------------------------------------------------------------
+
+
+class FarNode:
+    """A node that has not heard of what waits elsewhere, until something is sent to it."""
+
+    def __init__(self, inner: Rpc) -> None:
+        self.inner = inner
+        self.unaware = True
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if method == "eth_sendRawTransaction":
+            self.unaware = False
+        return await self.inner.call(method, params)
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        if self.unaware:
+            calls = [(name, ["latest" if each == "pending" else each for each in params]) for name, params in calls]
+        return await self.inner.batch(calls)
+
+
+@contextlib.asynccontextmanager
+async def met_on_a_nonce(
+    stage: Stage, journal: SqliteTransactionJournal, *, bump_after_s: float
+) -> AsyncIterator[tuple[Transactor, SignedTransaction, TransactionManager, asyncio.Task[Receipt]]]:
+    """A process has sent 1 wei, and another, of the same key, sends 2 wei with the same nonce."""
+    other = stage.transactor(ALICE)
+    first = await other.prepare(*FUND, value=Wei(1))
+    await other.broadcast(first)
+    wallet = Transactor(Suite(FarNode(stage.rpc), stage.suite.addresses), ALICE.key, poll_s=0.01)
+    manager = TransactionManager(
+        stage.suite,
+        wallet,
+        journal,
+        SystemClock(),
+        bump_after_s=bump_after_s,
+        unsent_after_s=0,
+        poll_interval_s=0.01,
+    )
+    sending = asyncio.create_task(manager.lane(Lane.FUNDS).send(*FUND, value=Wei(2)))
+    async with asyncio.timeout(20):
+        while not (manager.outgoing and manager.outgoing[0].sent):  # noqa: ASYNC110 - it has no event for us
+            await asyncio.sleep(0.01)
+    assert manager.outgoing[0].nonce == first.nonce
+    await asyncio.sleep(0.1)
+    # Neither mined nor given up: its caller is not told that it was not sent.
+    assert not sending.done()
+    try:
+        yield other, first, manager, sending
+    finally:
+        sending.cancel()
+
+
+@pytest.mark.usefixtures("dear_blocks")
+async def test_send__at_a_nonce_that_another_process_took__is_dropped_once_that_is_mined(
+    stage: Stage, journal: SqliteTransactionJournal
+) -> None:
+    async with met_on_a_nonce(stage, journal, bump_after_s=600) as (other, first, manager, sending):
+        await stage.mine()
+        await manager.step()
+        with pytest.raises(TransactionDropped):
+            await asyncio.wait_for(sending, 20)
+        assert await other.receipt(first.tx_hash) is not None
+        assert (await stage.suite.sender_info(ALICE.address)).deposit == 1
+        assert manager.outgoing == []
+
+
+@pytest.mark.usefixtures("dear_blocks")
+async def test_send__raised_over_what_another_process_has_at_its_nonce__is_told_so_and_the_other_is_not_mined(
+    stage: Stage, journal: SqliteTransactionJournal
+) -> None:
+    async with met_on_a_nonce(stage, journal, bump_after_s=0) as (other, first, manager, sending):
+        await manager.step()
+        await stage.mine()
+        assert (await asyncio.wait_for(sending, 20)).succeeded
+        assert await other.receipt(first.tx_hash) is None
+        assert (await other.nonces()).mined == first.nonce + 1
+        assert (await stage.suite.sender_info(ALICE.address)).deposit == 2
