@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from livepeer_client.adapters.chain.contracts import ContractReader, Read, Tag, value_of
-from livepeer_client.adapters.chain.rpc import BadAnswer
+from livepeer_client.adapters.chain.json_values import data_bytes, to_hex
+from livepeer_client.adapters.chain.pool_code import members, walk_code
+from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError
+from livepeer_client.errors import MalformedMessage, Reverted
 from livepeer_client.policy.pool import NO_HINT, Delegate, Hint, Pool, hint
 from livepeer_client.types import ZERO_ADDRESS, Address
 
@@ -173,7 +176,13 @@ class PoolReader(ContractReader):
         return Delegate(address, stake, registered=registered or registers)
 
     async def _walk_pool(self, block: Tag) -> list[Address]:
-        """The pool from head to tail. Members of the last walk are asked for their successors all at once."""
+        """The pool from head to tail: at first in one call, later the members of the last walk are asked for their
+        successors all at once, which every node answers."""
+        if not self._pool:
+            pool = await self._walk_at_once(block)
+            if pool:
+                self._pool = tuple(pool)
+                return pool
         results = await self._read(
             [(CONTRACT, "getFirstTranscoderInPool", [])]
             + [(CONTRACT, "getNextTranscoderInPool", [known]) for known in self._pool],
@@ -181,7 +190,7 @@ class PoolReader(ContractReader):
         )
         address, *successors = (value_of(result)[0] for result in results)
         links = dict(zip(self._pool, successors, strict=True))
-        pool: list[Address] = []
+        pool = []
         seen: set[Address] = set()
         while address != ZERO_ADDRESS:
             if address in seen:
@@ -195,6 +204,15 @@ class PoolReader(ContractReader):
                 (address,) = value_of((await self._read([step], block))[0])
         self._pool = tuple(pool)
         return pool
+
+    async def _walk_at_once(self, block: Tag) -> list[Address]:
+        """Empty also if the node does not run such a call, or the pool is too large for it."""
+        code = walk_code(await self.address(CONTRACT))
+        (answer,) = await self._rpc.batch([("eth_call", [{"data": to_hex(code)}, block])])
+        try:
+            return members(data_bytes(value_of(answer)))
+        except (Reverted, NodeError, BadAnswer, MalformedMessage):
+            return []
 
 
 def _two(values: Sequence[Address]) -> tuple[Hint, Hint]:

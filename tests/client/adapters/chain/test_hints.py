@@ -11,9 +11,10 @@ import pytest
 
 from livepeer_client.adapters.chain.abi import contract_id, load_abi
 from livepeer_client.adapters.chain.json_values import to_hex
-from livepeer_client.adapters.chain.rpc import Call, Rpc
+from livepeer_client.adapters.chain.pool_code import members
+from livepeer_client.adapters.chain.rpc import Call, NodeError, Rpc
 from livepeer_client.adapters.chain.suite import Addresses, Suite
-from livepeer_client.errors import ChainUnavailable
+from livepeer_client.errors import ChainUnavailable, MalformedMessage
 from livepeer_client.policy.pool import NO_HINT, Hint
 from livepeer_client.services.calls import Contracts, Result
 from livepeer_client.types import ZERO_ADDRESS, Address
@@ -313,3 +314,45 @@ async def test_call__with_no_hint_given__does_not_ask(world: World, node: tuple[
     contracts = Contracts(world.stage.transactor(BOB), Suite(counting, node[1]))
     await contracts.bonding.unbond(LPT, hint=NO_HINT)
     assert counting.trips == 0
+
+
+# --- the pool in one call ---------------------------------------------------------------------------
+
+
+class Plain(Counting):
+    """A node that refuses calls without a receiver."""
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        answers = await super().batch(calls)
+        refused = NodeError("eth_call", -32602, "missing to")
+        bare = [name == "eth_call" and "to" not in params[0] for name, params in calls]
+        return [refused if no else answer for no, answer in zip(bare, answers, strict=True)]
+
+
+async def test_orchestrators__asked_for_the_first_time__take_three_requests_whatever_the_pool(world: World) -> None:
+    counting = Counting(world.stage.rpc)
+    found = await Suite(counting, world.view.addresses).orchestrators()
+    # The block, the pool's order, and what is wanted of each.
+    assert counting.trips == 3
+    assert len(found) == len(MEMBERS)
+
+
+async def test_orchestrators__of_a_node_that_runs_no_such_call__are_the_same(world: World) -> None:
+    plain = Plain(world.stage.rpc)
+    found = await Suite(plain, world.view.addresses).orchestrators()
+    assert found == await Suite(world.stage.rpc, world.view.addresses).orchestrators()
+    # One more for each member, and the one that was refused.
+    assert plain.trips == 3 + 1 + len(MEMBERS)
+
+
+async def test_orchestrators__of_an_empty_pool__are_none(world: World) -> None:
+    for role in MEMBERS:
+        stake = (await world.view.orchestrator_state(role.address)).stake
+        await world.stage.transactor(role).send("BondingManager", "unbond", [stake])
+    assert await Suite(world.stage.rpc, world.view.addresses).orchestrators() == []
+
+
+@pytest.mark.parametrize("answer", [bytes(31), bytes(12) + b"\1" * 20 + bytes(12) + b"\1" * 20, b"\1" * 32])
+def test_members__of_no_list_of_addresses__are_refused(answer: bytes) -> None:
+    with pytest.raises(MalformedMessage):
+        members(answer)
