@@ -12,16 +12,26 @@ from ethereum.ercs import IERC20
 from ethereum.ercs import IERC20Detailed
 from .interfaces import ILivepeerToken
 
+from .modules import roles
+
+initializes: roles
 implements: IERC20
 implements: IERC20Detailed
 implements: ILivepeerToken
+exports: (
+    roles.hasRole,
+    roles.DEFAULT_ADMIN_ROLE,
+    roles.grantRole,
+    roles.revokeRole,
+    roles.renounceRole,
+    roles.getRoleAdmin,
+)
 
 
 name: public(constant(String[14])) = "Livepeer Token"
 symbol: public(constant(String[3])) = "LPT"
 decimals: public(constant(uint8)) = 18
 
-DEFAULT_ADMIN_ROLE: public(constant(bytes32)) = empty(bytes32)
 MINTER_ROLE: constant(bytes32) = keccak256("MINTER_ROLE")
 BURNER_ROLE: constant(bytes32) = keccak256("BURNER_ROLE")
 
@@ -35,9 +45,7 @@ PERMIT_TYPE_HASH: constant(bytes32) = keccak256(
 # Half the order of secp256k1: a signature with a larger s has a twin with a smaller one.
 MAX_S: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 
-# ERC-165 ids of ERC-165 itself and of role access control.
 ERC165_ID: constant(bytes4) = 0x01ffc9a7
-ACCESS_CONTROL_ID: constant(bytes4) = 0x7965db0b
 
 
 balanceOf: public(HashMap[address, uint256])
@@ -45,8 +53,6 @@ allowance: public(HashMap[address, HashMap[address, uint256]])
 totalSupply: public(uint256)
 # Number of permits an account has used.
 nonces: public(HashMap[address, uint256])
-# role -> account -> held?
-hasRole: public(HashMap[bytes32, HashMap[address, bool]])
 
 
 # `from` is a keyword of the language; the published ABI has the name without the underscore.
@@ -72,18 +78,6 @@ event Burn:
     amount: uint256
 
 
-event RoleGranted:
-    role: indexed(bytes32)
-    account: indexed(address)
-    sender: indexed(address)
-
-
-event RoleRevoked:
-    role: indexed(bytes32)
-    account: indexed(address)
-    sender: indexed(address)
-
-
 # The next two belong to the published ABI; neither roles' admins nor the signing domain ever change here.
 event RoleAdminChanged:
     role: indexed(bytes32)
@@ -100,7 +94,7 @@ def __init__():
     """
     @notice The deployer may grant and revoke every role; nothing is minted.
     """
-    self._grant_role(DEFAULT_ADMIN_ROLE, msg.sender)
+    roles._grant(roles.DEFAULT_ADMIN_ROLE, msg.sender)
 
 
 @external
@@ -200,7 +194,7 @@ def mint(_to: address, _amount: uint256):
     @param _to Receiver, not zero.
     @param _amount LPT in units of 1e-18.
     """
-    self._only_role(MINTER_ROLE)
+    roles._only_role(MINTER_ROLE)
     assert _to != empty(address), "ERC20: mint to the zero address"
 
     self.totalSupply += _amount
@@ -216,7 +210,7 @@ def burn(_amount: uint256):
     @notice Destroy the caller's tokens. BURNER_ROLE only.
     @param _amount LPT in units of 1e-18.
     """
-    self._only_role(BURNER_ROLE)
+    roles._only_role(BURNER_ROLE)
     self._burn(msg.sender, _amount)
 
 
@@ -227,53 +221,9 @@ def burnFrom(_from: address, _amount: uint256):
     @param _from Holder.
     @param _amount LPT in units of 1e-18.
     """
-    self._only_role(BURNER_ROLE)
+    roles._only_role(BURNER_ROLE)
     self._spend_allowance(_from, msg.sender, _amount)
     self._burn(_from, _amount)
-
-
-@external
-def grantRole(role: bytes32, account: address):
-    """
-    @notice Give a role to an account; no effect if it has it. DEFAULT_ADMIN_ROLE only.
-    @param role keccak256 of the role's name, zero for the admin role.
-    @param account Who gets it.
-    """
-    self._only_role(DEFAULT_ADMIN_ROLE)
-    self._grant_role(role, account)
-
-
-@external
-def revokeRole(role: bytes32, account: address):
-    """
-    @notice Take a role from an account; no effect if it does not have it. DEFAULT_ADMIN_ROLE only.
-    @param role keccak256 of the role's name, zero for the admin role.
-    @param account Who loses it.
-    """
-    self._only_role(DEFAULT_ADMIN_ROLE)
-    self._revoke_role(role, account)
-
-
-@external
-def renounceRole(role: bytes32, account: address):
-    """
-    @notice Give up a role of the caller's.
-    @param role keccak256 of the role's name, zero for the admin role.
-    @param account The caller, as a safeguard against mistakes.
-    """
-    assert account == msg.sender, "AccessControl: can only renounce roles for self"
-    self._revoke_role(role, account)
-
-
-@external
-@view
-def getRoleAdmin(role: bytes32) -> bytes32:
-    """
-    @notice The role whose holders grant and revoke a role.
-    @param role keccak256 of the role's name.
-    @return DEFAULT_ADMIN_ROLE, for every role.
-    """
-    return DEFAULT_ADMIN_ROLE
 
 
 @external
@@ -284,7 +234,7 @@ def supportsInterface(interfaceId: bytes4) -> bool:
     @param interfaceId The interface asked for.
     @return True for ERC-165 and role access control.
     """
-    return interfaceId in [ERC165_ID, ACCESS_CONTROL_ID]
+    return interfaceId in [ERC165_ID, roles.INTERFACE_ID]
 
 
 @external
@@ -357,51 +307,3 @@ def _domain_separator() -> bytes32:
     @dev Not stored, so that a signature never holds on both sides of a chain split.
     """
     return keccak256(abi_encode(DOMAIN_TYPE_HASH, keccak256(name), keccak256(DOMAIN_VERSION), chain.id, self))
-
-
-@internal
-def _grant_role(_role: bytes32, _account: address):
-    if not self.hasRole[_role][_account]:
-        self.hasRole[_role][_account] = True
-        log RoleGranted(role=_role, account=_account, sender=msg.sender)
-
-
-@internal
-def _revoke_role(_role: bytes32, _account: address):
-    if self.hasRole[_role][_account]:
-        self.hasRole[_role][_account] = False
-        log RoleRevoked(role=_role, account=_account, sender=msg.sender)
-
-
-@internal
-@view
-def _only_role(_role: bytes32):
-    if self.hasRole[_role][msg.sender]:
-        return
-
-    account: uint256 = convert(msg.sender, uint256)
-    role: uint256 = convert(_role, uint256)
-    reason: Bytes[148] = concat(
-        b"AccessControl: account 0x",
-        # 20 bytes: eight digits, then thirty-two.
-        slice(self._hex_digits(account >> 128), 24, 8),
-        self._hex_digits(account),
-        b" is missing role 0x",
-        self._hex_digits(role >> 128),
-        self._hex_digits(role),
-    )
-    raw_revert(abi_encode(reason, method_id=method_id("Error(string)")))
-
-
-@internal
-@pure
-def _hex_digits(_number: uint256) -> bytes32:
-    """
-    @dev The lower 128 bits of a number as thirty-two lower-case ASCII digits.
-    """
-    digits: uint256 = 0
-    for i: uint256 in range(32):
-        nibble: uint256 = (_number >> (124 - 4 * i)) & 15
-        # "0" is 48, "a" is 97.
-        digits = (digits << 8) | (nibble + (48 if nibble < 10 else 87))
-    return convert(digits, bytes32)
