@@ -9,6 +9,7 @@ import pytest
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config import load_gateway, load_orchestrator, load_redeemer, load_signer
 from livepeer_client.errors import ConfigError
+from livepeer_client.policy.redemption import RedemptionPolicy
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.types import Address
@@ -318,3 +319,9 @@ def test_load_orchestrator__a_data_fee_or_none__is_told_apart_from_zero(
 ) -> None:
     path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption=line)
     assert load_orchestrator(path).redemption.policy.data_fee == fee
+
+
+def test_load_orchestrator__a_compact_group__is_the_planners(tmp_path: Path) -> None:
+    assert load_orchestrator(orchestrator(tmp_path)).redemption.policy == RedemptionPolicy()
+    path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption={"compact_group": "5"})
+    assert load_orchestrator(path).redemption.policy == RedemptionPolicy(compact_group=5)

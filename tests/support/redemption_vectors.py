@@ -27,7 +27,7 @@ def check_redeem_precheck(entry: Entry) -> None:
         gas_price=int(entry["gasPrice"]),
         gas={ticket.hash: int(entry["redeemGas"])},
     )
-    (decision,) = plan([ticket], facts, RedemptionPolicy(overhead_gas=0)).decisions
+    (decision,) = plan([ticket], facts, RedemptionPolicy(overhead_gas=0, single_extra_gas=0)).decisions
     cost = int(entry["redeemGas"]) * int(entry["gasPrice"])
     assert (decision.figures["available"], decision.figures["cost"]) == (int(entry["availableFunds"]), cost)
     if "errorContains" not in entry:

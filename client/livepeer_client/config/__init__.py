@@ -139,7 +139,8 @@ class RedemptionConfig:
     urgent_max_gas_price_wei: Wei | None
     value_at_risk_limit_wei: Wei | None
     accept_partial: bool
-    data_fee_wei: Wei | None = None
+    data_fee_wei: Wei | None
+    compact_group: int
     redeemer: "RemoteRedeemer | None" = None
 
     @property
@@ -152,6 +153,7 @@ class RedemptionConfig:
             value_at_risk_limit=self.value_at_risk_limit_wei,
             accept_partial=self.accept_partial,
             data_fee=self.data_fee_wei,
+            compact_group=self.compact_group,
         )
 
 
@@ -369,6 +371,7 @@ def _redemption(table: Table) -> RedemptionConfig:
         value_at_risk_limit_wei=_limit(table, "value_at_risk_limit_wei"),
         accept_partial=table.flag("accept_partial", True),
         data_fee_wei=table.amount("data_fee_wei"),
+        compact_group=table.integer("compact_group", 17, low=2, high=CONTRACT_BATCH_MAX),
         redeemer=_remote_redeemer(table),
     )
     if config.min_batch > config.max_batch:

@@ -50,6 +50,8 @@ from tests.support.redemption import (
 )
 
 POLICY = RedemptionPolicy()
+# Of a ticket in a batch, whose single redemption takes 100,000.
+OWN_GAS = 100_000 - POLICY.single_extra_gas
 
 
 def decide(ticket: Any = None, policy: RedemptionPolicy = POLICY, **facts: Any) -> Decision:
@@ -206,7 +208,7 @@ def test_plan__partial_funds_at_the_deadline_unwanted__defers() -> None:
 
 def test_plan__a_ticket_worth_more_than_its_cost__redeems() -> None:
     ticket = make_stored()
-    cost = (POLICY.overhead_gas + 100_000) * GAS_PRICE
+    cost = (POLICY.overhead_gas + OWN_GAS) * GAS_PRICE
     ticket = make_stored(face_value=cost + 1)
     decision = decide(ticket, gas={ticket.hash: 100_000})
     assert decision.action is Action.REDEEM
@@ -214,12 +216,12 @@ def test_plan__a_ticket_worth_more_than_its_cost__redeems() -> None:
 
 
 def test_plan__a_ticket_worth_its_cost__defers() -> None:
-    ticket = make_stored(face_value=(POLICY.overhead_gas + 100_000) * GAS_PRICE)
+    ticket = make_stored(face_value=(POLICY.overhead_gas + OWN_GAS) * GAS_PRICE)
     assert decide(ticket, gas={ticket.hash: 100_000}).reason is Reason.NOT_WORTH_GAS
 
 
 def test_plan__two_tickets__share_the_overhead() -> None:
-    worth = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 1
+    worth = (POLICY.overhead_gas // 2 + OWN_GAS) * GAS_PRICE + 1
     tickets = [make_stored(nonce, face_value=worth) for nonce in (1, 2)]
     decisions = plan(tickets, make_facts(gas={ticket.hash: 100_000 for ticket in tickets}), POLICY).decisions
     assert [decision.action for decision in decisions] == [Action.REDEEM, Action.REDEEM]

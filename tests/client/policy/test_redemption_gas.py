@@ -1,6 +1,8 @@
 """When gas is cheap enough for whom (offchain-payments 16, Gas favourability)."""
 
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.errors import InvalidInput
-from livepeer_client.facts import Calldata, DataCost
+from livepeer_client.facts import Calldata, DataCost, StoredTicket
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import (
     Action,
@@ -39,6 +41,8 @@ from tests.support.redemption import (
 )
 
 POLICY = RedemptionPolicy()
+# Of a ticket in a batch, whose single redemption takes 100,000.
+OWN_GAS = 100_000 - POLICY.single_extra_gas
 
 
 def day(*prices: int) -> GasPrices:
@@ -161,7 +165,7 @@ def test_plan__the_operator_wants_it_now_above_the_ceiling__defers_all_the_same(
 
 
 def test_plan__a_data_fee_beside_the_gas__counts_as_cost() -> None:
-    gas_cost = (POLICY.overhead_gas + 100_000) * GAS_PRICE
+    gas_cost = (POLICY.overhead_gas + OWN_GAS) * GAS_PRICE
     ticket = make_stored(face_value=gas_cost + 10)
     gas = {ticket.hash: 100_000}
     assert decide(ticket=ticket, gas=gas, policy=RedemptionPolicy(data_fee=Wei(9))).action is Action.REDEEM
@@ -171,7 +175,7 @@ def test_plan__a_data_fee_beside_the_gas__counts_as_cost() -> None:
 
 
 def test_plan__a_ticket_worth_it_only_in_company_that_stays_behind__defers() -> None:
-    worth = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 1
+    worth = (POLICY.overhead_gas // 2 + OWN_GAS) * GAS_PRICE + 1
     first, second = make_stored(1, face_value=worth), make_stored(2, face_value=worth)
     gas = {first.hash: 100_000, second.hash: 10**6}
     planned = plan([first, second], make_facts(gas=gas), POLICY)
@@ -191,7 +195,8 @@ def test_plan__any_batch__every_ticket_pays_for_itself_in_it(terms: list[tuple[i
     for batch in planned.batches:
         for hash_ in batch.tickets:
             share = -(-POLICY.overhead_gas // len(batch.tickets))
-            assert by_hash[hash_] > (share + gas[hash_]) * gas_price
+            own = max(0, gas[hash_] - POLICY.single_extra_gas)
+            assert by_hash[hash_] > (share + own) * gas_price
 
 
 def test_plan__urgent_and_other_tickets__never_offer_more_than_the_others_ceiling() -> None:
@@ -289,7 +294,7 @@ def test_representative_calls__asked_twice__are_the_same_and_hard_to_compress() 
 def test_plan__on_a_chain_that_charges_for_bytes__follows_the_formula(worth: int, action: Action) -> None:
     fees = DataFees(single=Wei(7 * 10**14), marginal=Wei(3 * 10**14), gas=40_000)
     # The node's estimate of 140,000 contains the 40,000 for bytes, which the data fee pays.
-    cost = (POLICY.overhead_gas // 2 + 100_000) * GAS_PRICE + 5 * 10**14
+    cost = (POLICY.overhead_gas // 2 + OWN_GAS) * GAS_PRICE + 5 * 10**14
     tickets = [make_stored(nonce, face_value=cost + worth) for nonce in (1, 2)]
     gas = {ticket.hash: 140_000 for ticket in tickets}
     first = plan(tickets, make_facts(gas=gas, data=fees), POLICY).decisions[0]
@@ -305,4 +310,58 @@ def test_plan__with_a_data_fee_of_the_operators__takes_that_instead_of_the_chain
     for own in (0, 11):
         policy = RedemptionPolicy(data_fee=Wei(own))
         decision = decide(ticket=ticket, gas=gas, data=fees, policy=policy)
-        assert decision.figures["cost"] == (POLICY.overhead_gas + 100_000) * GAS_PRICE + own
+        assert decision.figures["cost"] == (POLICY.overhead_gas + OWN_GAS) * GAS_PRICE + own
+
+
+# --- groups of the same terms ---------------------------------------------------------------------
+
+GROUPS = RedemptionPolicy(compact_group=3)
+
+
+def mixed(group: int, others: int) -> list[StoredTicket]:
+    """Tickets of one sender that differ in nonce only, before some that differ in value."""
+    like = [make_stored(nonce) for nonce in range(group)]
+    return like + [make_stored(100 + nonce, face_value=FACE_VALUE - 1 - nonce) for nonce in range(others)]
+
+
+def entry_points(tickets: Sequence[StoredTicket], policy: RedemptionPolicy = GROUPS, **facts: Any) -> list[Any]:
+    gas = {ticket.hash: 100_000 for ticket in tickets}
+    planned = plan(tickets, make_facts(**{"compact": True, "gas": gas, **facts}), policy)
+    assert sorted(hash_ for batch in planned.batches for hash_ in batch.tickets) == sorted(t.hash for t in tickets)
+    return [(batch.calldata, len(batch.tickets)) for batch in planned.batches]
+
+
+def test_plan__a_large_group_of_the_same_terms_among_others__goes_apart() -> None:
+    assert entry_points(mixed(3, 2)) == [(Calldata.COMPACT, 3), (Calldata.BATCH, 2)]
+    assert entry_points(mixed(4, 1)) == [(Calldata.COMPACT, 4), (Calldata.SINGLE, 1)]
+
+
+def test_plan__a_group_of_the_same_terms_that_is_too_small__stays_in_the_batch() -> None:
+    assert entry_points(mixed(2, 3)) == [(Calldata.BATCH, 5)]
+    assert entry_points(mixed(16, 4), POLICY) == [(Calldata.BATCH, 20)]
+    assert entry_points(mixed(17, 3), POLICY) == [(Calldata.COMPACT, 17), (Calldata.BATCH, 3)]
+
+
+def test_plan__a_large_group_on_a_broker_without_the_compact_call__stays_in_the_batch() -> None:
+    assert entry_points(mixed(3, 2), compact=False) == [(Calldata.BATCH, 5)]
+
+
+def test_plan__a_large_group_and_no_room_for_another_transaction__stays_in_the_batch() -> None:
+    assert entry_points(mixed(3, 2), open=GROUPS.max_open - 1) == [(Calldata.BATCH, 5)]
+
+
+def test_plan__a_large_group_and_too_few_others_for_a_batch__stays_in_the_batch() -> None:
+    assert entry_points(mixed(3, 2), replace(GROUPS, batch_min=3)) == [(Calldata.BATCH, 5)]
+
+
+def test_plan__a_large_group_whose_leaving_would_make_another_ticket_not_pay__stays_in_the_batch() -> None:
+    # It pays for a fifth of the overhead, not for all of it.
+    poor = make_stored(200, face_value=(POLICY.overhead_gas // 5 + OWN_GAS) * GAS_PRICE + 1)
+    tickets = [*mixed(4, 0), poor]
+    assert entry_points(tickets) == [(Calldata.BATCH, 5)]
+
+
+def test_plan__a_large_group_behind_an_urgent_ticket__goes_after_it() -> None:
+    urgent = make_stored(200, creation_round=ROUND - 1)
+    found = entry_points([*mixed(3, 0), urgent], block=START + 40)
+    assert found == [(Calldata.SINGLE, 1), (Calldata.COMPACT, 3)]

@@ -36,10 +36,11 @@ def batch_arguments(winners: Sequence[WinningTicket]) -> tuple[list[object], lis
 
 def share_terms(winners: Sequence[WinningTicket]) -> bool:
     """Whether two or more tickets differ in nonce, secret and signature only, so that the compact call takes them."""
-    return len(winners) > 1 and len({_terms(winner) for winner in winners}) == 1
+    return len(winners) > 1 and len({terms_of(winner) for winner in winners}) == 1
 
 
-def _terms(winner: WinningTicket) -> tuple[object, ...]:
+def terms_of(winner: WinningTicket) -> tuple[object, ...]:
+    """What the tickets of a compact call have in common."""
     ticket = winner.ticket
     # The hash of a round is looked up by the broker: a wrong one would be a ticket it does not know.
     where = (ticket.creation_round, ticket.creation_round_block_hash)

@@ -8,7 +8,7 @@ from typing import Final
 
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.policy.redemption.deadlines import window
-from livepeer_client.policy.redemption.gas import ticket_cost
+from livepeer_client.policy.redemption.gas import single_cost, ticket_cost
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.policy.redemption.situation import Decision, RedemptionFacts
 from livepeer_client.policy.redemption.states import view
@@ -22,7 +22,8 @@ L1_BLOCK_S: Final = Fraction(12)
 class Explanation:
     """Amounts in wei, blocks of L1, times in Unix seconds.
 
-    `value` is what redeeming would bring now, `cost` what it is estimated to take; both None once settled, `cost` also
+    `value` is what redeeming would bring now; `batch_cost` what it is estimated to take in a batch of `in_batch_of`
+    tickets, that of its plan or else a full one, `single_cost` in a call of its own. All None once settled, costs also
     while no simulation has succeeded. `opens`: from here on it may be redeemed; `deadline`: from here on at any gas
     price up to the ceiling; `ends`: too late. `figures` are those behind the latest decision.
     """
@@ -34,7 +35,9 @@ class Explanation:
     state: TicketState
     reason: str
     value: Wei | None
-    cost: Wei | None
+    batch_cost: Wei | None
+    in_batch_of: int | None
+    single_cost: Wei | None
     paid: Wei
     tx_hash: Hash32 | None
     opens: BlockNumber
@@ -62,10 +65,11 @@ def explain(
     when = window(ticket.winner, facts, policy)
     figures = dict(decision.figures) if decision is not None else {}
     open_ = ticket.state in (TicketState.HELD, TicketState.SENT)
-    value, cost = figures.get("value"), figures.get("cost")
-    if not cost and (gas := facts.gas.get(ticket.hash)):
-        # Not planned yet: as it would be in a full batch.
-        cost = ticket_cost(gas, policy.batch_max, facts.head.gas_price, policy, facts.data)
+    value, size = figures.get("value"), figures.get("batch")
+    # Not planned yet: as it would be in a full batch.
+    size = size if isinstance(size, int) else policy.batch_max
+    gas, price = facts.gas.get(ticket.hash), facts.head.gas_price
+    gas = gas if open_ else None
     return Explanation(
         hash=ticket.hash,
         sender=terms.sender,
@@ -74,7 +78,9 @@ def explain(
         state=view(ticket.state, decision),
         reason=decision.reason.value if decision is not None else ticket.reason,
         value=Wei(value) if open_ and isinstance(value, int) else None,
-        cost=Wei(cost) if open_ and isinstance(cost, int) and cost else None,
+        batch_cost=ticket_cost(gas, size, price, policy, facts.data) if gas is not None else None,
+        in_batch_of=size if gas is not None else None,
+        single_cost=single_cost(gas, price, policy, facts.data) if gas is not None else None,
         paid=ticket.paid,
         tx_hash=ticket.tx_hash,
         opens=when.opens,
@@ -89,7 +95,7 @@ def explain(
 
 # --- text -----------------------------------------------------------------------------------------
 
-_SHOWN: Final = frozenset({"value", "cost", "urgent"})
+_SHOWN: Final = frozenset({"value", "cost", "single_cost", "batch", "urgent"})
 _GAS: Final = frozenset({"gas_price", "wanted", "ceiling"})
 _AMOUNTS: Final = frozenset({"available", "face_value", "data_fee"})
 
@@ -126,8 +132,9 @@ def _lines(told: Explanation) -> list[str]:
     ]
     if told.value is not None and told.value < told.face_value:
         lines[-1] += f", of which {eth(told.value)} could be paid now"
-    if told.cost is not None:
-        lines.append(f"  cost      {eth(told.cost)} estimated")
+    if told.batch_cost is not None and told.single_cost is not None:
+        alone = eth(told.single_cost)
+        lines.append(f"  cost      {eth(told.batch_cost)} estimated in a batch of {told.in_batch_of}, {alone} alone")
     if told.tx_hash is not None:
         lines.append(f"  paid      {eth(told.paid)} by 0x{told.tx_hash.hex()}")
     others = [

@@ -28,12 +28,18 @@ def batch_gas_limit(bounds: Iterable[int], policy: RedemptionPolicy) -> int:
 def ticket_cost(
     estimate: int, in_batch_of: int, gas_price: int, policy: RedemptionPolicy, data: DataFees | None = None
 ) -> Wei:
-    """Wei that one ticket adds to a batch: its gas, its share of the overhead, its calldata.
+    """Wei that one ticket takes in a batch: its share of the overhead, its own gas, its share of the data fee.
 
-    `estimate` is that of its single redemption, so the true cost is lower.
+    `estimate` is the gas estimate of its single redemption.
     """
-    gas = -(-policy.overhead_gas // in_batch_of) + execution_gas(estimate, data)
+    own = max(0, execution_gas(estimate, data) - policy.single_extra_gas)
+    gas = -(-policy.overhead_gas // in_batch_of) + own
     return Wei(gas * gas_price + data_fee(in_batch_of, policy, data))
+
+
+def single_cost(estimate: int, gas_price: int, policy: RedemptionPolicy, data: DataFees | None = None) -> Wei:
+    """Wei that a ticket takes in a single call, which is what a batch is worth being compared with."""
+    return Wei(execution_gas(estimate, data) * gas_price + data_fee(1, policy, data))
 
 
 def execution_gas(estimate: int, data: DataFees | None) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import TypeAlias
 
 from livepeer_client.codec.ticket import WinningTicket
 from livepeer_client.facts import Calldata, StoredTicket
-from livepeer_client.policy.redemption.calls import calldata_bytes, share_terms
+from livepeer_client.policy.redemption.calls import calldata_bytes, share_terms, terms_of
 from livepeer_client.policy.redemption.deadlines import Window, is_urgent, last_usable_round, window
 from livepeer_client.policy.redemption.funds import Funds, pays_in_full
 from livepeer_client.policy.redemption.gas import (
@@ -15,6 +16,7 @@ from livepeer_client.policy.redemption.gas import (
     data_fee,
     gas_bound,
     is_cheap,
+    single_cost,
     ticket_cost,
 )
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
@@ -159,12 +161,15 @@ def _pressed_senders(candidates: Iterable[_Candidate], facts: RedemptionFacts) -
     return {sender for sender, value in open_values.items() if funds.available_from(sender) < value}
 
 
+_Member: TypeAlias = tuple[_Candidate, Decision, int | None, int]
+"""Candidate, decision to redeem it, gas estimate if known, gas bound."""
+
+
 class _Batch:
     """A batch under construction."""
 
-    def __init__(self) -> None:
-        self.members: list[tuple[_Candidate, Decision, int | None, int]] = []
-        """Candidate, decision to redeem it, gas estimate if known, gas bound."""
+    def __init__(self, members: Iterable[_Member] = ()) -> None:
+        self.members = list(members)
 
     @property
     def bounds(self) -> list[int]:
@@ -242,7 +247,7 @@ class _Draft:
         """The plan: what does not pay in its batch, and batches too small to go, stay behind."""
         chosen: list[Decision] = []
         batches: list[BatchPlan] = []
-        for batch in self._batches():
+        for batch in self._with_groups_apart():
             self._drop_unworthy(batch)
             if not batch.members:
                 continue
@@ -257,6 +262,41 @@ class _Draft:
 
     def _batches(self) -> list[_Batch]:
         return [*self._clean, *self._suspect.values()]
+
+    def _with_groups_apart(self) -> list[_Batch]:
+        """The batches, those that hold a large enough group of the same terms as two while there is room for more."""
+        batches = self._batches()
+        room = self._room - len(batches)
+        found: list[_Batch] = []
+        for batch in batches:
+            parts = self._parts(batch) if room > 0 else [batch]
+            room -= len(parts) - 1
+            found += parts
+        return found
+
+    def _parts(self, batch: _Batch) -> list[_Batch]:
+        """A batch as a group for the compact call and the others, if both are large enough, each ticket still pays for
+        itself and the senders' funds still pay all of them; else the batch as it is."""
+        by_terms: dict[tuple[object, ...], list[_Member]] = {}
+        for member in batch.members:
+            by_terms.setdefault(terms_of(member[0].ticket.winner), []).append(member)
+        shared = max(by_terms, key=lambda terms: len(by_terms[terms]))
+        group = by_terms[shared]
+        rest = [member for member in batch.members if terms_of(member[0].ticket.winner) != shared]
+        large = len(group) >= self._policy.compact_group and len(rest) >= self._policy.batch_min
+        if not self._facts.compact or not large:
+            return [batch]
+        # The one with the most pressing ticket goes first.
+        parts = sorted((group, rest), key=lambda part: batch.members.index(part[0]))
+        worth = all(self._worth(member, len(part)) for part in parts for member in part)
+        order = (candidate.ticket.winner.ticket for part in parts for candidate, *_ in part)
+        return [_Batch(part) for part in parts] if worth and pays_in_full(order, self._facts) else [batch]
+
+    def _worth(self, member: _Member, in_batch_of: int) -> bool:
+        candidate, decision, estimate, _ = member
+        value = decision.figures["value"]
+        assert isinstance(value, int)
+        return estimate is None or value > self._cost(candidate, in_batch_of)
 
     def _batch_for(self, candidate: _Candidate, bound: int) -> _Batch | None:
         """Where a ticket goes; None if there is no room in any transaction that may be sent now."""
@@ -293,9 +333,14 @@ class _Draft:
         return ticket_cost(estimate, in_batch_of, facts.head.gas_price, self._policy, facts.data)
 
     def _costs(self, candidate: _Candidate, in_batch_of: int) -> dict[str, object]:
-        """What a ticket is estimated to cost in a batch, with the part that is for its bytes if they are charged."""
-        fee = data_fee(in_batch_of, self._policy, self._facts.data)
-        return {"cost": self._cost(candidate, in_batch_of), **({"data_fee": fee} if fee else {})}
+        """What a ticket is estimated to cost in a batch of so many and alone, with the part of the former that is for
+        its bytes if they are charged."""
+        facts, policy = self._facts, self._policy
+        estimate = facts.gas.get(candidate.ticket.hash)
+        alone = 0 if estimate is None else single_cost(estimate, facts.head.gas_price, policy, facts.data)
+        fee = data_fee(in_batch_of, policy, facts.data)
+        costs = {"cost": self._cost(candidate, in_batch_of), "batch": in_batch_of, "single_cost": alone}
+        return {**costs, **({"data_fee": fee} if fee else {})}
 
     def _drop_unworthy(self, batch: _Batch) -> None:
         """Leave out tickets that do not pay for themselves in a batch of this size, the worst first: the smaller a
@@ -324,7 +369,7 @@ class _Draft:
                     decision,
                     action=Action.DEFER,
                     reason=Reason.NOT_WORTH_GAS,
-                    figures={**decision.figures, "gas_price": self._facts.head.gas_price, "batch": size},
+                    figures={**decision.figures, "gas_price": self._facts.head.gas_price},
                 )
             )
 

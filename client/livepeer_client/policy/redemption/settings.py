@@ -25,6 +25,9 @@ class RedemptionPolicy:
     `value_at_risk_limit`: winners worth more than this together no longer wait for cheaper gas.
     `data_fee`: wei that one ticket's calldata costs beside its gas; without it what the chain says, which is nothing
     except on Arbitrum.
+    `single_extra_gas`: what a single redemption takes more than a ticket adds to a batch, which pays once for what all
+    its tickets need. `compact_group`: so many tickets of the same terms leave a batch of others for a compact call. For
+    both see the measurement in docs/redemption.md.
     `fallback_gas`: bound of one ticket that could not be estimated; `overhead_gas`: a batch without its tickets.
     `quarantine_tries`: after so many refusals in words nobody knows, a ticket rests until its deadline is near.
     `bump_blocks`: L1 blocks a transaction may wait for being mined before its fees are raised.
@@ -43,6 +46,8 @@ class RedemptionPolicy:
     accept_partial: bool = True
     data_fee: Wei | None = None
     overhead_gas: int = 100_000
+    single_extra_gas: int = 90_000
+    compact_group: int = 17
     fallback_gas: int = 1_200_000
     gas_budget: int = 20_000_000
     calldata_limit: int = 100_000
@@ -56,10 +61,12 @@ class RedemptionPolicy:
         if not 1 <= self.batch_min <= self.batch_max:
             raise InvalidInput(f"batch_min must be in [1, {self.batch_max}], got {self.batch_min}")
         figures = (self.params_margin_blocks, self.safety_blocks, self.overhead_gas, self.fallback_gas)
-        if min(*figures, self.data_fee or 0) < 0:
+        if min(*figures, self.single_extra_gas, self.data_fee or 0) < 0:
             raise InvalidInput("margins, fees and gas figures are not negative")
         if min(self.max_open, self.quarantine_tries, self.bump_blocks) < 1:
             raise InvalidInput("max_open, quarantine_tries and bump_blocks are at least 1")
+        if self.compact_group < 2:
+            raise InvalidInput(f"compact_group must be at least 2, got {self.compact_group}")
         if not 0 < self.patience <= 1:
             raise InvalidInput(f"patience must be in (0, 1], got {self.patience}")
         if not all(0 < share < 1 for share in self.alarm_shares):

@@ -1,9 +1,11 @@
 """The redemption, round and reward services against the real contracts."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
 
+from livepeer_client.adapters.chain.json_values import to_hex
 from livepeer_client.adapters.chain.suite import FINALIZED_DEPTH
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.fakes import ManualClock, MemoryTicketStore
@@ -14,7 +16,7 @@ from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.types import BlockNumber, Hash32, Wei
-from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, STRANGER, Stage
+from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, STRANGER, Role, Stage
 
 POLICY = RedemptionPolicy(params_margin_blocks=0)
 
@@ -25,8 +27,8 @@ async def held(*winners: WinningTicket) -> MemoryTicketStore:
     return store
 
 
-def redeemer(stage: Stage, store: MemoryTicketStore) -> RedemptionService:
-    return RedemptionService(stage.suite, stage.transactor(ALICE), store, ManualClock(), POLICY)
+def redeemer(stage: Stage, store: MemoryTicketStore, policy: RedemptionPolicy = POLICY) -> RedemptionService:
+    return RedemptionService(stage.suite, stage.transactor(ALICE), store, ManualClock(), policy)
 
 
 async def test_redemption__of_good_and_bad_winners__pays_the_good_to_the_wei(stage: Stage) -> None:
@@ -69,6 +71,49 @@ async def test_redemption__of_tickets_that_share_their_terms__takes_the_compact_
         costs.append(receipt.gas_used // len(tickets))
         await stage.rpc.call("evm_revert", [snapshot])
     assert costs[0] < costs[1]
+
+
+async def test_redemption__of_a_large_group_of_the_same_terms_among_others__takes_both_calls(stage: Stage) -> None:
+    group = [await stage.winner(nonce=nonce) for nonce in (1, 2, 3)]
+    others = [await stage.winner(nonce=nonce, face_value=Wei(ETH // (500 + nonce))) for nonce in (8, 9)]
+    store = await held(*group, *others)
+    report = await redeemer(stage, store, replace(POLICY, compact_group=3)).step()
+    kinds = {batch.batch.calldata: set(batch.batch.tickets) for batch in await store.batches()}
+    assert kinds == {
+        Calldata.COMPACT: {winner.ticket.hash for winner in group},
+        Calldata.BATCH: {winner.ticket.hash for winner in others},
+    }
+    assert len(report.sent) == 2
+    assert {ticket.state for ticket in await store.tickets()} == {TicketState.PAID}
+
+
+@pytest.mark.parametrize(("senders", "tickets"), [(1, 2), (1, 6), (5, 2), (5, 6)])
+async def test_explain__before_a_batch_is_sent__estimates_no_less_than_it_costs(
+    stage: Stage, senders: int, tickets: int
+) -> None:
+    roles = [GATEWAY, *(Role(f"explained sender {number}") for number in range(1, senders))]
+    for role in roles[1:]:
+        await stage.rpc.call("anvil_setBalance", [to_hex(role.address), hex(10 * ETH)])
+        wallet = stage.transactor(role)
+        await wallet.send("TicketBroker", "fundDepositAndReserve", [ETH, ETH], value=Wei(2 * ETH))
+    # Values differ, so that the compact call does not take them.
+    winners = [
+        await stage.winner(nonce=nonce, sender=roles[nonce % senders], face_value=Wei(ETH // (500 + nonce)))
+        for nonce in range(tickets)
+    ]
+    store = await held(*winners)
+    service = redeemer(stage, store)
+    told = await service.survey()
+    assert {each.in_batch_of for each in told} == {tickets}
+    price = (await stage.suite.head()).gas_price
+    estimated = sum(each.batch_cost or 0 for each in told) // price
+    alone = sum(each.single_cost or 0 for each in told) // price
+    (sent,) = (await service.step()).sent
+    receipt = await stage.transactor(ALICE).receipt(sent)
+    assert receipt is not None
+    assert receipt.gas_used <= estimated < alone
+    # Each estimate is of the first redemption in its round, which only the first one of the batch is.
+    assert estimated < receipt.gas_used * 2
 
 
 async def test_redemption__drawing_on_the_reserve__stops_at_the_recipients_share(stage: Stage) -> None:
