@@ -42,6 +42,10 @@ from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
 ACCOUNT_IDLE_S: Final = AUTH_TOKEN_LIFETIME_S
 """An account is dropped after the time in which its session's token has expired for certain."""
 
+KEPT_BLOCKS: Final = 100
+"""Nonces are kept so long after their quote expired: another node of the recipient, or this one after its next start,
+may see an older block, by which the quote still holds."""
+
 _NOBODY: Final = SenderInfo(Wei(0), Round(0), Wei(0), Wei(0))
 
 _log = logging.getLogger(__name__)
@@ -306,15 +310,16 @@ class PaymentService:
             seat.account = after
 
     async def sweep(self) -> None:
-        """Forget nonces of quotes that have expired, and write off what is left of sessions that nobody can use any
-        more.
+        """Forget nonces of quotes that no node accepts any more, and write off what is left of sessions that nobody
+        can use any more.
 
         :raises ChainError, StoreError: the chain or the store cannot be read.
         """
         head = (await self._view.moment()).head
+        # Alone with its secret this process never sees an older block; others may.
         self._seen = without_expired(self._seen, head.l1_block)
         if self._keeps_nonces:
-            await self._store.forget_nonces(head.l1_block)
+            await self._store.forget_nonces(BlockNumber(max(0, head.l1_block - KEPT_BLOCKS)))
         for ended in await self._store.write_off_idle(ACCOUNT_IDLE_S):
             _log.info(
                 "account written off sender=0x%s session=%s balance_wei=%d",

@@ -105,6 +105,7 @@ class TransactionManager:
         self._unsent_after_s = unsent_after_s
         self.poll_interval_s = poll_interval_s
         self._open: dict[int, Outgoing] = {}
+        self._given_back: set[int] = set()
         self._lock = asyncio.Lock()
 
     @property
@@ -166,6 +167,9 @@ class TransactionManager:
                 else:
                     waiting.append(outgoing)
             for outgoing in waiting:
+                if self._open.get(outgoing.nonce) is not outgoing:
+                    # Its owner sent or replaced it while receipts were read.
+                    continue
                 self._transactor.reserve(outgoing.nonce)
                 if outgoing.nonce < state.mined:
                     # Something that is not ours took it, or this node is behind on receipts.
@@ -221,6 +225,12 @@ class TransactionManager:
                 await self._forget(outgoing)
             raise
 
+    def give_back(self, nonce: int) -> None:
+        """What was signed for a nonce will not be sent. The next step frees or fills it: nobody may sign for it while
+        the journal still names the old transaction."""
+        if nonce in self._open and not self._open[nonce].sent:
+            self._given_back.add(nonce)
+
     # --- inside
 
     async def _record(self, outgoing: Outgoing) -> None:
@@ -235,6 +245,7 @@ class TransactionManager:
     async def _forget(self, outgoing: Outgoing) -> None:
         await self._journal.forget(outgoing.key, outgoing.nonce)
         self._open.pop(outgoing.nonce, None)
+        self._given_back.discard(outgoing.nonce)
         self._transactor.release(outgoing.nonce)
 
     async def _settle_foreign(self, outgoing: Outgoing) -> None:
@@ -243,17 +254,39 @@ class TransactionManager:
             await self._forget(outgoing)
 
     async def _drop_unsent(self, outgoing: Outgoing) -> None:
-        """Its owner failed between signing and sending, here or in a former run; never sent behind its back."""
-        if self._clock.time() - outgoing.signed_at > self._unsent_after_s:
+        """Its owner gave it back or failed between signing and sending, here or in a former run; never sent behind its
+        back. If others were sent with higher nonces, an empty transfer takes its place: they could not be mined until
+        somebody happened to sign something new."""
+        given_back = outgoing.nonce in self._given_back
+        if not given_back and self._clock.time() - outgoing.signed_at <= self._unsent_after_s:
+            return
+        if any(each.sent and nonce > outgoing.nonce for nonce, each in self._open.items()):
+            await self._fill(outgoing)
+        else:
             logger.info("nonce %d is free again: its transaction was never sent", outgoing.nonce)
             await self._forget(outgoing)
+
+    async def _fill(self, outgoing: Outgoing) -> None:
+        try:
+            empty = await self._transactor.cancel(outgoing.newest)
+        except NonceConsumed:
+            return
+        except (ReplacementTooExpensive, InsufficientFunds) as refusal:
+            logger.warning("nonce %d is empty and holds up later ones: %s", outgoing.nonce, refusal)
+            return
+        self._given_back.discard(outgoing.nonce)
+        await self.replaced(replace(outgoing, sent=True), empty, cancelled=True)
+        logger.info("nonce %d is filled: its transaction was never sent", outgoing.nonce)
+        await self._send_again(empty)
 
     async def _free(self, head: Outgoing, behind: Sequence[Outgoing]) -> None:
         """Send the head of the line again, at higher fees once it is stuck."""
         rules = self._lanes[head.lane]
         urgent = min((each.lane for each in behind if each.lane < head.lane), default=None)
         limit_s = self._bump_after_s if urgent is None else self._urgent_after_s
-        if rules.own_replacements or self._clock.time() - head.signed_at <= limit_s:
+        # An empty transfer is nobody's but ours.
+        owned = rules.own_replacements and head.cancelled is None
+        if owned or self._clock.time() - head.signed_at <= limit_s:
             await self._send_again(head.newest)
             return
         bumps = len(head.transactions) - 1
@@ -356,7 +389,7 @@ class LaneTransactor:
         self._transactor.reserve(nonce)
 
     def release(self, nonce: int) -> None:
-        self._transactor.release(nonce)
+        self._manager.give_back(nonce)
 
     async def fees(self, transaction: SignedTransaction) -> Fees:
         return await self._transactor.fees(transaction)

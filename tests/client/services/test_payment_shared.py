@@ -14,12 +14,13 @@ from livepeer_client.codec.messages import PriceInfo
 from livepeer_client.errors import InsufficientBalance, InvalidInput, QuoteRefused, TicketReason, TicketRejected
 from livepeer_client.facts import Activation
 from livepeer_client.policy.price_list import Tariff
-from livepeer_client.services.payment import ACCOUNT_IDLE_S
+from livepeer_client.services.payment import ACCOUNT_IDLE_S, KEPT_BLOCKS
 from livepeer_client.types import NEVER_DEACTIVATES, Address, Round, Wei
 from tests.client.policy.test_price_list import IMAGE, job
 from tests.support.shop import EV, GATEWAY, Session, Shop
 
 SECRET = b"\x66" * 32
+QUOTE_BLOCKS = 40
 
 
 def two_nodes(**changes: object) -> tuple[Shop, Shop]:
@@ -71,6 +72,17 @@ async def test_receive__the_same_tickets_at_both_nodes_at_once__are_credited_onc
     credited = await asyncio.gather(*(send(shop) for shop in (one, other) * 4))
     assert max(credited) == 5 * session.params.expected_value
     assert sum(credited) == 5 * session.params.expected_value
+
+
+async def test_receive__tickets_of_an_expired_quote_at_a_node_that_is_behind__are_not_credited_twice() -> None:
+    store, clock = MemoryTicketStore(), ManualClock()
+    ahead, behind = (Shop(secret=SECRET, chain=FakeChain(), store=store, clock=clock) for _ in range(2))
+    session = await ahead.session()
+    value = session.params.expected_value
+    assert await received(ahead, session, [1, 2]) == (2 * value, None)
+    await ahead.mine(QUOTE_BLOCKS)
+    await ahead.payments.sweep()
+    assert await received(behind, session, [1, 2]) == (0, TicketReason.NONCE_SEEN)
 
 
 @settings(max_examples=30)
@@ -137,7 +149,7 @@ async def test_sweep__a_session_idle_for_long__is_written_off_and_begins_anew() 
     session = await shop.session()
     await shop.payments.receive(session.payment(4), session.token.session_id)
     await shop.clock.advance(ACCOUNT_IDLE_S + 1)
-    shop.chain.mine(50)
+    shop.chain.mine(QUOTE_BLOCKS + KEPT_BLOCKS)
     await shop.payments.sweep()
     assert session.balance == 0
     assert await shop.payments.session_price(GATEWAY, session.token.session_id) is None

@@ -102,6 +102,8 @@ class World:
 
     def start(self, policy: RedemptionPolicy = POLICY, fuse: Fuse | None = None) -> RedemptionService:
         fuse = fuse or Fuse()
+        # A new process has leased no nonce.
+        self.transactor.forget_reserved()
         ports = [Fused(port, fuse) for port in (self.chain, self.transactor, self.store)]
         return RedemptionService(*ports, self.clock, policy)
 

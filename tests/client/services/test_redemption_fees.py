@@ -339,6 +339,17 @@ async def test_survey__of_open_tickets__decides_and_sends_nothing(world: World) 
     assert await world.store.tickets(TicketState.SENT) == []
 
 
+@pytest.mark.parametrize("blocks_left", [1, 0, -1])
+async def test_survey__of_a_quote_that_could_still_be_paid_with__shows_its_secret_to_no_node(
+    world: World, blocks_left: int
+) -> None:
+    (early,) = await world.hold(1, params_expiration_block=world.chain.block + blocks_left)
+    service = world.start()
+    await service.survey()
+    await service.explain(early)
+    assert world.transactor.simulated == []
+
+
 async def test_explain__in_each_state__says_state_reason_and_deadline(world: World) -> None:
     (ticket,) = await world.hold(1)
     service = world.start(replace(POLICY, batch_min=2))

@@ -266,3 +266,25 @@ async def test_send__mined_and_refused__says_why(world: World) -> None:
         await lane.send("BondingManager", "bond", [], gas_limit=100_000)
     assert refusal.value.reason == "current round is not initialized"
     assert refusal.value.tx_hash is not None
+
+
+async def test_step__a_nonce_given_back_by_its_owner__is_the_next_one_given(world: World) -> None:
+    manager = await world.manager()
+    lane = manager.lane(Lane.REDEMPTION)
+    given_back = await lane.prepare("TicketBroker", "redeem", [])
+    lane.release(given_back.nonce)
+    await world.later(manager, 1)
+    assert (await lane.prepare("TicketBroker", "redeem", [])).nonce == given_back.nonce
+
+
+async def test_step__a_free_nonce_below_a_sent_transaction__is_filled_so_that_it_can_be_mined(world: World) -> None:
+    manager = await world.manager()
+    lane = manager.lane(Lane.REDEMPTION)
+    await lane.prepare("TicketBroker", "redeem", [])
+    behind = await sent(manager, Lane.FUNDS, "fundDeposit")
+    await world.later(manager, 61)
+    assert [each.nonce for each in world.transactor.prepared] == [0, 1, 0]
+    world.transactor.mine_pending()
+    await manager.step()
+    assert mined_calls(world) == ["", "fundDeposit"]
+    assert (await manager.lane(Lane.FUNDS).wait(behind.tx_hash, 10)).succeeded

@@ -40,6 +40,7 @@ class FakeTransactor:
 
     A broadcast call is mined at once, or with `auto_mine` False when `mine_pending` is called. `effect` is run when a
     call is mined: it changes the chain, returns the events, or raises `Reverted`, which makes the receipt a failure.
+    `simulated`: tickets whose single redemption was simulated, in order.
     `refusals` maps (contract, function) to the reason that simulation gives; `redeem_refusals` a ticket hash to the
     reason of `simulate_redeem`, on top of "ticket is used". A transaction whose block a reorg removed waits again.
     """
@@ -63,6 +64,7 @@ class FakeTransactor:
         self.refusals: dict[tuple[str, str], str] = {}
         self.redeem_refusals: dict[Hash32, str] = {}
         self.prepared: list[FakeCall] = []
+        self.simulated: list[Hash32] = []
         self.broadcasts: list[SignedTransaction] = []
         self.failure: ChainError | None = None
         self.broadcast_failure: ChainError | None = None
@@ -89,7 +91,7 @@ class FakeTransactor:
         """Mine what was broadcast and can be paid, in order, in one new block."""
         self._settle_reorg()
         # One that cannot be paid holds up those of later nonces.
-        payable = list(takewhile(lambda tx: self._calls[tx].fees.cap >= self.chain.gas_price, self._pending))
+        payable = list(takewhile(lambda tx: self._calls[tx].fees.cap >= self.chain.gas_price, self._in_line()))
         if payable:
             self.chain.mine()
         for tx_hash in payable:
@@ -101,6 +103,7 @@ class FakeTransactor:
         if block is not None:
             self.chain.look("simulate_redeem", block)
         hash_ = ticket.ticket.hash
+        self.simulated.append(hash_)
         reason = "ticket is used" if hash_ in self.chain.used else self.redeem_refusals.get(hash_)
         if reason is not None:
             raise Reverted(reason, call="redeemWinningTicket")
@@ -132,7 +135,7 @@ class FakeTransactor:
             raise Reverted(self.refusals[contract, function], call=function)
         fees = initial_fees(self.chain.gas_price, 0, self.limits.within(max_fee_per_gas))
         self._afford(gas_limit, value, fees)
-        nonce = self._mined_nonces() + len(self._pending)
+        nonce = self._mined_nonces() + len(self._in_line())
         while nonce in self._reserved:
             nonce += 1
         self._reserved.add(nonce)
@@ -172,7 +175,7 @@ class FakeTransactor:
         if key not in (None, self._address):
             return NonceState(0, 0)
         mined = self._mined_nonces()
-        return NonceState(mined=mined, pending=mined + len(self._pending))
+        return NonceState(mined=mined, pending=mined + len(self._in_line()))
 
     async def broadcast(self, transaction: SignedTransaction) -> Broadcast:
         self._check()
@@ -255,6 +258,11 @@ class FakeTransactor:
         self._reserved.add(call.nonce)
         self._pending.append(call.tx_hash)
         self._pending.sort(key=lambda tx: self._calls[tx].nonce)
+
+    def _in_line(self) -> list[Hash32]:
+        """What waits without a gap in the nonces before it."""
+        first = self._mined_nonces()
+        return [tx for at, tx in enumerate(self._pending) if self._calls[tx].nonce == first + at]
 
     def _mined_nonces(self) -> int:
         return 1 + max((self._calls[tx].nonce for tx in self._receipts), default=-1)

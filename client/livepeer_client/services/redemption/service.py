@@ -351,8 +351,17 @@ class RedemptionService:
             await self._evidence.refused(ticket.hash, facts.head)
 
     async def _estimate(self, tickets: Sequence[StoredTicket], facts: RedemptionFacts) -> None:
-        """Learn what held tickets would take, also those whose time has not come; a refusal says nothing here."""
-        held = [each for each in tickets if each.state is TicketState.HELD and each.hash not in self._memory.gas]
+        """Learn what held tickets would take, also those that wait; a refusal says nothing here.
+
+        Not those whose params could still be accepted: a simulation shows a ticket's secret to the node that runs it.
+        """
+        held = [
+            each
+            for each in tickets
+            if each.state is TicketState.HELD
+            and each.hash not in self._memory.gas
+            and window(each.winner, facts, self._policy).opens <= facts.head.l1_block
+        ]
         results = await together(*(self._simulate(each.winner, facts.head) for each in held))
         found = zip(held, results, strict=True)
         self._memory.gas.update({each.hash: result for each, result in found if isinstance(result, int)})
