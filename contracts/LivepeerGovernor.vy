@@ -682,7 +682,7 @@ def quorum(timepoint: uint256) -> uint256:
     @param timepoint A round before the current one.
     @return Votes (1e-18).
     """
-    return self._quorum(timepoint)
+    return self._quorum_of(self._supply(timepoint), timepoint)
 
 
 @external
@@ -798,7 +798,10 @@ def _state(_id: uint256) -> uint8:
         return PENDING
     if proposal.deadline >= current:
         return ACTIVE
-    if tally._cast_votes(_id) < self._quorum(proposal.snapshot) or not tally._succeeds(_id):
+    # Without active stake at the snapshot there is nothing to have a quorum of: a `token` that came later knows no past,
+    # and must not pass what was turned down.
+    supply: uint256 = self._supply(proposal.snapshot)
+    if supply == 0 or tally._cast_votes(_id) < self._quorum_of(supply, proposal.snapshot) or not tally._succeeds(_id):
         return DEFEATED
 
     operation: bytes32 = self._operations[_id]
@@ -886,9 +889,14 @@ def _may_propose(_description: Bytes[action.MAX_DESCRIPTION]) -> bool:
 
 @internal
 @view
-def _quorum(_round: uint256) -> uint256:
-    supply: uint256 = staticcall IBondingVotes(self.token).getPastTotalSupply(_round)
-    return supply * self._quorum_numerator(_round) // quorumDenominator
+def _supply(_round: uint256) -> uint256:
+    return staticcall IBondingVotes(self.token).getPastTotalSupply(_round)
+
+
+@internal
+@view
+def _quorum_of(_supply: uint256, _round: uint256) -> uint256:
+    return _supply * self._quorum_numerator(_round) // quorumDenominator
 
 
 @internal

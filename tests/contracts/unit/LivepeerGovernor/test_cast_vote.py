@@ -315,6 +315,17 @@ def test_cast_vote__k3_votes_count__exactly_where_bonding_knows_a_transcoder(cou
     assert not council.suite.bonding.view("isRegisteredTranscoder", SECOND)
 
 
+def test_cast_vote__k3_between_a_registration_and_the_bump__asks_one_contract_for_both(
+    council: Council, proposal: Proposal
+) -> None:
+    # What is registered now knows nobody's delegate; weights still come from the stored token.
+    council.suite.register("BondingVotes", council.treasury.address)
+
+    council.vote(proposal, ANN, AGAINST)
+    council.vote(proposal, FIRST, FOR)
+    assert council.tally(proposal) == (STAKES[ANN], BEHIND_FIRST - STAKES[ANN], 0)
+
+
 def test_cast_vote__k4_delegator_of_a_transcoder_without_stake__counts_nothing_and_does_not_fail(
     council: Council,
 ) -> None:

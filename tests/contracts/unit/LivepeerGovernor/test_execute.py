@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from eth_utils.crypto import keccak
 
+from tests.support.artifacts import suite_artifacts
 from tests.support.evm import OWNER, Reverted
 from tests.support.evm_suite import contract_id
 from tests.support.governance import (
@@ -13,6 +14,7 @@ from tests.support.governance import (
     ANN,
     CANCELED,
     CANCELLER_ROLE,
+    CEM,
     DEFEATED,
     EXECUTED,
     EXECUTOR_ROLE,
@@ -240,6 +242,19 @@ def test_settings__several_in_one_proposal__all_change(council: Council) -> None
     assert council.governor.view("votingPeriod") == 3
 
 
+def test_settings__calldata_with_something_after_it__never_match(council: Council) -> None:
+    target, value, data = council.setting("setVotingDelay", 2)
+    proposal = council.propose([(target, value, data + b"\x01")])
+    council.pass_(proposal)
+    council.queue(proposal)
+    council.evm.block += 1
+
+    with pytest.raises(Reverted, match=r"^TimelockController: underlying transaction reverted$"):
+        council.execute(proposal)
+    assert council.governor.view("votingDelay") == VOTING_DELAY_ROUNDS
+    assert council.state(proposal) == QUEUED
+
+
 @pytest.mark.parametrize(("function", "value"), [("setVotingPeriod", 0), ("updateQuorumNumerator", 1_000_001)])
 def test_settings__out_of_range__revert(council: Council, function: str, value: int) -> None:
     with pytest.raises(Reverted, match=r"^TimelockController: underlying transaction reverted$"):
@@ -315,6 +330,25 @@ def test_bump_governor_votes_token_address__after_a_new_registration__takes_it_o
 
     council.governor.call("bumpGovernorVotesTokenAddress", sender=STRANGER)
     assert council.governor.view("token") == ANN
+
+
+def test_state__k16_token_without_a_record_of_the_snapshot__is_defeated(council: Council) -> None:
+    """A BondingVotes at another address knows no past: its quorum of nothing must not pass what was turned down."""
+    refused = council.propose([council.pay(CEM, 500 * LPT)])
+    council.reach(refused, ACTIVE)
+    council.vote(refused, CEM, FOR)
+    council.reach(refused, DEFEATED)
+
+    code = contract_id("BondingVotesTarget")
+    fresh = council.evm.deploy(suite_artifacts()["ManagerProxy"], council.suite.controller.address, code)
+    council.suite.register("BondingVotes", fresh.address)
+    council.governor.call("bumpGovernorVotesTokenAddress", sender=CEM)
+    for _ in range(3):
+        assert council.governor.view("quorum", council.governor.view("proposalSnapshot", refused.id)) == 0
+        assert council.state(refused) == DEFEATED
+        with pytest.raises(Reverted, match=r"^Governor: proposal not successful$"):
+            council.queue(refused)
+        council.suite.next_round()
 
 
 def test_metadata__of_the_governor__is_the_published_one(council: Council) -> None:
