@@ -1,4 +1,4 @@
-"""Tests in this folder need no chain and no Ape: `python -m pytest -p no:ape_test tests/contracts/stateful` runs them."""
+"""No chain and no Ape needed: `python -m pytest -p no:ape_test tests/contracts/stateful` runs the tests here."""
 
 from __future__ import annotations
 
