@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 96
 MOST_TICKETS = 100
 MOST_ROUNDS = 2**48 - 1
-# Why the BondingManager refuses a fee.
-NOT_CREDITED = ("transcoder must be active", "commissions exceed active stake")
+# Why the BondingManager refuses a fee; without a reason if a share overflows.
+NOT_CREDITED = ("transcoder must be active", "commissions exceed active stake", "")
 TicketTuple = tuple[str, str, int, int, int, bytes, bytes]
 
 

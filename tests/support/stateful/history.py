@@ -229,6 +229,9 @@ def shrink(failure: Failure, seconds: float, make_world: Callable[[Setup], World
             if found.cause.label == failure.cause.label:
                 best = Failure(failure.seed, failure.setup, found.steps, found.cause)
                 return True
+        except LookupError:
+            # A step needs something that a left-out step made: no history at all.
+            return False
         return False
 
     # Steps that were refused hardly ever matter; without them every further attempt is faster.
