@@ -7,6 +7,7 @@ from coincurve import PrivateKey
 from eth_abi import encode
 from eth_utils.crypto import keccak
 
+from tests.support.artifacts import compile_all
 from tests.support.evm import NOBODY, Reverted, custom_error
 from tests.support.governance import (
     ABSTAIN,
@@ -26,6 +27,7 @@ from tests.support.governance import (
     Council,
     Proposal,
 )
+from tests.support.tickets import word
 
 SECP256K1_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 # Stake that FIRST and SECOND vote with while their delegators are silent.
@@ -341,6 +343,30 @@ def test_cast_vote__k4_delegator_of_a_transcoder_without_stake__counts_nothing_a
     assert council.vote(proposal, CEM, FOR).result == 0
     assert council.vote(proposal, SECOND, FOR).result == 0
     assert council.tally(proposal) == (0, 0, 0)
+
+
+def test_cast_vote__k4_delegators_weigh_more_than_their_transcoder__take_what_it_has_and_fail_nothing(
+    council: Council, proposal: Proposal
+) -> None:
+    """By a rounded wei it might be so; here by a BondingVotes that gives everybody 5 votes, all behind FIRST."""
+    council.vote(proposal, ANN, AGAINST)
+    token = council.evm.deploy(compile_all(["mocks/HostileMock"])["HostileMock"], NOBODY, b"")
+    functions = council.suite.votes.interface.functions
+    for function, arguments, answer in (
+        ("clock", (), word(council.round)),
+        ("getPastVotes", (FIRST, 0), word(5)),
+        ("delegatedAt", (FIRST, 0), word(int(FIRST, 16))),
+    ):
+        token.call("set_question", functions[function].encode(arguments)[:4], answer, sender=STRANGER)
+    council.suite.register("BondingVotes", token.address)
+    council.governor.call("bumpGovernorVotesTokenAddress", sender=STRANGER)
+
+    # 310 LPT were taken before FIRST comes with 5 wei.
+    council.vote(proposal, FIRST, FOR)
+    assert council.tally(proposal) == (STAKES[ANN], 0, 0)
+    # And BEN's 5 wei are not there any more.
+    council.vote(proposal, BEN, AGAINST)
+    assert council.tally(proposal) == (STAKES[ANN] + 5, 0, 0)
 
 
 # --- quorum and success -----------------------------------------------------------------------------------------------
