@@ -11,7 +11,7 @@ import pytest
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTicketStore
 from livepeer_client.adapters.fakes.chain import FINALIZED_DEPTH
 from livepeer_client.errors import ChainUnavailable
-from livepeer_client.facts import Fees, TicketState
+from livepeer_client.facts import Fees, Receipt, TicketState
 from livepeer_client.policy.redemption import Action, Reason, RedemptionPolicy, batch_gas_limit, gas_bound
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import BlockNumber, Hash32, Wei
@@ -71,7 +71,12 @@ class Fused:
 
 
 class Transactor(FakeTransactor):
-    """One whose key sends other transactions too."""
+    """One whose key sends other transactions too. A node may count a nonce before it shows the receipt."""
+
+    shows_receipts = True
+
+    async def receipt(self, tx_hash: Hash32) -> Receipt | None:
+        return await super().receipt(tx_hash) if self.shows_receipts else None
 
     def displace(self, tx_hash: Hash32) -> None:
         """Another transaction of the key is mined with this one's nonce."""

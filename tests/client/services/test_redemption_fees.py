@@ -410,3 +410,15 @@ async def test_run__a_store_that_cannot_be_trusted__ends(world: World) -> None:
     service = RedemptionService(world.chain, world.transactor, world.store, world.clock, POLICY)
     with pytest.raises(StoreCorrupt):
         await service.run()
+
+
+async def test_step__the_receipt_shown_after_the_nonce_is_counted__records_what_was_paid(world: World) -> None:
+    (ticket,) = await world.hold(1)
+    service = world.start()
+    await service.step()
+    world.transactor.shows_receipts = False
+    await block(world, service)
+    assert await world.states() == {ticket: (TicketState.USED_ELSEWHERE, 0)}
+    world.transactor.shows_receipts = True
+    await block(world, service)
+    assert await world.states() == {ticket: (TicketState.PAID, FACE_VALUE)}

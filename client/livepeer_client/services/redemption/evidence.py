@@ -61,6 +61,10 @@ class Evidence:
             if not await self._stands(stored.block):
                 logger.warning("batch 0x%s: its block %d has vanished", stored.id.hex(), stored.block.number)
                 await self._store.reopen_batch(stored.id, lease=lease)
+            elif stored.mined is None and await self._receipt(stored) is not None:
+                # Nodes may count a nonce before they show the receipt, so it was ours that took it.
+                logger.warning("batch 0x%s: it was mined after all", stored.id.hex())
+                await self._store.reopen_batch(stored.id, lease=lease)
             elif stored.block.number <= finality.finalized.number:
                 await self._finalize(stored, lease)
 
