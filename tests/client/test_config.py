@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from livepeer_client.adapters.postgres.link import Settings
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config import load_gateway, load_orchestrator, load_redeemer, load_signer
 from livepeer_client.errors import ConfigError
@@ -325,3 +326,11 @@ def test_load_orchestrator__a_compact_group__is_the_planners(tmp_path: Path) -> 
     assert load_orchestrator(orchestrator(tmp_path)).redemption.policy == RedemptionPolicy()
     path = write(tmp_path, chain=CHAIN, key=KEY, orchestrator=ORCHESTRATOR, redemption={"compact_group": "5"})
     assert load_orchestrator(path).redemption.policy == RedemptionPolicy(compact_group=5)
+
+
+def test_load_orchestrator__urls_with_secrets__are_not_in_its_repr(tmp_path: Path) -> None:
+    chain = {**CHAIN, "rpc_url": '"https://node.example/hunter2"', "fallback_rpc_urls": '["https://b.example/hunter2"]'}
+    settings = {**ORCHESTRATOR, "store_url": '"postgresql://node:hunter2@db.example/livepeer"'}
+    config = load_orchestrator(write(tmp_path, chain=chain, key=KEY, orchestrator=settings))
+    assert "hunter2" not in repr(config)
+    assert "hunter2" not in repr(Settings(str(config.orchestrator.store_url), "tickets"))

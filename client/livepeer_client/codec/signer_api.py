@@ -19,6 +19,8 @@ from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.types import SIGNATURE_BYTES, Address, Signature
 
 STATE_KEY_BYTES: Final = 32
+MAX_PIXELS: Final = 2**63 - 1
+"""An int64 in the reference."""
 _STATE_TAG: Final = b"livepeer_client signer state v1\0"
 
 
@@ -127,7 +129,7 @@ def decode_payment_call(data: bytes) -> PaymentCall:
         _refuse("missing orchestrator")
     capabilities = _bytes(body, "capabilities")
     in_pixels = body.get("inPixels", 0)
-    if not isinstance(in_pixels, int) or isinstance(in_pixels, bool):
+    if not isinstance(in_pixels, int) or isinstance(in_pixels, bool) or abs(in_pixels) > MAX_PIXELS:
         _refuse("invalid inPixels")
     return PaymentCall(
         state=_sealed(body.get("state")),
@@ -232,7 +234,7 @@ def _object(data: bytes) -> dict[str, Any]:
     try:
         # Numbers with a point stay text: a price is never a float.
         found = json.loads(data, parse_float=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage("signer request", f"invalid character in JSON: {error}") from error
     if not isinstance(found, dict):
         _refuse("invalid character: the body is no JSON object")
@@ -243,6 +245,9 @@ def _text(body: Mapping[str, Any], key: str) -> str:
     value = body.get(key, "")
     if not isinstance(value, str):
         _refuse(f"{key} is not a string")
+    # JSON can escape half a character, which is no text that could be sent on or stored.
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        _refuse(f"{key} is not text")
     return value
 
 

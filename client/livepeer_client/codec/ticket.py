@@ -13,7 +13,7 @@ Layout of the hashed message (onchain 11.1, offchain-payments 1.2), 232 bytes, o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
@@ -135,7 +135,7 @@ class WinningTicket:
 
     ticket: Ticket
     sig: Signature
-    recipient_rand: int
+    recipient_rand: int = field(repr=False)
     params_expiration_block: BlockNumber
 
     def __post_init__(self) -> None:

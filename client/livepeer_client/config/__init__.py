@@ -5,7 +5,7 @@ seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,10 +29,11 @@ class ChainConfig:
     does not. Above `max_base_fee_wei` nothing new is sent, above `max_fee_per_gas_wei` nothing is ever signed; where
     gas costs less than `min_gas_price_wei`, quotes go by that."""
 
-    rpc_url: str
+    # Access keys of providers and passwords are part of URLs.
+    rpc_url: str = field(repr=False)
     addresses: Path
     poll_interval_s: float
-    fallback_rpc_urls: tuple[str, ...] = ()
+    fallback_rpc_urls: tuple[str, ...] = field(default=(), repr=False)
     max_base_fee_wei: Wei | None = None
     max_fee_per_gas_wei: Wei | None = None
     min_gas_price_wei: Wei = Wei(0)
@@ -49,7 +50,7 @@ class KeyConfig:
 
     file: Path | None
     password_file: Path | None
-    signer_url: str | None = None
+    signer_url: str | None = field(default=None, repr=False)
     address: Address | None = None
     token_file: Path | None = None
 
@@ -78,7 +79,7 @@ class OrchestratorSettings:
     secret_file: Path | None
     max_sessions: int
     latency_ms: int
-    store_url: str | None = None
+    store_url: str | None = field(default=None, repr=False)
 
     @property
     def service_host(self) -> str:
@@ -123,7 +124,7 @@ class RedeemerSettings:
     data_dir: Path
     token_file: Path | None
     client_authority: Path | None
-    store_url: str | None = None
+    store_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ class SignerSettings:
     listen_host: str
     listen_port: int
     data_dir: Path
-    webhook_url: str | None
+    webhook_url: str | None = field(repr=False)
     allow_no_auth: bool
     max_price_per_unit: int | None
     pixels_per_unit: int
@@ -235,7 +236,7 @@ class GatewaySettings:
     probe_timeout_s: float
     refresh_timeout_s: float
     max_attempts: int
-    store_url: str | None = None
+    store_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

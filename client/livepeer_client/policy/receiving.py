@@ -7,7 +7,7 @@ Three steps, so that the expensive one can run elsewhere: `open_payment` checks 
 
 import hmac
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from typing import Final
@@ -79,7 +79,7 @@ class OpenedPayment:
     """A payment on a quote of ours: `rand` is the quote's preimage, `price` what the sender returned of it."""
 
     series: TicketSeries
-    rand: int
+    rand: int = field(repr=False)
     price: Fraction
     tickets: tuple[NonceAndSig, ...]
 

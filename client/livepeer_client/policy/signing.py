@@ -33,6 +33,8 @@ from livepeer_client.types import Address, BlockNumber
 
 MAX_TICKETS: Final = 100
 """Tickets signed for one request."""
+_PRICE_CHARS: Final = 160
+"""Of a ceiling: two uint256 in decimal have fewer."""
 MIN_RETRY_S: Final = 1
 MAX_RETRY_S: Final = 60
 
@@ -232,7 +234,7 @@ def max_price(given: PriceCeiling, job_type: JobType, *, status: int = BAD_REQUE
         raise SignerRefused(status, "maxPrice.currency must be wei")
     if given.unit != job_type.price_unit:
         raise SignerRefused(status, f"maxPrice.unit must be {job_type.price_unit}")
-    digits = given.price.replace(".", "", 1)
+    digits = given.price.replace(".", "", 1) if len(given.price) <= _PRICE_CHARS else ""
     price = Fraction(given.price) if digits.isascii() and digits.isdigit() and given.price[0] != "." else Fraction(0)
     if price <= 0:
         raise SignerRefused(status, "maxPrice.price must be a positive decimal")

@@ -14,7 +14,15 @@ from typing import Final
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.codec.ticket import WinningTicket, is_winning, recipient_rand_hash
-from livepeer_client.errors import BadCredentials, ChainError, LeaseHeld, LeaseLost, LivepeerError, TransportError
+from livepeer_client.errors import (
+    BadCredentials,
+    ChainError,
+    LeaseHeld,
+    LeaseLost,
+    LivepeerError,
+    StoreUnavailable,
+    TransportError,
+)
 from livepeer_client.facts import Lease, ReceivedPayment, TicketOutcome, TicketState, redemption_lease
 from livepeer_client.policy.recipient import max_float
 from livepeer_client.ports import Chain, Clock, TicketRedeemer, TicketStore
@@ -117,13 +125,13 @@ class TicketForwarder:
         self._longest_pause_s = longest_pause_s
 
     async def run(self) -> None:
-        """Forward until cancelled; pauses grow while the redeemer is not reached."""
+        """Forward until cancelled; pauses grow while the redeemer or the store is not reached."""
         pause = self._poll_interval_s
         while True:
             try:
                 await self.step()
                 pause = self._poll_interval_s
-            except (TransportError, ChainError) as error:
+            except (TransportError, ChainError, StoreUnavailable) as error:
                 logger.warning("redeemer: %s", error)
                 pause = min(self._longest_pause_s, 2 * pause)
             await self._clock.sleep(pause)
@@ -139,7 +147,7 @@ class TicketForwarder:
             try:
                 lease = await self._store.acquire_lease(redemption_lease(key), "forwarder", lease_s)
                 await self.settle(chain, lease)
-            except (ChainError, LeaseHeld, LeaseLost) as error:
+            except (ChainError, LeaseHeld, LeaseLost, StoreUnavailable) as error:
                 logger.warning("redeemer: copies are not settled yet: %s", error)
             await self._clock.sleep(self._longest_pause_s)
 

@@ -20,8 +20,15 @@ from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.redeemer_api import decode_ticket, encode_max_float, encode_ticket
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ConfigError, LivepeerError, MalformedMessage, PeerRefused, PeerUnreachable
-from livepeer_client.facts import ReceivedPayment, SenderInfo, TicketState, redemption_lease
+from livepeer_client.errors import (
+    ConfigError,
+    LivepeerError,
+    MalformedMessage,
+    PeerRefused,
+    PeerUnreachable,
+    StoreUnavailable,
+)
+from livepeer_client.facts import ReceivedPayment, SenderInfo, StoredTicket, TicketState, redemption_lease
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.redeemer import MaxFloatCache, RedeemerService, TicketForwarder, WrongRecipient
 from livepeer_client.types import Round, Signature, Wei
@@ -306,3 +313,28 @@ async def test_max_float_cache__followed_by_its_stream__is_current_and_forgotten
                 break
         with pytest.raises(LivepeerError):
             await cache.max_float(SENDER)
+
+
+class DroppingStore(MemoryTicketStore):
+    """A store whose server is gone at the first look."""
+
+    gone = True
+
+    async def tickets(self, *states: TicketState) -> list[StoredTicket]:
+        if self.gone:
+            self.gone = False
+            raise StoreUnavailable("no answer in 10 s")
+        return await super().tickets(*states)
+
+
+async def test_run__while_the_stores_server_is_gone__goes_on_after_it(site: Site) -> None:
+    store, winner = DroppingStore(), signed_winner(1)
+    await store.record_payment(ReceivedPayment(SENDER, "session", 1, Fraction(0), (winner,)))
+    forwarder = TicketForwarder(store, site.client(await site.serve()), SystemClock(), poll_interval_s=0.01)
+    running = asyncio.create_task(forwarder.run())
+    async with asyncio.timeout(5):
+        while not running.done() and not await site.store.tickets():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert not running.done()
+    running.cancel()
+    assert [ticket.hash for ticket in await site.store.tickets()] == [winner.ticket.hash]

@@ -1,6 +1,7 @@
 """A remote signer over real HTTP, as its clients use it (offchain-payments 12)."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -199,3 +200,32 @@ async def test_discover_orchestrators__with_and_without_entries__is_the_list_or_
         async with office.http.get(f"{url}/discover-orchestrators") as response:
             assert response.status == 503
     assert asked == [["llm/x", "llm/y"], []]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"maxPrice": {"price": "9" * 5000, "currency": "wei", "unit": "seconds"}},
+        {"type": "", "inPixels": 10**4200},
+        {"type": "", "inPixels": 2**63},
+        {"ManifestID": "\ud800"},
+        {"app": "\ud800"},
+        {"type": "\ud800"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_generate_live_payment__values_beyond_all_bounds__are_a_bad_request(change: dict[str, object]) -> None:
+    async with signer_office() as office:
+        call = signer_api.PaymentCall(None, office.info(), "manifest", "", 0, "live", None, None)
+        body = {**json.loads(signer_api.encode_payment_call(call)), **change}
+        async with office.http.post(office.url + "/generate-live-payment", data=json.dumps(body)) as answer:
+            assert answer.status == 400
+            assert signer_api.decode_error(await answer.read())
+
+
+async def test_generate_live_payment__json_nested_without_end__is_a_bad_request() -> None:
+    async with (
+        signer_office() as office,
+        office.http.post(office.url + "/generate-live-payment", data=b"[" * 5_000) as answer,
+    ):
+        assert answer.status == 400

@@ -19,6 +19,7 @@ from livepeer_client.codec.ticket import (
 )
 from livepeer_client.errors import InvalidInput
 from livepeer_client.types import MAX_UINT256, MAX_WIN_PROB, ZERO_HASH, Hash32, Round, Wei, WinProb
+from tests.support.redeeming import signed_winner
 
 uint256 = st.integers(0, MAX_UINT256)
 addresses = st.binary(min_size=20, max_size=20)
@@ -118,3 +119,10 @@ def test_is_winning__many_tickets__win_at_the_rate_of_the_probability() -> None:
 @given(uint256, uint256)
 def test_recipient_rand_hash__different_preimages__differ(one: int, two: int) -> None:
     assert (recipient_rand_hash(one) == recipient_rand_hash(two)) is (one == two)
+
+
+def test_repr__of_a_winner__does_not_tell_its_secret() -> None:
+    secret = 10**70 + 7
+    winner = replace(signed_winner(1), recipient_rand=secret)
+    assert str(secret) not in repr(winner)
+    assert repr(winner.ticket) in repr(winner)

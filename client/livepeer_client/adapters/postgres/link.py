@@ -5,7 +5,7 @@ import functools
 import logging
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import asyncpg
@@ -44,7 +44,8 @@ class Settings:
     bounds each statement, `retry_s` how long a call goes on trying while the server cannot be reached.
     """
 
-    dsn: str
+    # It holds a password.
+    dsn: str = field(repr=False)
     namespace: str
     read_only: bool = False
     connect_s: float = 5.0
