@@ -320,3 +320,30 @@ async def test_close__with_calls_waiting__finishes_them_and_refuses_later_ones(
     with pytest.raises(StoreError):
         await store.record_payment(make_payment())
     assert (await admin(postgres_server, "SELECT count(*) FROM winners", namespace=namespace))[0][0] == 5
+
+
+# --- what is not told -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password", ["hunter2/x", "hunter2#x", "hunter2?x=1", "hunter2/x,y"])
+async def test_open__a_url_that_cannot_be_read__is_refused_without_showing_it(password: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await PostgresTicketStore.open(f"postgresql://node:{password}@localhost/db", connect_s=1, retry_s=0.1)
+    assert "hunter2" not in str(caught.value)
+    assert "%2F" in str(caught.value)
+
+
+async def test_fetch__a_row_that_breaks_a_rule__is_refused_without_quoting_it(
+    postgres_server: Server, namespace: str
+) -> None:
+    await admin(
+        postgres_server,
+        f"CREATE SCHEMA {namespace}",
+        f"CREATE TABLE {namespace}.secrets (word text CHECK (length(word) < 3))",
+    )
+    link = Link(Settings(postgres_server.dsn, namespace), role="test")
+    with pytest.raises(StoreError) as caught:
+        await link.fetch(Statement("INSERT INTO secrets (word) VALUES (?)", ("hunter2",)))
+    await link.close()
+    assert "23514" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

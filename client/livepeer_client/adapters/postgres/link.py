@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 import re
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -131,9 +132,11 @@ class Link:
             await self.drop()
             raise
         except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
-            raise StoreUnavailable(f"{self.name}: no answer in {self._settings.statement_s:g} s: {error}") from error
+            raise StoreUnavailable(
+                f"{self.name}: no answer in {self._settings.statement_s:g} s: {_said(error)}"
+            ) from error
         except _AGAIN as error:
-            raise Again(str(error)) from error
+            raise Again(_said(error)) from error
         except asyncpg.ReadOnlySQLTransactionError as error:
             if self._settings.read_only:
                 raise StoreError(f"{self.name} was opened for reading") from error
@@ -146,28 +149,39 @@ class Link:
             raise Lost(error) from error
         except asyncpg.PostgresError as error:
             if error.sqlstate in _CORRUPT:
-                raise StoreCorrupt(f"{self.name} is corrupt ({error}). Stop the nodes and restore a backup") from error
-            raise StoreError(f"{self.name}: {error}") from error
+                raise StoreCorrupt(
+                    f"{self.name} is corrupt ({_said(error)}). Stop the nodes and restore a backup"
+                ) from error
+            # Its details may quote a row, and rows hold secrets.
+            raise StoreError(f"{self.name}: {_said(error)} (SQLSTATE {error.sqlstate})") from None
 
     async def _connect(self) -> "asyncpg.Connection[Any]":
         settings = self._settings
         milliseconds = str(int(settings.statement_s * 1000))
-        return await asyncpg.connect(
-            settings.dsn,
-            timeout=settings.connect_s,
-            # For a server that is gone without a word; a living one ends the statement itself, a little earlier.
-            command_timeout=settings.statement_s + 2,
-            server_settings={
-                "application_name": f"livepeer {self._role}",
-                "search_path": settings.namespace,
-                "synchronous_commit": "on",
-                "default_transaction_isolation": "read committed",
-                "default_transaction_read_only": "on" if settings.read_only else "off",
-                "statement_timeout": milliseconds,
-                "lock_timeout": milliseconds,
-                "idle_in_transaction_session_timeout": milliseconds,
-            },
-        )
+        try:
+            return await asyncpg.connect(
+                settings.dsn,
+                timeout=settings.connect_s,
+                # For a server that is gone without a word; a living one ends the statement itself, a little earlier.
+                command_timeout=settings.statement_s + 2,
+                server_settings={
+                    "application_name": f"livepeer {self._role}",
+                    "search_path": settings.namespace,
+                    "synchronous_commit": "on",
+                    "default_transaction_isolation": "read committed",
+                    "default_transaction_read_only": "on" if settings.read_only else "off",
+                    "statement_timeout": milliseconds,
+                    "lock_timeout": milliseconds,
+                    "idle_in_transaction_session_timeout": milliseconds,
+                },
+            )
+        except ssl.SSLCertVerificationError as error:
+            raise StoreError(f"{self.name}: {error}") from error
+        except ValueError:
+            # The driver quotes the part of the URL that it cannot read, which may be a part of the password.
+            raise InvalidInput(
+                f"{self.name}: its URL cannot be read; in a password write /, ?, # and @ as %2F, %3F, %23 and %40"
+            ) from None
 
 
 class Patience:
@@ -185,6 +199,11 @@ class Patience:
         logger.warning("%s: %s; trying again", self._name, type(error).__name__)
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, 1.0)
+
+
+def _said(error: asyncpg.PostgresError) -> str:
+    """What the server says, without the details."""
+    return str(error.args[0]) if error.args else type(error).__name__
 
 
 @functools.lru_cache(maxsize=512)
