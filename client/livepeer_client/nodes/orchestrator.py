@@ -126,6 +126,7 @@ def _build(
         store=store,
         view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s, gas),
         clock=clock,
+        drawer=drawer,
     )
     advertise = AdvertiseService(
         offer=Offer(settings.service_uri, _capabilities(settings)),

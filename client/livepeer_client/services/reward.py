@@ -2,7 +2,7 @@
 
 import logging
 
-from livepeer_client.errors import ChainError, Reverted
+from livepeer_client.errors import ChainError, LivepeerError, Reverted
 from livepeer_client.policy.pool import NO_HINT, Hint
 from livepeer_client.policy.rounds import RewardStep, reward_step
 from livepeer_client.ports import Chain, Clock, Transactor
@@ -42,11 +42,13 @@ class RewardService:
         self._not_before = float("-inf")
 
     async def run(self) -> None:
-        """Step until cancelled. Trouble with the chain is logged and tried again."""
+        """Step until cancelled. Trouble that may pass, of chain or signer, is logged and tried again."""
         while True:
             try:
                 await self.step()
-            except ChainError as error:
+            except LivepeerError as error:
+                if not (error.retryable or isinstance(error, ChainError)):
+                    raise
                 logger.warning("reward: %s", error)
             await self._clock.sleep(self._poll_interval_s)
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 
-from livepeer_client.errors import ChainError, Reverted
+from livepeer_client.errors import ChainError, LivepeerError, Reverted
 from livepeer_client.policy.rounds import RoundStep, round_step
 from livepeer_client.ports import Chain, Clock, Transactor
 from livepeer_client.types import Hash32
@@ -33,11 +33,13 @@ class RoundsService:
         self._poll_interval_s = poll_interval_s
 
     async def run(self) -> None:
-        """Step until cancelled. Trouble with the chain is logged and tried again."""
+        """Step until cancelled. Trouble that may pass, of chain or signer, is logged and tried again."""
         while True:
             try:
                 await self.step()
-            except ChainError as error:
+            except LivepeerError as error:
+                if not (error.retryable or isinstance(error, ChainError)):
+                    raise
                 logger.warning("round initialization: %s", error)
             await self._clock.sleep(self._poll_interval_s)
 

@@ -20,6 +20,7 @@ from livepeer_client.errors import (
     ChainUnavailable,
     InsufficientFunds,
     InvalidInput,
+    LivepeerError,
     NonceConsumed,
     ReplacementTooExpensive,
     Reverted,
@@ -141,11 +142,13 @@ class TransactionManager:
             self._transactor.reserve(outgoing.nonce)
 
     async def run(self) -> None:
-        """Look after what is open until cancelled. Trouble with the chain is logged and tried again."""
+        """Look after what is open until cancelled. Trouble that may pass, of chain or signer, is logged."""
         while True:
             try:
                 await self.step()
-            except ChainError as error:
+            except LivepeerError as error:
+                if not (error.retryable or isinstance(error, ChainError)):
+                    raise
                 logger.warning("transactions of 0x%s: %s", self.address.hex(), error)
             await self._clock.sleep(self.poll_interval_s)
 

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTransactionJournal
-from livepeer_client.errors import InsufficientFunds, InvalidInput, Reverted, TransactionDropped
-from livepeer_client.facts import Lane, SignedTransaction
+from livepeer_client.errors import InsufficientFunds, InvalidInput, PeerUnreachable, Reverted, TransactionDropped
+from livepeer_client.facts import Lane, OrchestratorState, SignedTransaction
 from livepeer_client.ports import Transactor
+from livepeer_client.services.reward import RewardService
+from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.transactions import DEFAULT_LANES, LaneRules, TransactionManager
-from livepeer_client.types import Address, Wei
+from livepeer_client.types import Address, Round, Wei
 
 KEY = Address(b"\x07" * 20)
 GWEI = 10**9
@@ -288,3 +290,61 @@ async def test_step__a_free_nonce_below_a_sent_transaction__is_filled_so_that_it
     await manager.step()
     assert mined_calls(world) == ["", "fundDeposit"]
     assert (await manager.lane(Lane.FUNDS).wait(behind.tx_hash, 10)).succeeded
+
+
+class AwaySigner(FakeTransactor):
+    """Its key is in a signer that does not answer at first."""
+
+    away = 2
+
+    async def prepare(self, *args: Any, **kwargs: Any) -> SignedTransaction:
+        if self.away:
+            self.away -= 1
+            raise PeerUnreachable("signer.example:9000", "eth_signTransaction: ClientConnectorError")
+        return await super().prepare(*args, **kwargs)
+
+    async def replace(self, *args: Any, **kwargs: Any) -> SignedTransaction:
+        if self.away:
+            self.away -= 1
+            raise PeerUnreachable("signer.example:9000", "eth_signTransaction: ClientConnectorError")
+        return await super().replace(*args, **kwargs)
+
+
+async def ran(clock: ManualClock, work: Coroutine[Any, Any, None], seconds: float) -> None:
+    """`work` for so long; what ends it before is raised."""
+    task = asyncio.create_task(work)
+    for _ in range(10):
+        await clock.advance(seconds / 10)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    if task.done():
+        await task
+    task.cancel()
+
+
+async def test_run__while_the_signer_is_away__goes_on_after_it() -> None:
+    world = World()
+    world.transactor = AwaySigner(KEY, world.chain)
+    world.transactor.auto_mine = False
+    manager = await world.manager()
+    with pytest.raises(PeerUnreachable):
+        await sent(manager, Lane.FUNDS, "bond")
+    world.transactor.away = 0
+    await sent(manager, Lane.FUNDS, "bond")
+    world.transactor.away = 1
+    await ran(world.clock, manager.run(), 300)
+    assert len(manager.outgoing[0].transactions) > 1
+
+
+async def test_run__of_reward_and_rounds_while_the_signer_is_away__goes_on_after_it() -> None:
+    world = World()
+    world.chain.states[KEY] = OrchestratorState(
+        active=True, registered=True, last_reward_round=Round(0), stake=1, pending_fees=Wei(0)
+    )
+    signer = AwaySigner(KEY, world.chain)
+    await ran(world.clock, RewardService(world.chain, signer, world.clock).run(), 60)
+    assert [call.function for call in signer.mined][:1] == ["reward"]
+    world.chain.mine_to_next_round()
+    signer.away = 2
+    await ran(world.clock, RoundsService(world.chain, signer, world.clock, lambda: 0.0).run(), 60)
+    assert "initializeRound" in [call.function for call in signer.mined]
