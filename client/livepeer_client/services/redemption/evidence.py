@@ -68,8 +68,12 @@ class Evidence:
             elif stored.block.number <= finality.finalized.number:
                 await self._finalize(stored, lease)
 
-    async def settle_open(self, leases: LeaseOf) -> tuple[list[TicketOutcome], list[StoredBatch]]:
+    async def settle_open(
+        self, leases: LeaseOf, *, by_receipt: bool = False
+    ) -> tuple[list[TicketOutcome], list[StoredBatch]]:
         """Settle the open batches that are mined or can never be. :returns: outcomes, batches of our key left open.
+
+        `by_receipt`: only the mined ones. Just after sending a node may count the nonce and not show the receipt yet.
 
         One of another key is only here if nobody has its lease: its redeemer is gone. What it sent may still be mined;
         after a while its tickets are taken over all the same. Should it be mined later, that only costs gas.
@@ -80,11 +84,11 @@ class Evidence:
             key = stored.batch.key
             receipt = await self._receipt(stored)
             lost = ""
-            if receipt is None and (await self._transactor.nonces(key)).mined > stored.batch.nonce:
+            if receipt is None and not by_receipt and (await self._transactor.nonces(key)).mined > stored.batch.nonce:
                 # Mined since we looked, or another transaction has its nonce.
                 receipt = await self._receipt(stored)
                 lost = "another transaction took its nonce"
-            if receipt is None and not lost and key != self._transactor.address:
+            if receipt is None and not lost and not by_receipt and key != self._transactor.address:
                 l1_block = (await self._chain.head()).l1_block
                 since = self._memory.unmined_since.setdefault(stored.id, l1_block)
                 if l1_block - since < ORPHAN_BLOCKS:

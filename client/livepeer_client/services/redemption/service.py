@@ -186,7 +186,7 @@ class RedemptionService:
             decisions = [decision for decision in planned.decisions if decision.hash not in gone]
             if sent:
                 # Where blocks come with transactions they are mined already.
-                settled = (await self._evidence.settle_open(self._lease_of))[0]
+                settled = (await self._evidence.settle_open(self._lease_of, by_receipt=True))[0]
                 gone |= {outcome.hash for outcome in settled}
                 outcomes += settled
             alarms += window_alarms([ticket for ticket in tickets if ticket.hash not in gone], facts, self._policy)
@@ -214,7 +214,7 @@ class RedemptionService:
         facts = await read_facts(self._chain, head, tickets)
         await self._estimate(tickets, facts)
         decisions = {decision.hash: decision for decision in (await self._plan(tickets, facts, 0)).decisions}
-        facts = self._told_by(facts, tickets)
+        facts = self._memory.into(facts)
         order = {hash_: position for position, hash_ in enumerate(decisions)}
         tickets.sort(key=lambda ticket: order.get(ticket.hash, -1))
         return [explain(ticket, decisions.get(ticket.hash), facts, self._policy) for ticket in tickets]
@@ -237,7 +237,7 @@ class RedemptionService:
             await self._estimate([ticket], facts)
             planned = await self._plan([*others, ticket], facts, 0)
             (decision,) = (each for each in planned.decisions if each.hash == hash_)
-        return explain(ticket, decision, self._told_by(facts, [ticket]), self._policy)
+        return explain(ticket, decision, self._memory.into(facts), self._policy)
 
     async def hold(self, hashes: Sequence[Hash32], note: str) -> None:
         """Keep tickets out of every batch until released; see `TicketStore.hold`."""
@@ -365,14 +365,6 @@ class RedemptionService:
         results = await together(*(self._simulate(each.winner, facts.head) for each in held))
         found = zip(held, results, strict=True)
         self._memory.gas.update({each.hash: result for each, result in found if isinstance(result, int)})
-
-    def _told_by(self, facts: RedemptionFacts, tickets: Sequence[StoredTicket]) -> RedemptionFacts:
-        """Facts to explain by: a ticket that was not simulated is taken to need what the dearest of the others does."""
-        facts = self._memory.into(facts)
-        if not facts.gas:
-            return facts
-        dearest = max(facts.gas.values())
-        return replace(facts, gas={**{ticket.hash: dearest for ticket in tickets}, **facts.gas})
 
     async def _simulate(self, winner: WinningTicket, head: Head) -> int | Reverted:
         """Estimated gas, or the refusal as a value."""
