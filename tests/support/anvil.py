@@ -21,6 +21,7 @@ from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import public_key_to_address, sign_personal
 from livepeer_client.codec.ticket import Ticket, WinningTicket, is_winning, recipient_rand_hash
 from livepeer_client.errors import ChainUnavailable
+from livepeer_client.facts import SignedTransaction
 from livepeer_client.types import MAX_WIN_PROB, Address, BlockNumber, Round, Wei
 from tests.support.artifacts import PROXIED, ROOT, SUITE, compile_all
 
@@ -160,6 +161,14 @@ GATEWAY = Role("gateway")
 STRANGER = Role("stranger")
 
 
+class _Mined(Transactor):
+    """The node takes a transaction at once and shows its receipt a moment later, on a busy machine much later."""
+
+    async def broadcast(self, transaction: SignedTransaction) -> None:
+        await super().broadcast(transaction)
+        await self.wait(transaction.tx_hash, 30.0)
+
+
 @dataclass(slots=True)
 class Stage:
     """The chain as tests use it. `suite` reads through whatever transport the test chose."""
@@ -169,6 +178,10 @@ class Stage:
 
     def transactor(self, role: Role, **options: Any) -> Transactor:
         return Transactor(self.suite, role.key, poll_s=0.01, **options)
+
+    def mined_transactor(self, role: Role) -> Transactor:
+        """For a chain that mines with every transaction: what is sent is mined when the call returns."""
+        return _Mined(self.suite, role.key, poll_s=0.01)
 
     async def mine(self, blocks: int = 1) -> None:
         await self.rpc.call("anvil_mine", [hex(blocks)])

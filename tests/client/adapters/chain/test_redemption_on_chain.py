@@ -28,7 +28,7 @@ async def held(*winners: WinningTicket) -> MemoryTicketStore:
 
 
 def redeemer(stage: Stage, store: MemoryTicketStore, policy: RedemptionPolicy = POLICY) -> RedemptionService:
-    return RedemptionService(stage.suite, stage.transactor(ALICE), store, ManualClock(), policy)
+    return RedemptionService(stage.suite, stage.mined_transactor(ALICE), store, ManualClock(), policy)
 
 
 async def test_redemption__of_good_and_bad_winners__pays_the_good_to_the_wei(stage: Stage) -> None:
@@ -130,7 +130,7 @@ async def test_redemption__drawing_on_the_reserve__stops_at_the_recipients_share
 async def test_redemption__of_a_ticket_that_a_stranger_redeemed__records_it(stage: Stage) -> None:
     winner = await stage.winner()
     theirs = await held(winner)
-    await RedemptionService(stage.suite, stage.transactor(STRANGER), theirs, ManualClock(), POLICY).step()
+    await RedemptionService(stage.suite, stage.mined_transactor(STRANGER), theirs, ManualClock(), POLICY).step()
     store = await held(winner)
     service = redeemer(stage, store)
     assert [decision.reason for decision in (await service.step()).decisions] == [Reason.USED]

@@ -65,7 +65,7 @@ async def held(*winners: WinningTicket) -> MemoryTicketStore:
 
 
 def redeemer(stage: Stage, store: MemoryTicketStore, policy: RedemptionPolicy = POLICY) -> RedemptionService:
-    return RedemptionService(stage.suite, stage.transactor(ALICE), store, ManualClock(), policy)
+    return RedemptionService(stage.suite, stage.mined_transactor(ALICE), store, ManualClock(), policy)
 
 
 async def to_the_deadline(stage: Stage) -> None:
