@@ -8,14 +8,12 @@ import pytest
 from ape.api import AccountAPI
 from ape.contracts import ContractInstance
 
-from scripts._params import LOCAL, Params
+from scripts._params import LOCAL
 from scripts._protocol import deploy, mint_tokens, start
 from tests.support.bonding_stage import LPT, WEALTH, Stage
 
-
-@pytest.fixture(scope="session")
-def params() -> Params:
-    return LOCAL.override(num_active_transcoders=3, unbonding_period_rounds=2)
+# No fixture: Ape looks fixtures up by name, and takes one of this name elsewhere for one of the session too.
+PARAMS = LOCAL.override(num_active_transcoders=3, unbonding_period_rounds=2)
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +21,6 @@ def session_stage(
     project: Any,
     accounts: Any,
     chain: Any,
-    params: Params,
     fresh_build: None,
     owner: AccountAPI,
     transcoder: AccountAPI,
@@ -36,7 +33,7 @@ def session_stage(
 ) -> Stage:
     """Asks for every role, although it needs the owner only: ape wants session fixtures set up before the tests."""
     broker = accounts[19]
-    protocol = deploy(project, owner, params)
+    protocol = deploy(project, owner, PARAMS)
     people = accounts[1:11]
     mint_tokens(protocol, owner, {account.address: WEALTH for account in people})
     for account in people:
