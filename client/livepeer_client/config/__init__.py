@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
+from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
+from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
+from livepeer_client.config.redemption import read_limit, read_redemption
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.policy.recipient import RecipientConfig
-from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.types import Address, Wei
@@ -103,17 +105,6 @@ class OrchestratorSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteRedeemer:
-    """A redeemer in another process: `target` host:port, `authority` its certificate or that of who signed it. Known to
-    it by the token in a file, or by `certificate`, a PEM file with key and certificate."""
-
-    target: str
-    authority: Path
-    token_file: Path | None
-    certificate: Path | None
-
-
-@dataclass(frozen=True, slots=True)
 class RedeemerSettings:
     """A redeemer for one recipient. Its callers show the token in a file, a certificate of an authority, or both."""
 
@@ -125,37 +116,6 @@ class RedeemerSettings:
     token_file: Path | None
     client_authority: Path | None
     store_url: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RedemptionConfig:
-    """`min_batch`: wait for at least so many winners unless one is urgent. `data_fee_wei`: for one ticket, instead
-    of what the chain says. The others are of `RedemptionPolicy`."""
-
-    enabled: bool
-    max_batch: int
-    min_batch: int
-    poll_interval_s: float
-    max_gas_price_wei: Wei | None
-    urgent_max_gas_price_wei: Wei | None
-    value_at_risk_limit_wei: Wei | None
-    accept_partial: bool
-    data_fee_wei: Wei | None
-    compact_group: int
-    redeemer: "RemoteRedeemer | None" = None
-
-    @property
-    def policy(self) -> RedemptionPolicy:
-        return RedemptionPolicy(
-            batch_max=self.max_batch,
-            batch_min=self.min_batch,
-            max_gas_price=self.max_gas_price_wei,
-            urgent_max_gas_price=self.urgent_max_gas_price_wei,
-            value_at_risk_limit=self.value_at_risk_limit_wei,
-            accept_partial=self.accept_partial,
-            data_fee=self.data_fee_wei,
-            compact_group=self.compact_group,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +206,7 @@ class GatewayConfig:
     gateway: GatewaySettings
 
 
-def load_orchestrator(file: Path) -> OrchestratorConfig:
+def load_orchestrator(file: str | Path) -> OrchestratorConfig:
     """Read an orchestrator's settings.
 
     :raises ConfigError: naming file, key and what was expected.
@@ -256,7 +216,7 @@ def load_orchestrator(file: Path) -> OrchestratorConfig:
         chain=_chain(document),
         key=_key(document),
         orchestrator=_orchestrator(document.table("orchestrator", required=True)),
-        redemption=_redemption(document.table("redemption", required=False)),
+        redemption=read_redemption(document.table("redemption", required=False)),
         rounds=_rounds(document.table("rounds", required=False)),
         reward=_reward(document.table("reward", required=False)),
     )
@@ -264,20 +224,20 @@ def load_orchestrator(file: Path) -> OrchestratorConfig:
     return config
 
 
-def load_redeemer(file: Path) -> RedeemerConfig:
+def load_redeemer(file: str | Path) -> RedeemerConfig:
     """Read a redeemer's settings. Raises as `load_orchestrator`."""
     document = Document(file)
     config = RedeemerConfig(
         chain=_chain(document),
         key=_key(document),
         redeemer=_redeemer(document.table("redeemer", required=True)),
-        redemption=_redemption(document.table("redemption", required=False)),
+        redemption=read_redemption(document.table("redemption", required=False)),
     )
     document.finish()
     return config
 
 
-def load_signer(file: Path) -> SignerNodeConfig:
+def load_signer(file: str | Path) -> SignerNodeConfig:
     """Read a remote signer's settings. Raises as `load_orchestrator`."""
     document = Document(file)
     config = SignerNodeConfig(
@@ -287,7 +247,7 @@ def load_signer(file: Path) -> SignerNodeConfig:
     return config
 
 
-def load_gateway(file: Path) -> GatewayConfig:
+def load_gateway(file: str | Path) -> GatewayConfig:
     """Read a gateway's settings. Raises as `load_orchestrator`."""
     document = Document(file)
     config = GatewayConfig(
@@ -306,7 +266,7 @@ def _chain(document: Document) -> ChainConfig:
     fallback = table.urls("fallback_rpc_urls")
     addresses = table.path("addresses")
     interval = table.seconds("poll_interval_s", 5)
-    limits = _limit(table, "max_base_fee_wei"), _limit(table, "max_fee_per_gas_wei")
+    limits = read_limit(table, "max_base_fee_wei"), read_limit(table, "max_fee_per_gas_wei")
     least = Wei(table.integer("min_gas_price_wei", 0, high=2**256 - 1))
     table.finish()
     return ChainConfig(rpc_url, addresses, interval, tuple(fallback), *limits, least)
@@ -361,48 +321,6 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
     return settings
 
 
-def _redemption(table: Table) -> RedemptionConfig:
-    config = RedemptionConfig(
-        enabled=table.flag("enabled", True),
-        max_batch=table.integer("max_batch", 20, low=1, high=CONTRACT_BATCH_MAX),
-        min_batch=table.integer("min_batch", 1, low=1, high=CONTRACT_BATCH_MAX),
-        poll_interval_s=table.seconds("poll_interval_s", 5),
-        max_gas_price_wei=_limit(table, "max_gas_price_wei"),
-        urgent_max_gas_price_wei=_limit(table, "urgent_max_gas_price_wei"),
-        value_at_risk_limit_wei=_limit(table, "value_at_risk_limit_wei"),
-        accept_partial=table.flag("accept_partial", True),
-        data_fee_wei=table.amount("data_fee_wei"),
-        compact_group=table.integer("compact_group", 17, low=2, high=CONTRACT_BATCH_MAX),
-        redeemer=_remote_redeemer(table),
-    )
-    if config.min_batch > config.max_batch:
-        raise table.refuse("min_batch", f"at most max_batch ({config.max_batch})", config.min_batch)
-    table.finish()
-    return config
-
-
-def _limit(table: Table, key: str) -> Wei | None:
-    """An amount that limits something; 0, the default, for none."""
-    return Wei(table.integer(key, 0, high=2**256 - 1)) or None
-
-
-def _remote_redeemer(table: Table) -> RemoteRedeemer | None:
-    keys = ("redeemer", "redeemer_authority", "redeemer_token_file", "redeemer_certificate")
-    if not table.has("redeemer"):
-        for key in keys[1:]:
-            if table.has(key):
-                raise table.refuse(key, "nothing without `redeemer`", "a value")
-        table.know(keys)
-        return None
-    host, port = table.host_port("redeemer")
-    return RemoteRedeemer(
-        target=f"{host}:{port}",
-        authority=table.path("redeemer_authority"),
-        token_file=table.optional_path("redeemer_token_file"),
-        certificate=table.optional_path("redeemer_certificate"),
-    )
-
-
 def _redeemer(table: Table) -> RedeemerSettings:
     recipient = _address(table, "recipient")
     host, port = table.host_port("listen")
@@ -448,7 +366,7 @@ def _signer(table: Table) -> SignerSettings:
         allow_no_auth=table.flag("allow_no_auth", False),
         max_price_per_unit=table.integer("max_price_per_unit") if table.has("max_price_per_unit") else None,
         pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
-        session_limit_wei=_limit(table, "session_limit_wei"),
+        session_limit_wei=read_limit(table, "session_limit_wei"),
         limits=SenderLimits(
             Fraction(table.integer("max_ticket_ev_wei", 3_000_000_000_000, low=1)),
             Fraction(table.integer("max_total_ev_wei", 20_000_000_000_000, low=1)),

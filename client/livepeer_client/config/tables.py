@@ -131,8 +131,8 @@ class Table:
 
 
 class Document:
-    def __init__(self, file: Path) -> None:
-        self._file = file.absolute()
+    def __init__(self, file: str | Path) -> None:
+        self._file = Path(file).absolute()
         try:
             with self._file.open("rb") as source:
                 self._left: dict[str, Any] = tomllib.load(source)

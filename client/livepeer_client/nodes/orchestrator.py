@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import random
 import secrets
 import signal
@@ -23,6 +24,7 @@ from livepeer_client.adapters.tls import server_context
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
+from livepeer_client.errors import ChainError
 from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.keys import open_signer, open_transactions
@@ -31,6 +33,7 @@ from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.policy.recipient import SECRET_BYTES
+from livepeer_client.policy.redemption import outlives_its_tickets
 from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
@@ -44,6 +47,8 @@ from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.transactions import TransactionManager
 from livepeer_client.services.work import WorkService
+
+logger = logging.getLogger(__name__)
 
 
 async def run(config: OrchestratorConfig) -> None:
@@ -65,6 +70,7 @@ async def run(config: OrchestratorConfig) -> None:
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # A node that cannot see the chain must not say that it is ready.
         await suite.head()
+        await _warn_of_short_rounds(config, suite)
         store = await opened.enter_async_context(
             await open_tickets(settings.data_dir / "orchestrator.sqlite", settings.store_url)
         )
@@ -90,6 +96,24 @@ async def run(config: OrchestratorConfig) -> None:
             opened.push_async_callback(redeemer.close)
             upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, signer.address))
         await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
+
+
+async def _warn_of_short_rounds(config: OrchestratorConfig, suite: Suite) -> None:
+    """Say so if quotes hold for so long that winners of a round's end could never be redeemed."""
+    try:
+        state, validity = await suite.round_state(), await suite.ticket_validity_period()
+    except ChainError as error:
+        logger.warning("the rounds of this chain cannot be read yet: %s", error)
+        return
+    blocks, margin = config.orchestrator.expiration_blocks, config.redemption.policy.params_margin_blocks
+    if outlives_its_tickets(blocks, state.length_blocks, validity, margin):
+        logger.warning(
+            "expiration_blocks = %d: a quote of a round's end outlives its tickets, which are valid for %d rounds of "
+            "%d blocks; winners among them can never be redeemed. Make it shorter.",
+            blocks,
+            validity,
+            state.length_blocks,
+        )
 
 
 async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str) -> None:

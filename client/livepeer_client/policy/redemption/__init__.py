@@ -20,6 +20,7 @@ from livepeer_client.policy.redemption.deadlines import (
     end_block,
     is_urgent,
     last_usable_round,
+    outlives_its_tickets,
     validity_end,
     window,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "is_urgent",
     "last_usable_round",
     "outcomes_of",
+    "outlives_its_tickets",
     "plan",
     "ran_out_of_gas",
     "redeem_arguments",

@@ -68,3 +68,16 @@ def window(winner: WinningTicket, facts: RedemptionFacts, policy: RedemptionPoli
         closes=deadline_block(winner.ticket, facts, policy),
         ends=end_block(winner.ticket, facts),
     )
+
+
+def outlives_its_tickets(expiration_blocks: int, length_blocks: int, validity_rounds: int, margin_blocks: int) -> bool:
+    """Whether a quote made in the last block of a round ends after its tickets can be redeemed.
+
+    Such winners are lost: redeeming reveals the secret of their quote, so it waits until nobody can pay with it.
+
+    :param expiration_blocks: L1 blocks for which a quote holds.
+    :param length_blocks: L1 blocks of a round.
+    :param validity_rounds: rounds in which a ticket can be redeemed, the round of its creation included.
+    :param margin_blocks: L1 blocks that redemption waits beyond the quote's end.
+    """
+    return expiration_blocks + margin_blocks >= (validity_rounds - 1) * length_blocks
