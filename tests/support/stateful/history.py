@@ -58,6 +58,10 @@ class Tally:
             mine.update(others)
 
 
+class BeyondWords(Exception):
+    """A history that has left the numbers with which the protocol can calculate: it ends here, and nothing is wrong."""
+
+
 class Failure(AssertionError):
     """A history that went wrong, with all that repeats it."""
 
@@ -109,8 +113,6 @@ class Run:
         """Whether a reward factor has grown so large that products with it no longer fit 256 bits: it takes several
         rounds whose whole reward goes to a stake of a few wei. Then look-ups fail, as they do in the deployed contract,
         and nothing can be said any more."""
-        if not self.steps or not self.steps[-1].function.startswith("reward"):
-            return False
         pools = self.world.model.bonding.pools.of
         return any(pools[key].reward_factor > LARGEST_FACTOR for key in pools)
 
@@ -119,6 +121,8 @@ class Run:
         try:
             return self._step(op)
         except Reverted as revert:
+            if revert.is_bare and self.is_beyond_words():
+                raise BeyondWords from revert
             raise Divergence("look-up", f"after {op}: {revert!r}") from revert
 
     def _step(self, op: Op) -> bool:
@@ -179,13 +183,15 @@ def play(
     weights = [rule.weight for rule in rules]
     waiting: list[Op] = []
     try:
-        while len(run.steps) < length and not run.is_beyond_words():
+        while len(run.steps) < length:
             if not waiting:
                 waiting = list(_chosen(dice, rules, weights))
             run.step(waiting.pop(0))
         if with_invariants:
             return run.finish()
         run.world.compare_everything()
+        return run.tally
+    except BeyondWords:
         return run.tally
     except Divergence as cause:
         raise Failure(seed, setup, run.steps, cause) from cause
