@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,25 +11,10 @@ from eth_abi.abi import encode
 
 from livepeer_client.adapters.chain.rpc import JsonRpc, NodeError, error_from_node, revert_reason
 from livepeer_client.errors import Bug, ChainUnavailable, InvalidInput, Reverted
+from tests.support.rpc_server import Handler, serving
 
 ERROR_STRING = bytes.fromhex("08c379a0")
 USED = ERROR_STRING + encode(["string"], ["ticket is used"])
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[str]:
-    app = web.Application()
-    app.router.add_post("/{tail:.*}", handler)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 def answers(reply: Callable[[Any], Any]) -> Handler:
