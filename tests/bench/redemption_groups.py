@@ -44,19 +44,18 @@ GAS_LIMIT: Final = 15_000_000
 
 async def gas_of(stage: Stage, calls: Sequence[tuple[Calldata, Sequence[WinningTicket]]]) -> tuple[int, int]:
     """Gas and bytes of calls sent one after the other; the chain is taken back afterwards."""
-    snapshot = await stage.rpc.call("evm_snapshot")
     wallet, gas, size = stage.transactor(ALICE), 0, 0
-    for kind, winners in calls:
-        function, arguments = call_of(kind, winners)
-        transaction = await wallet.prepare(BROKER, function, arguments, gas_limit=GAS_LIMIT)
-        await wallet.broadcast(transaction)
-        receipt = await wallet.wait(transaction.tx_hash, 60)
-        paid = sum(log.name == "WinningTicketRedeemed" for log in receipt.logs)
-        assert receipt.succeeded
-        assert paid == len(winners), (paid, len(winners))
-        gas += receipt.gas_used
-        size += len(load_abi(BROKER).function(function).encode(arguments))
-    await stage.rpc.call("evm_revert", [snapshot])
+    async with stage.taken_back():
+        for kind, winners in calls:
+            function, arguments = call_of(kind, winners)
+            transaction = await wallet.prepare(BROKER, function, arguments, gas_limit=GAS_LIMIT)
+            await wallet.broadcast(transaction)
+            receipt = await wallet.wait(transaction.tx_hash, 60)
+            paid = sum(log.name == "WinningTicketRedeemed" for log in receipt.logs)
+            assert receipt.succeeded
+            assert paid == len(winners), (paid, len(winners))
+            gas += receipt.gas_used
+            size += len(load_abi(BROKER).function(function).encode(arguments))
     return gas, size
 
 

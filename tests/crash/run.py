@@ -275,12 +275,13 @@ class Bench:
 
     async def _reset(self) -> None:
         async with JsonRpc(self.setting.url) as rpc:
+            # Nothing may be mined beside the revert.
+            await rpc.call("evm_setAutomine", [False])
+            await rpc.call("anvil_dropAllTransactions", [])
             if self._snapshot:
                 await rpc.call("evm_revert", [self._snapshot])
             # Going back to a snapshot uses it up.
             self._snapshot = await rpc.call("evm_snapshot")
-            await rpc.call("anvil_dropAllTransactions", [])
-            await rpc.call("evm_setAutomine", [False])
             await rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(GWEI)])
             await rpc.call("evm_mine", [])
 

@@ -194,6 +194,24 @@ class Stage:
         await self.rpc.call("evm_setNextBlockTimestamp", [quantity(block["timestamp"]) + 1000])
         await self.mine(depth if blocks is None else blocks)
 
+    @contextlib.asynccontextmanager
+    async def taken_back(self) -> AsyncIterator[None]:
+        """Whatever happens inside is undone: afterwards the chain is where it was, and mines each transaction.
+
+        What is still in the pool goes first. Anvil mines beside its calls: told to mine again, it was seen to put
+        such a transaction into a block upon one that the revert was taking away.
+        """
+        head = await self.suite.head()
+        snapshot = await self.rpc.call("evm_snapshot")
+        try:
+            yield
+        finally:
+            await self.rpc.call("evm_setAutomine", [False])
+            await self.rpc.call("anvil_dropAllTransactions", [])
+            await self.rpc.call("evm_revert", [snapshot])
+            await self.rpc.call("evm_setAutomine", [True])
+            assert await self.suite.head() == head, "the chain did not go back to where it was"
+
     async def next_round(self, *, initialize: bool = True) -> None:
         """Go to the first block of the next round."""
         state = await self.suite.round_state()

@@ -34,8 +34,7 @@ async def hashes(chain: tuple[str, Addresses], tmp_path: Path) -> AsyncIterator[
     """Three winners in the store of a configured node: one is ready, one early, one more than the funds hold."""
     configure(tmp_path, chain, 8935)
     (tmp_path / "data").mkdir()
-    async with opened(*chain) as stage:
-        snapshot = await stage.rpc.call("evm_snapshot")
+    async with opened(*chain) as stage, stage.taken_back():
         # Going back to a snapshot does not take the base fee back.
         await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**6)])
         await stage.mine()
@@ -52,7 +51,6 @@ async def hashes(chain: tuple[str, Addresses], tmp_path: Path) -> AsyncIterator[
         async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
             await store.record_payment(ReceivedPayment(GATEWAY.address, "desk", len(winners), Fraction(1), winners))
         yield [winner.ticket.hash for winner in winners]
-        await stage.rpc.call("evm_revert", [snapshot])
 
 
 async def soon(stage: Stage) -> BlockNumber:

@@ -20,10 +20,5 @@ def node() -> Iterator[tuple[str, Addresses]]:
 @pytest.fixture
 async def stage(node: tuple[str, Addresses]) -> AsyncIterator[Stage]:
     """The suite over our own transport. Whatever a test does to the chain is undone."""
-    async with opened(*node) as stage:
-        snapshot = await stage.rpc.call("evm_snapshot")
-        try:
-            yield stage
-        finally:
-            await stage.rpc.call("evm_setAutomine", [True])
-            await stage.rpc.call("evm_revert", [snapshot])
+    async with opened(*node) as stage, stage.taken_back():
+        yield stage

@@ -279,10 +279,9 @@ async def test_call__with_somebody_to_ask__gives_the_hint_and_leads_to_the_same(
     role, make, prepare = CASES[function]
     await prepare(world)
     expected = (await make(world.by(role, hinted=False), True)).done
-    snapshot = await world.stage.rpc.call("evm_snapshot")
-    await make(world.by(role, hinted=False), False)
-    order = [(each.address, each.stake) for each in await world.computed.orchestrators()]
-    await world.stage.rpc.call("evm_revert", [snapshot])
+    async with world.stage.taken_back():
+        await make(world.by(role, hinted=False), False)
+        order = [(each.address, each.stake) for each in await world.computed.orchestrators()]
 
     assert (await make(world.by(role), True)).done == expected
     made = await make(world.by(role), False)

@@ -61,15 +61,14 @@ async def test_redemption__of_tickets_that_share_their_terms__takes_the_compact_
     other = await stage.winner(nonce=9, face_value=Wei(ETH // 500))
     costs = []
     for tickets, kind in ((winners, Calldata.COMPACT), ([other, *winners], Calldata.BATCH)):
-        snapshot = await stage.rpc.call("evm_snapshot")
-        store = await held(*tickets)
-        report = await redeemer(stage, store).step()
-        assert [batch.batch.calldata for batch in await store.batches()] == [kind]
-        assert {ticket.state for ticket in await store.tickets()} == {TicketState.PAID}
-        receipt = await stage.transactor(ALICE).receipt(report.sent[0])
-        assert receipt is not None
-        costs.append(receipt.gas_used // len(tickets))
-        await stage.rpc.call("evm_revert", [snapshot])
+        async with stage.taken_back():
+            store = await held(*tickets)
+            report = await redeemer(stage, store).step()
+            assert [batch.batch.calldata for batch in await store.batches()] == [kind]
+            assert {ticket.state for ticket in await store.tickets()} == {TicketState.PAID}
+            receipt = await stage.transactor(ALICE).receipt(report.sent[0])
+            assert receipt is not None
+            costs.append(receipt.gas_used // len(tickets))
     assert costs[0] < costs[1]
 
 

@@ -46,11 +46,9 @@ def partial_node() -> Iterator[tuple[str, Addresses]]:
 @pytest.fixture
 async def deployed(partial_node: tuple[str, Addresses]) -> AsyncIterator[Stage]:
     """The suite with that broker; a poor gateway beside the rich one, which has 1 ETH of deposit and of reserve."""
-    async with opened(*partial_node) as stage:
-        snapshot = await stage.rpc.call("evm_snapshot")
+    async with opened(*partial_node) as stage, stage.taken_back():
         await stage.rpc.call("anvil_setBalance", ["0x" + POOR.address.hex(), hex(10 * ETH)])
         yield stage
-        await stage.rpc.call("evm_revert", [snapshot])
 
 
 async def fund(stage: Stage, deposit: int, reserve: int) -> None:

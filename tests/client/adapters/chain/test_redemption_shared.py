@@ -87,11 +87,8 @@ def patient_node() -> Iterator[tuple[str, Addresses]]:
 
 @pytest.fixture
 async def stage(patient_node: tuple[str, Addresses]) -> AsyncIterator[Stage]:
-    async with opened(*patient_node) as stage:
-        snapshot = await stage.rpc.call("evm_snapshot")
+    async with opened(*patient_node) as stage, stage.taken_back():
         yield stage
-        await stage.rpc.call("evm_setAutomine", [True])
-        await stage.rpc.call("evm_revert", [snapshot])
 
 
 @pytest.fixture
