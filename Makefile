@@ -58,6 +58,19 @@ node_modules/.ready: package.json package-lock.json
 	@$(BIN)/uv pip install --quiet --python .tools/$*/bin/python --require-hashes -r requirements/$*.txt
 	@touch $@
 
+# The official Python SDK, which tests and a benchmark run beside ours, wants a newer Python than Ape. A version manager's
+# shim may be there without the version behind it, so each is tried.
+SDK_PYTHON ?= $(shell for python in python3.13 python3.12 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[23]*/bin/python; do \
+    if "$$python" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 12), (3, 13)))' 2>/dev/null; \
+    then command -v "$$python"; break; fi; done)
+
+.tools/sdk/.ready: requirements/sdk.txt | $(VENV)/.ready
+	@python='$(SDK_PYTHON)'; test -n "$$python" || \
+	  { echo 'The official SDK needs a Python 3.12 or 3.13: make SDK_PYTHON=/path/to/python3.12 ...' >&2; exit 1; }; \
+	$(BIN)/uv venv --quiet --clear --python "$$python" .tools/sdk
+	@$(BIN)/uv pip install --quiet --python .tools/sdk/bin/python --require-hashes -r requirements/sdk.txt
+	@touch $@
+
 # --- what people run ------------------------------------------------------------------------------
 demo: setup
 	@$(BIN)/python -m scripts._demo $(if $(VIDEO),--video '$(VIDEO)')
@@ -136,6 +149,7 @@ crash: setup
 lock: setup
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt
 	@for tool in natrix mamushi; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
+	@$(BIN)/uv pip compile requirements/sdk.in --generate-hashes --python-version 3.12 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/sdk.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/dev.txt
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 

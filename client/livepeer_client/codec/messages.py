@@ -73,8 +73,60 @@ class OrchestratorRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Gpu:
+    """One device as its driver names it; `major`.`minor` is its compute capability, memory in bytes."""
+
+    id: str
+    name: str
+    major: int = 0
+    minor: int = 0
+    memory_free: int = 0
+    memory_total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What one model of a pipeline runs on, by the device's name in its container."""
+
+    pipeline: str
+    model: str
+    gpus: Mapping[str, Gpu] = field(default_factory=dict)
+
+
+class StorageType(IntEnum):
+    """Kinds of object stores."""
+
+    DIRECT = 0
+    S3 = 1
+    GOOGLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class S3Policy:
+    """A browser POST policy with its signature: whoever has it may store under `key` at `host` while it is valid."""
+
+    host: str
+    key: str
+    policy: str = field(repr=False)
+    signature: str = field(repr=False)
+    credential: str = field(repr=False)
+    date: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectStore:
+    """Where results are to be put, `net.OSInfo`."""
+
+    type: StorageType
+    s3: S3Policy | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OrchestratorInfo:
-    """An orchestrator's answer. An empty `transcoder` means directory only; `address` is unproven by itself."""
+    """An orchestrator's answer. An empty `transcoder` means directory only; `address` is unproven by itself.
+
+    `storage`: the first is the orchestrator's own store, if it has one outside.
+    """
 
     transcoder: str
     ticket_params: TicketParams | None
@@ -84,6 +136,8 @@ class OrchestratorInfo:
     auth_token: AuthToken | None
     capabilities_prices: tuple[PriceInfo, ...] = ()
     nodes: tuple[str, ...] = ()
+    hardware: tuple[Hardware, ...] = ()
+    storage: tuple[ObjectStore, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
