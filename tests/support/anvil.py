@@ -80,8 +80,9 @@ class Deployer:
         receipt = await self._send({"data": bytecode + encode(list(types), list(args)).hex()})
         return Address(data_bytes(receipt["contractAddress"], 20))
 
-    async def call(self, contract: str, at: Address, function: str, *args: object) -> None:
-        await self._send({"to": to_hex(at), "data": to_hex(load_abi(contract).function(function).encode(args))})
+    async def call(self, contract: str, at: Address, function: str, *args: object) -> Any:
+        """The receipt."""
+        return await self._send({"to": to_hex(at), "data": to_hex(load_abi(contract).function(function).encode(args))})
 
     async def _send(self, transaction: dict[str, str]) -> Any:
         receipt = await self._rpc.call("eth_sendTransactionSync", [{"from": self._account, **transaction}])

@@ -7,14 +7,12 @@ Each reader takes the events of one transaction in their order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from livepeer_client.errors import MalformedMessage
 from livepeer_client.facts import Log, Receipt
+from livepeer_client.policy.event_args import all_of, argument, missing, one_of
 from livepeer_client.policy.redemption.outcome import Redeemed, redeemed_in
 from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
-
-T = TypeVar("T", int, bytes, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,29 +154,29 @@ class TokensMoved:
 
 
 def funded(logs: Sequence[Log], sender: Address) -> Funded:
-    deposit, reserve = _all(logs, "DepositFunded"), _all(logs, "ReserveFunded")
+    deposit, reserve = all_of(logs, "DepositFunded"), all_of(logs, "ReserveFunded")
     if not deposit and not reserve:
-        raise _missing("DepositFunded or ReserveFunded")
+        raise missing("DepositFunded or ReserveFunded")
     return Funded(
         sender=sender,
-        deposit=Wei(sum(_arg(log, "amount", int) for log in deposit)),
-        reserve=Wei(sum(_arg(log, "amount", int) for log in reserve)),
-        unlock_cancelled=bool(_all(logs, "UnlockCancelled")),
+        deposit=Wei(sum(argument(log, "amount", int) for log in deposit)),
+        reserve=Wei(sum(argument(log, "amount", int) for log in reserve)),
+        unlock_cancelled=bool(all_of(logs, "UnlockCancelled")),
     )
 
 
 def unlocking(logs: Sequence[Log]) -> Unlocking:
-    log = _one(logs, "Unlock")
-    return Unlocking(Round(_arg(log, "startRound", int)), Round(_arg(log, "endRound", int)))
+    log = one_of(logs, "Unlock")
+    return Unlocking(Round(argument(log, "startRound", int)), Round(argument(log, "endRound", int)))
 
 
 def unlock_cancelled(logs: Sequence[Log]) -> UnlockCancelled:
-    return UnlockCancelled(Address(_arg(_one(logs, "UnlockCancelled"), "sender", bytes)))
+    return UnlockCancelled(Address(argument(one_of(logs, "UnlockCancelled"), "sender", bytes)))
 
 
 def withdrawn(logs: Sequence[Log]) -> Withdrawn:
-    log = _one(logs, "Withdrawal")
-    return Withdrawn(Wei(_arg(log, "deposit", int)), Wei(_arg(log, "reserve", int)))
+    log = one_of(logs, "Withdrawal")
+    return Withdrawn(Wei(argument(log, "deposit", int)), Wei(argument(log, "reserve", int)))
 
 
 def redeemed(logs: Sequence[Log]) -> tuple[Redeemed, ...]:
@@ -191,86 +189,88 @@ def redeemed(logs: Sequence[Log]) -> tuple[Redeemed, ...]:
 
 
 def bonded(logs: Sequence[Log]) -> Bonded:
-    log = _one(logs, "Bond")
+    log = one_of(logs, "Bond")
     return Bonded(
-        owner=Address(_arg(log, "delegator", bytes)),
-        delegate=Address(_arg(log, "newDelegate", bytes)),
-        old_delegate=Address(_arg(log, "oldDelegate", bytes)),
-        added=_arg(log, "additionalAmount", int),
-        bonded=_arg(log, "bondedAmount", int),
+        owner=Address(argument(log, "delegator", bytes)),
+        delegate=Address(argument(log, "newDelegate", bytes)),
+        old_delegate=Address(argument(log, "oldDelegate", bytes)),
+        added=argument(log, "additionalAmount", int),
+        bonded=argument(log, "bondedAmount", int),
     )
 
 
 def unbonded(logs: Sequence[Log]) -> Unbonded:
-    log = _one(logs, "Unbond")
-    return Unbonded(_arg(log, "unbondingLockId", int), _arg(log, "amount", int), Round(_arg(log, "withdrawRound", int)))
+    log = one_of(logs, "Unbond")
+    return Unbonded(
+        argument(log, "unbondingLockId", int), argument(log, "amount", int), Round(argument(log, "withdrawRound", int))
+    )
 
 
 def rebonded(logs: Sequence[Log]) -> Rebonded:
-    log = _one(logs, "Rebond")
-    delegate = Address(_arg(log, "delegate", bytes))
-    return Rebonded(_arg(log, "unbondingLockId", int), delegate, _arg(log, "amount", int))
+    log = one_of(logs, "Rebond")
+    delegate = Address(argument(log, "delegate", bytes))
+    return Rebonded(argument(log, "unbondingLockId", int), delegate, argument(log, "amount", int))
 
 
 def bond_transferred(logs: Sequence[Log]) -> BondTransferred:
-    log = _one(logs, "TransferBond")
-    return BondTransferred(Address(_arg(log, "newDelegator", bytes)), _arg(log, "amount", int))
+    log = one_of(logs, "TransferBond")
+    return BondTransferred(Address(argument(log, "newDelegator", bytes)), argument(log, "amount", int))
 
 
 def stake_withdrawn(logs: Sequence[Log]) -> StakeWithdrawn:
-    log = _one(logs, "WithdrawStake")
-    return StakeWithdrawn(_arg(log, "unbondingLockId", int), _arg(log, "amount", int))
+    log = one_of(logs, "WithdrawStake")
+    return StakeWithdrawn(argument(log, "unbondingLockId", int), argument(log, "amount", int))
 
 
 def fees_withdrawn(logs: Sequence[Log]) -> FeesWithdrawn:
-    log = _one(logs, "WithdrawFees")
-    return FeesWithdrawn(Address(_arg(log, "recipient", bytes)), Wei(_arg(log, "amount", int)))
+    log = one_of(logs, "WithdrawFees")
+    return FeesWithdrawn(Address(argument(log, "recipient", bytes)), Wei(argument(log, "amount", int)))
 
 
 def claimed(logs: Sequence[Log]) -> Claimed:
-    found = _all(logs, "EarningsClaimed")
+    found = all_of(logs, "EarningsClaimed")
     if not found:
         return Claimed(0, Wei(0), Round(0), Round(0))
     log = found[0]
     return Claimed(
-        rewards=_arg(log, "rewards", int),
-        fees=Wei(_arg(log, "fees", int)),
-        start_round=Round(_arg(log, "startRound", int)),
-        end_round=Round(_arg(log, "endRound", int)),
+        rewards=argument(log, "rewards", int),
+        fees=Wei(argument(log, "fees", int)),
+        start_round=Round(argument(log, "startRound", int)),
+        end_round=Round(argument(log, "endRound", int)),
     )
 
 
 def rates_set(logs: Sequence[Log]) -> RatesSet:
-    log = _one(logs, "TranscoderUpdate")
-    joined = bool(_all(logs, "TranscoderActivated"))
-    return RatesSet(_arg(log, "rewardCut", int), _arg(log, "feeShare", int), joined)
+    log = one_of(logs, "TranscoderUpdate")
+    joined = bool(all_of(logs, "TranscoderActivated"))
+    return RatesSet(argument(log, "rewardCut", int), argument(log, "feeShare", int), joined)
 
 
 def rewarded(logs: Sequence[Log]) -> Rewarded:
-    log = _one(logs, "Reward")
-    return Rewarded(Address(_arg(log, "transcoder", bytes)), _arg(log, "amount", int))
+    log = one_of(logs, "Reward")
+    return Rewarded(Address(argument(log, "transcoder", bytes)), argument(log, "amount", int))
 
 
 def reward_caller_set(logs: Sequence[Log]) -> RewardCallerSet:
-    log = _one(logs, "RewardCallerSet")
-    return RewardCallerSet(Address(_arg(log, "transcoder", bytes)), Address(_arg(log, "rewardCaller", bytes)))
+    log = one_of(logs, "RewardCallerSet")
+    return RewardCallerSet(Address(argument(log, "transcoder", bytes)), Address(argument(log, "rewardCaller", bytes)))
 
 
 # --- rounds, registry, token ----------------------------------------------------------------------
 
 
 def round_initialized(logs: Sequence[Log]) -> RoundInitialized:
-    log = _one(logs, "NewRound")
-    return RoundInitialized(Round(_arg(log, "round", int)), Hash32(_arg(log, "blockHash", bytes)))
+    log = one_of(logs, "NewRound")
+    return RoundInitialized(Round(argument(log, "round", int)), Hash32(argument(log, "blockHash", bytes)))
 
 
 def service_uri_set(logs: Sequence[Log]) -> ServiceUriSet:
-    log = _one(logs, "ServiceURIUpdate")
-    return ServiceUriSet(Address(_arg(log, "addr", bytes)), _arg(log, "serviceURI", str))
+    log = one_of(logs, "ServiceURIUpdate")
+    return ServiceUriSet(Address(argument(log, "addr", bytes)), argument(log, "serviceURI", str))
 
 
 def approved(logs: Sequence[Log]) -> Approved:
-    log = _one(logs, "Approval")
+    log = one_of(logs, "Approval")
     owner, spender, value = log.args.values()
     if not isinstance(owner, bytes) or not isinstance(spender, bytes) or not isinstance(value, int):
         raise MalformedMessage("event Approval", "its arguments are others")
@@ -278,33 +278,8 @@ def approved(logs: Sequence[Log]) -> Approved:
 
 
 def tokens_moved(logs: Sequence[Log]) -> TokensMoved:
-    log = _one(logs, "Transfer")
+    log = one_of(logs, "Transfer")
     sender, recipient, value = log.args.values()
     if not isinstance(sender, bytes) or not isinstance(recipient, bytes) or not isinstance(value, int):
         raise MalformedMessage("event Transfer", "its arguments are others")
     return TokensMoved(Address(sender), Address(recipient), value)
-
-
-# --- inside ---------------------------------------------------------------------------------------
-
-
-def _all(logs: Sequence[Log], name: str) -> list[Log]:
-    return [log for log in logs if log.name == name]
-
-
-def _one(logs: Sequence[Log], name: str) -> Log:
-    found = _all(logs, name)
-    if not found:
-        raise _missing(name)
-    return found[0]
-
-
-def _missing(name: str) -> MalformedMessage:
-    return MalformedMessage("events of a call", f"no {name}")
-
-
-def _arg(log: Log, name: str, kind: type[T]) -> T:
-    value = log.args.get(name)
-    if not isinstance(value, kind):
-        raise MalformedMessage(f"event {log.name}", f"{name} is no {kind.__name__}")
-    return value

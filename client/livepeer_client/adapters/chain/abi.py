@@ -21,6 +21,8 @@ Entry = Mapping[str, Any]
 """One entry of a JSON ABI."""
 
 SELECTOR_BYTES: Final = 4
+INSTANCE: Final = "@"
+"""Between the name and the address of one contract of which there are many, as in `Poll@0x…`."""
 
 
 def _codec() -> ABICodec:
@@ -99,8 +101,9 @@ class Event:
         self._indexed = [(name, "bytes32" if _is_dynamic(kind) else kind) for name, kind, flag in parameters if flag]
         self._plain = [(name, kind) for name, kind, flag in parameters if not flag]
 
-    def decode(self, topics: Sequence[bytes], data: bytes) -> dict[str, object]:
-        """Arguments by name in the ABI's order. `topics` includes the event's own.
+    def decode(self, topics: Sequence[bytes], data: bytes, *, raw_text: bool = False) -> dict[str, object]:
+        """Arguments by name in the ABI's order. `topics` includes the event's own. With `raw_text` strings are bytes:
+        contracts take any, and one that is no UTF-8 would make the whole event unreadable.
 
         :raises MalformedMessage: the log does not fit the ABI.
         """
@@ -111,7 +114,8 @@ class Event:
                 name: _CODEC.decode([kind], topic)[0]
                 for (name, kind), topic in zip(self._indexed, topics[1:], strict=True)
             }
-            values = _CODEC.decode([kind for _, kind in self._plain], data)
+            kinds = [kind.replace("string", "bytes") if raw_text else kind for _, kind in self._plain]
+            values = _CODEC.decode(kinds, data)
         except (DecodingError, UnicodeDecodeError, OverflowError) as error:
             raise MalformedMessage(f"event {self.signature}", str(error)) from error
         found.update(zip((name for name, _ in self._plain), values, strict=True))
@@ -185,16 +189,24 @@ def _of_type(entries: Sequence[Entry], kind: str) -> list[Entry]:
 
 @cache
 def load_abi(contract: str) -> ContractAbi:
-    """The shipped ABI of a contract of the suite.
+    """The shipped ABI of a contract of the suite, that of `Name` also for `Name@0x…`.
 
     :raises InvalidInput: none is shipped under that name.
     """
+    kind, at, _ = contract.partition(INSTANCE)
+    if at:
+        return load_abi(kind)
     path = resources.files("livepeer_client.adapters") / "abi" / f"{contract}.json"
     try:
         text = path.read_text()
     except FileNotFoundError as error:
         raise InvalidInput(f"no ABI is shipped for {contract}") from error
     return ContractAbi(contract, cast("list[Entry]", json.loads(text)))
+
+
+def encode_values(kinds: Sequence[str], values: Sequence[object]) -> bytes:
+    """Values in the ABI's encoding; addresses as 20 bytes."""
+    return _CODEC.encode(list(kinds), list(values))
 
 
 def contract_id(name: str) -> Hash32:

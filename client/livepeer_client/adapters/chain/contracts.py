@@ -5,11 +5,12 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, Final, Self, TypeVar
 
-from livepeer_client.adapters.chain.abi import contract_id, load_abi
+from livepeer_client.adapters.chain.abi import INSTANCE, contract_id, load_abi
 from livepeer_client.adapters.chain.addresses import Addresses as Addresses
 from livepeer_client.adapters.chain.addresses import load_addresses as load_addresses
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError, Rpc
+from livepeer_client.codec.address import parse_address
 from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput, MalformedMessage, Reverted
 from livepeer_client.facts import (
     Log,
@@ -84,7 +85,9 @@ class ContractReader:
     @property
     def addresses(self) -> Addresses:
         """What was given, and what the Controller was asked for since."""
-        contracts = {name: address for name, address in self._contracts.items() if name != "Controller"}
+        contracts = {
+            name: address for name, address in self._contracts.items() if name != "Controller" and INSTANCE not in name
+        }
         return replace(self._addresses, contracts=contracts)
 
     @property
@@ -102,11 +105,16 @@ class ContractReader:
         return self._contracts[name]
 
     async def address(self, name: str) -> Address:
-        """The address of a contract, asked from the Controller if need be.
+        """The address of a contract, asked from the Controller if need be; `Poll@0x…` says it itself.
 
         :raises BadAnswer: the Controller knows none of that name.
+        :raises InvalidInput: what follows the @ is no address.
         """
         if name not in self._contracts:
+            _, instance, at = name.partition(INSTANCE)
+            if instance:
+                self._contracts[name] = parse_address(at)
+                return self._contracts[name]
             await self.resolve([name])
         if name not in self._contracts:
             raise BadAnswer(f"the Controller knows no {name}")

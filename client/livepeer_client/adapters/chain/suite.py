@@ -5,7 +5,7 @@ and every call is pinned to it. A node that keeps no older state may have lost t
 starts again at the new head.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from livepeer_client.adapters.chain.abi import load_abi
@@ -295,6 +295,15 @@ class Suite(PoolReader):
             "topics": [sorted({to_hex(load_abi(contract).event(event).topic) for contract, event in pairs})],
         }
         found: list[Log] = []
+        async for entries in self._log_entries(query, from_block, to_block):
+            # Two contracts may share an event of which only one was asked for.
+            found += [log for log in await self.decode_logs(entries) if (log.contract, log.name) in pairs]
+        return found
+
+    async def _log_entries(
+        self, query: Mapping[str, object], from_block: BlockNumber, to_block: BlockNumber
+    ) -> AsyncIterator[Sequence[Any]]:
+        """A node's log objects for a query, range by range."""
         start = int(from_block)
         while start <= to_block:
             end = min(start + self._span.blocks - 1, int(to_block))
@@ -307,10 +316,8 @@ class Suite(PoolReader):
                     raise
                 continue
             self._span.answered()
-            # Two contracts may share an event of which only one was asked for.
-            found += [log for log in await self.decode_logs(answer) if (log.contract, log.name) in pairs]
+            yield answer
             start = end + 1
-        return found
 
 
 def _sender_info(sender: tuple[int, int], reserve: tuple[int, int]) -> SenderInfo:

@@ -10,7 +10,8 @@ is `Reverted` either way, with the contract's reason; refusals that would cost g
 from livepeer_client.policy.pool import Hint
 from livepeer_client.services.calls.bonding import Bonding
 from livepeer_client.services.calls.broker import Broker
+from livepeer_client.services.calls.governance import Council, Polls
 from livepeer_client.services.calls.result import Result
 from livepeer_client.services.calls.suite import Contracts, Registry, Rounds, Token
 
-__all__ = ["Bonding", "Broker", "Contracts", "Hint", "Registry", "Result", "Rounds", "Token"]
+__all__ = ["Bonding", "Broker", "Contracts", "Council", "Hint", "Polls", "Registry", "Result", "Rounds", "Token"]

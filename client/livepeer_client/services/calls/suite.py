@@ -4,6 +4,7 @@ from livepeer_client.policy import outcomes
 from livepeer_client.ports import StakeHints, Transactor
 from livepeer_client.services.calls.bonding import Bonding
 from livepeer_client.services.calls.broker import Broker
+from livepeer_client.services.calls.governance import Council, Polls
 from livepeer_client.services.calls.result import Result, make
 from livepeer_client.types import Address
 
@@ -65,3 +66,5 @@ class Contracts:
         self.rounds = Rounds(transactor)
         self.registry = Registry(transactor)
         self.token = Token(transactor)
+        self.council = Council(transactor)
+        self.polls = Polls(transactor)
