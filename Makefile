@@ -80,8 +80,8 @@ test: check test-client test-contracts test-e2e test-conformance
 
 check: setup .tools/natrix/.ready .tools/mamushi/.ready
 	@echo '--- format and lint'
-	@$(BIN)/ruff format --check --quiet client scripts tests
-	@$(BIN)/ruff check --quiet client scripts tests
+	@$(BIN)/ruff format --check --quiet client scripts tests docs/examples
+	@$(BIN)/ruff check --quiet client scripts tests docs/examples
 	@echo '--- types'
 	@$(BIN)/mypy
 	@echo '--- import layers'

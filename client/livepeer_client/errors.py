@@ -63,7 +63,8 @@ def _figures(figures: Mapping[str, object]) -> str:
 def _plain(value: object) -> object:
     if not isinstance(value, Fraction) or value.denominator == 1:
         return value
-    return int(value) if abs(value) >= 1000 else f"{float(value):.4g}"
+    # The dots say that it goes on: two figures that differ below one must not look alike.
+    return f"{int(value)}…" if abs(value) >= 1000 else f"{float(value):.4g}"
 
 
 class LivepeerError(Exception):

@@ -1,0 +1,18 @@
+"""Read the network's state: `python read_network.py RPC_URL addresses.json`."""
+
+import asyncio
+import sys
+
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
+
+
+async def main(rpc_url: str, addresses: str) -> None:
+    async with JsonRpc(rpc_url) as rpc:
+        suite = Suite(rpc, load_addresses(addresses))
+        print(await suite.round_state())
+        for orchestrator in await suite.orchestrators():
+            print(orchestrator.service_uri, orchestrator.stake)
+
+
+asyncio.run(main(*sys.argv[1:3]))

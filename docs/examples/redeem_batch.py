@@ -1,0 +1,35 @@
+"""Redeem the winners of a store: `python redeem_batch.py RPC_URL addresses.json KEY_FILE tickets.sqlite`.
+
+The planner decides what goes into a batch and says of everything else why it waits. Killed at any point it finds its
+way from the store and the chain at the next start.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client.adapters.chain.transactor import Transactor
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.keys import load_key
+from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client.services.redemption import RedemptionService
+
+
+async def main(rpc_url: str, addresses: str, key_file: str, store_file: str) -> None:
+    async with JsonRpc(rpc_url) as rpc, await SqliteTicketStore.open(Path(store_file)) as store:
+        suite = Suite(rpc, load_addresses(addresses))
+        service = RedemptionService(suite, Transactor(suite, load_key(Path(key_file))), store, SystemClock())
+        for explanation in await service.survey():
+            print(explanation)
+        report = await service.step()
+        print(len(report.sent), "transactions sent")
+        # A second step settles what was mined meanwhile.
+        await asyncio.sleep(2)
+        await service.step()
+        for ticket in await store.tickets():
+            print(ticket.hash.hex()[:16], ticket.state.value, ticket.paid, "wei")
+
+
+asyncio.run(main(*sys.argv[1:5]))

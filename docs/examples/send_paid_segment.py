@@ -1,0 +1,30 @@
+"""Send one paid segment of video: `python send_paid_segment.py gateway.toml segment.ts 2000`.
+
+The segment is H.264 in MPEG-TS, the number its length in milliseconds. Deposit and reserve are put down if there is
+none yet.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from livepeer_client.codec.messages import VideoProfile
+from livepeer_client.config import load_gateway
+from livepeer_client.nodes.gateway import Gateway
+from livepeer_client.types import Wei
+
+
+async def main(config: str, segment: bytes, duration_ms: int) -> None:
+    profiles = [VideoProfile(name="P240p25fps16x9", width=426, height=240, bitrate=500_000, fps=25)]
+    async with Gateway.open(load_gateway(config)) as gateway:
+        if (await gateway.account()).deposit == 0:
+            await gateway.fund(deposit=Wei(10**17), reserve=Wei(10**17))
+        stream = gateway.stream(profiles)
+        result = await stream.submit(seq=0, segment=segment, duration_ms=duration_ms)
+    print("transcoded by", result.orchestrator.hex())
+    print("fee", result.fee, "wei")
+    for rendition in result.renditions:
+        print(len(rendition.data), "bytes")
+
+
+asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_bytes(), int(sys.argv[3])))

@@ -1,0 +1,29 @@
+"""Watch rounds begin, reorgs included: `python watch_rounds.py RPC_URL addresses.json`. Ends with Ctrl-C."""
+
+import asyncio
+import sys
+
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.services.blocks import Advance, BlockWatcher, RollBack, Step
+
+
+async def show(step: Step) -> None:
+    if isinstance(step, Advance):
+        for log in step.logs:
+            print("round", log.args["round"], "began in block", log.block, flush=True)
+    elif isinstance(step, RollBack):
+        print("blocks above", step.to.number, "have vanished", flush=True)
+    else:
+        print("watching from block", step.block.number, flush=True)
+
+
+async def main(rpc_url: str, addresses: str) -> None:
+    async with JsonRpc(rpc_url) as rpc:
+        suite = Suite(rpc, load_addresses(addresses))
+        watcher = BlockWatcher(suite, SystemClock(), {"RoundsManager": ["NewRound"]}, poll_interval_s=0.5)
+        await watcher.run(show)
+
+
+asyncio.run(main(*sys.argv[1:3]))
