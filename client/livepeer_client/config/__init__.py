@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
+from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
+from livepeer_client.config.metrics import read_metrics
 from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
 from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
 from livepeer_client.config.redemption import read_limit, read_redemption
@@ -139,6 +141,7 @@ class OrchestratorConfig:
     redemption: RedemptionConfig
     rounds: RoundsConfig
     reward: RewardConfig
+    metrics: MetricsConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +150,7 @@ class RedeemerConfig:
     key: KeyConfig
     redeemer: RedeemerSettings
     redemption: RedemptionConfig
+    metrics: MetricsConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,7 @@ def load_orchestrator(file: str | Path) -> OrchestratorConfig:
         redemption=read_redemption(document.table("redemption", required=False)),
         rounds=_rounds(document.table("rounds", required=False)),
         reward=_reward(document.table("reward", required=False)),
+        metrics=read_metrics(document),
     )
     document.finish()
     return config
@@ -232,6 +237,7 @@ def load_redeemer(file: str | Path) -> RedeemerConfig:
         key=_key(document),
         redeemer=_redeemer(document.table("redeemer", required=True)),
         redemption=read_redemption(document.table("redemption", required=False)),
+        metrics=read_metrics(document),
     )
     document.finish()
     return config
