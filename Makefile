@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto clean
+.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto diagrams clean
 
 help:
 	@printf '%s\n' \
@@ -32,7 +32,8 @@ help:
 	  'make coverage               which lines of the contracts run; minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
-	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files'
+	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
+  'make diagrams               draw the diagrams in docs/ from the tables in the code'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready
@@ -115,6 +116,9 @@ abi: setup
 
 proto: setup
 	@$(BIN)/python -m scripts._proto
+
+diagrams: setup
+	@$(BIN)/python -m scripts._diagrams
 
 # As long as one likes, with a seed to repeat: make fuzz MINUTES=20 SEED=1
 MINUTES ?= 5

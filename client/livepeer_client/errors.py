@@ -12,6 +12,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 │       ├── BadResult            the peer's work does not check out
 │       └── TicketRejected       a ticket fails validation (reason, fatal)
 ├── ParamsRejected               a sender refuses quoted ticket params (reason, figures)
+│   └── PriceRaised              the price has more than doubled within the session
 ├── QuoteRefused                 a recipient cannot quote (reason, figures)
 ├── PaymentRefused               a recipient cannot take any payment now (reason, figures)
 ├── InsufficientBalance          credit below what the work needs (figures)
@@ -171,6 +172,10 @@ class ParamsRejected(LivepeerError):
         self.figures = figures
         detail = _figures(figures)
         super().__init__(f"{reason} {detail}".rstrip())
+
+
+class PriceRaised(ParamsRejected):
+    """An orchestrator's price has more than doubled since the session's first one."""
 
 
 class QuoteRefused(LivepeerError):

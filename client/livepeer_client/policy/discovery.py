@@ -98,6 +98,10 @@ class RejectReason(Enum):
     SUSPENDED = "suspended"
     FAILED = "failed since it was discovered"
     ALREADY_TRIED = "already tried for this segment"
+    IN_USE = "in use already"
+    POOR_PERFORMANCE = "performance score below the minimum"
+    OTHER_POOL = "in the other pool"
+    BLOCKED = "blocked by the operator"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import Final
 
 from livepeer_client.codec.messages import PriceInfo, VideoProfile
-from livepeer_client.errors import InvalidInput, ParamsRejected
+from livepeer_client.errors import InvalidInput, ParamsRejected, PriceRaised
 
 _MAX_INT64: Final = 2**63 - 1
 _OVERHEAD_DECIMALS: Final = 1000
@@ -95,7 +95,7 @@ def check_price(offered: PriceInfo | None, initial: Fraction | None) -> Fraction
     """The price a gateway is about to pay, refused once it is more than twice the session's first one.
 
     :returns: wei per pixel.
-    :raises ParamsRejected: no price, a denominator of zero or too peculiar, or a price that more than doubled.
+    :raises ParamsRejected: no price, a denominator of zero or too peculiar, or `PriceRaised`: it more than doubled.
     """
     if offered is None:
         raise ParamsRejected("missing orchestrator price")
@@ -105,7 +105,7 @@ def check_price(offered: PriceInfo | None, initial: Fraction | None) -> Fraction
     if not is_countable(price):
         raise ParamsRejected("price is no decimal fraction", price=price)
     if initial is not None and price > MAX_PRICE_RISE * initial:
-        raise ParamsRejected("Orchestrator price has more than doubled", price=price, initial_price=initial)
+        raise PriceRaised("Orchestrator price has more than doubled", price=price, initial_price=initial)
     return price
 
 

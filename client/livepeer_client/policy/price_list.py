@@ -14,6 +14,8 @@ from livepeer_client.types import Address
 Model = tuple[int, str]
 """A capability's id and a model's name; for BYOC the name under which the capability is registered."""
 
+DEFAULT_MODEL: Final = "default"
+"""Stands for all models of a capability that have no ceiling of their own."""
 NO_PRICES: Final[Mapping[Address, Fraction]] = {}
 
 
@@ -77,11 +79,14 @@ class Ceilings:
     yields: bool = False
 
     def for_job(self, job: Capabilities | None) -> Fraction | None:
-        """The sum over the models that the job names; the general one if it names none, or one without a ceiling."""
-        named = _named(job)
-        if not named or any(model not in self.models for model in named):
-            return self.general
-        return sum((self.models[model] for model in named), Fraction(0))
+        """The sum over the models that the job names, each model's own or its capability's `DEFAULT_MODEL`; the general
+        one if it names none, or one without a ceiling, or if they sum to nothing (offchain-network 3.3)."""
+        found = [
+            self.models.get((capability, model), self.models.get((capability, DEFAULT_MODEL)))
+            for capability, model in _named(job)
+        ]
+        total = sum((each for each in found if each is not None), Fraction(0))
+        return self.general if None in found or not total else total
 
 
 def byoc_model(name: str) -> Model:

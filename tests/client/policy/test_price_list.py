@@ -8,7 +8,7 @@ import pytest
 from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities, ModelConstraint, PriceInfo
 from livepeer_client.errors import InvalidInput
-from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff, byoc_model
+from livepeer_client.policy.price_list import DEFAULT_MODEL, Ceilings, PriceList, Tariff, byoc_model
 from livepeer_client.types import Address
 from tests.support.payments import GATEWAY, ORCHESTRATOR
 
@@ -68,6 +68,15 @@ CEILINGS = Ceilings(Fraction(50), {(IMAGE, "flux"): Fraction(9), (UPSCALE, "esrg
 
 def test_for_job__models_with_ceilings__is_their_sum() -> None:
     assert CEILINGS.for_job(job((IMAGE, "flux"), (UPSCALE, "esrgan"))) == 11
+
+
+def test_for_job__a_capabilitys_default__stands_for_models_without_one_of_their_own() -> None:
+    ceilings = replace(CEILINGS, models={**CEILINGS.models, (IMAGE, DEFAULT_MODEL): Fraction(100)})
+    assert ceilings.for_job(job((IMAGE, "flux"), (IMAGE, "another"))) == CEILINGS.models[IMAGE, "flux"] + 100
+
+
+def test_for_job__ceilings_that_sum_to_nothing__fall_back_to_the_general_one() -> None:
+    assert Ceilings(Fraction(50), {(IMAGE, "flux"): Fraction(0)}).for_job(job((IMAGE, "flux"))) == 50
 
 
 @pytest.mark.parametrize("asked", [None, job((IMAGE, "flux"), (UPSCALE, "other"))])

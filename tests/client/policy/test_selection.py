@@ -15,12 +15,15 @@ from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, sus
 from livepeer_client.policy.selection import (
     Candidate,
     Criteria,
+    How,
     Selection,
+    Shares,
     Verdict,
     Weights,
     latency_score,
     select,
 )
+from livepeer_client.policy.trust import Pool, Trust
 from livepeer_client.types import ZERO_HASH, Address, BlockNumber, Hash32, Round, Wei, WinProb
 
 
@@ -168,10 +171,30 @@ def test_select__all_known_and_slow__takes_the_fastest_of_them() -> None:
 
 def test_select__rejections__stand_in_the_table_by_stake() -> None:
     bad = RegisteredOrchestrator(address(9), "https://bad.example:8935", 500, True)
-    selection = select([make_offer(1)], [Rejection(bad, RejectReason.NO_PRICE)], AT_0, 0.0)
-    assert selection.candidates == (
-        Candidate(bad.service_uri, bad.address, None, None, 500, Verdict.REJECTED, "no price"),
-        Candidate("https://o1.example:8935", address(1), Fraction(10), 0.1, 100, Verdict.CHOSEN, "drawn at 0.000", 1.0),
+    rejection = Rejection(bad, RejectReason.NO_PRICE)
+    first, second = select([make_offer(1)], [rejection], AT_0, 0.0).candidates
+    assert first == Candidate(
+        bad.service_uri,
+        bad.address,
+        price=None,
+        latency_s=None,
+        stake=500,
+        verdict=Verdict.REJECTED,
+        reason="no price",
+        rejection=rejection,
+        pool=Pool.UNTRUSTED,
+    )
+    assert second == Candidate(
+        "https://o1.example:8935",
+        address(1),
+        price=Fraction(10),
+        latency_s=0.1,
+        stake=100,
+        verdict=Verdict.CHOSEN,
+        reason="drawn at 0.000",
+        probability=1.0,
+        shares=Shares(stake=1.0, price=1.0, random=1.0, trust=1.0),
+        pool=Pool.UNTRUSTED,
     )
 
 
@@ -216,3 +239,85 @@ def test_select__any_pool__chooses_exactly_one_eligible_and_explains_everybody(
         assert picked[0].address == chosen(selection)
         assert picked[0].address not in tried
         assert sum(shares) == pytest.approx(1)
+
+
+# --- pools, performance, trust, exploration ---------------------------------------------------------
+
+
+def reason(selection: Selection, number: int) -> RejectReason | None:
+    rejection = by_address(selection)[address(number)].rejection
+    return None if rejection is None else rejection.reason
+
+
+def test_select__one_pool_only__rejects_the_other_with_its_trust() -> None:
+    criteria = Criteria(now_s=0, trusts={address(2): Trust(1.0)}, pool=Pool.TRUSTED)
+    selection = select([make_offer(1, stake=10**9), make_offer(2)], [], criteria, 0.0)
+    assert chosen(selection) == address(2)
+    assert reason(selection, 1) is RejectReason.OTHER_POOL
+    assert by_address(selection)[address(1)].reason == "in the other pool (trust 0.00, wanted trusted)"
+    assert chosen(select([make_offer(2)], [], replace(criteria, pool=Pool.UNTRUSTED), 0.0)) is None
+
+
+def test_select__trust__doubles_a_share_at_most_and_changes_nothing_where_it_is_equal() -> None:
+    offers = [make_offer(1), make_offer(2)]
+    lines = by_address(select(offers, [], Criteria(now_s=0, trusts={address(1): Trust(1.0)}), 0.0))
+    assert lines[address(1)].probability == pytest.approx(2 / 3)
+    assert lines[address(2)].probability == pytest.approx(1 / 3)
+    alike = Criteria(now_s=0, trusts={address(1): Trust(0.3), address(2): Trust(0.3)})
+    assert [line.probability for line in select(offers, [], alike, 0.0).candidates] == [0.5, 0.5]
+
+
+def test_select__performance_below_the_minimum__is_rejected_unless_nobody_attains_it() -> None:
+    offers = [make_offer(1), make_offer(2), make_offer(3)]
+    criteria = Criteria(now_s=0, performance={address(1): 0.9, address(2): 0.94}, min_performance=0.92)
+    selection = select(offers, [], criteria, 0.999)
+    assert chosen(selection) == address(2)
+    assert by_address(selection)[address(1)].reason == (
+        "performance score below the minimum (measured 0.90, minimum 0.92)"
+    )
+    assert by_address(selection)[address(3)].reason.endswith("(measured nothing, minimum 0.92)")
+    nobody = select(offers, [], replace(criteria, min_performance=0.99), 0.0)
+    assert [line.rejection for line in nobody.candidates] == [None, None, None]
+
+
+def test_select__nearest__takes_the_lowest_latency_without_a_lottery() -> None:
+    offers = [make_offer(1, stake=10**9, latency_s=0.3), make_offer(2, latency_s=0.2)]
+    for draw in (0.0, 0.999):
+        selection = select(offers, [], Criteria(now_s=0, how=How.NEAREST), draw)
+        assert chosen(selection) == address(2)
+        assert by_address(selection)[address(2)].reason == "nearest, 200 ms"
+
+
+def test_select__exploring__prefers_a_stranger_to_somebody_good() -> None:
+    offers = [make_offer(1), make_offer(2)]
+    criteria = Criteria(now_s=0, latency_scores={address(1): 0.3})
+    assert chosen(select(offers, [], criteria, 0.0)) == address(1)
+    selection = select(offers, [], replace(criteria, explore=True), 0.0)
+    assert chosen(selection) == address(2)
+    assert selection.explored
+    # Without a stranger it is as always.
+    assert chosen(select(offers[:1], [], replace(criteria, explore=True), 0.0)) == address(1)
+
+
+def test_select__blocked_and_in_use__are_told_apart() -> None:
+    offers = [make_offer(number) for number in (1, 2, 3)]
+    selection = select(offers, [], Criteria(now_s=0, blocked={address(1)}, in_use={address(2)}), 0.0)
+    assert chosen(selection) == address(3)
+    assert reason(selection, 1) is RejectReason.BLOCKED
+    assert reason(selection, 2) is RejectReason.IN_USE
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**24), st.integers(0, 10**6), st.floats(0, 1)), min_size=1, max_size=30),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_select__any_market__shares_sum_to_one_and_the_draw_decides(
+    market: list[tuple[int, int, float]], draw: float
+) -> None:
+    offers = [make_offer(number, stake=stake, price=price) for number, (stake, price, _) in enumerate(market, 1)]
+    trusts = {address(number): Trust(trust) for number, (_, _, trust) in enumerate(market, 1)}
+    criteria = Criteria(now_s=0, trusts=trusts, weights=Weights(stake=0.5, price=0.3, random=0.2))
+    selection = select(offers, [], criteria, draw)
+    assert sum(line.probability or 0 for line in selection.candidates) == pytest.approx(1)
+    assert selection == select(offers, [], criteria, draw)
+    assert sum(line.verdict is Verdict.CHOSEN for line in selection.candidates) == 1

@@ -1,0 +1,124 @@
+"""The three workloads (offchain-network 3.4, 4.1, 4.8, 4.10)."""
+
+from dataclasses import replace
+from typing import Final
+
+from livepeer_client.policy.workloads.table import Cause, Hold, Limits, Move, Phase, Reaction, Step, Table
+
+_FAILS_ANYWHERE: Final = (
+    (Step.SWAP, Phase.CHOOSING),
+    (Step.RETURN, Phase.RETURNED),
+    (Step.GIVE_UP, Phase.FAILED),
+)
+
+
+def _failing(*phases: Phase) -> tuple[Move, ...]:
+    """Moves for every reaction, out of each of `phases`; a renewal pays anew."""
+    ways = (*_FAILS_ANYWHERE, (Step.RENEW, Phase.PAYING))
+    return tuple(Move(phase, step, after) for phase in phases for step, after in ways)
+
+
+_NOT_THEIRS: Final = {
+    Cause.INPUT_FAULT: Reaction(Step.RETURN, Hold.NONE, "the input is at fault: nobody else would do better"),
+    Cause.OWN_ACCOUNT: Reaction(Step.GIVE_UP, Hold.NONE, "our deposit or reserve is short, whoever is paid"),
+    Cause.OWN_SIDE: Reaction(Step.GIVE_UP, Hold.NONE, "our chain, store or signer failed"),
+    Cause.SENDER_RESERVE: Reaction(Step.SWAP, Hold.NONE, "our reserve is short for this one's share; not its fault"),
+    Cause.TERMS: Reaction(Step.SWAP, Hold.WHILE, "its terms are beyond our limits"),
+    Cause.PRICE_RAISED: Reaction(Step.SWAP, Hold.WHILE, "more than twice the session's first price"),
+}
+_TERMS_GROW_OLD: Final = {
+    Cause.PARAMS_EXPIRED: Reaction(Step.RENEW, Hold.NONE, "the quote is too old by its clock"),
+    Cause.AUTH_TOKEN: Reaction(Step.RENEW, Hold.NONE, "it restarted, or the token is too old"),
+    Cause.BALANCE: Reaction(Step.RENEW, Hold.NONE, "it holds less than we believe: a new account"),
+}
+_THEIRS: Final = {
+    Cause.BUSY: Reaction(Step.SWAP, Hold.BRIEF, "its queue for the session is full"),
+    Cause.CAPPED: Reaction(Step.SWAP, Hold.BRIEF, "it has as many sessions as it takes"),
+    Cause.TIMEOUT: Reaction(Step.SWAP, Hold.WHILE, "silent or slow"),
+    Cause.UNREACHABLE: Reaction(Step.SWAP, Hold.WHILE, "no connection, or it broke off"),
+    Cause.REFUSED: Reaction(Step.SWAP, Hold.WHILE, "it refuses, or its work failed"),
+    Cause.MALFORMED: Reaction(Step.SWAP, Hold.WHILE, "what it sends is no message"),
+    Cause.BAD_RESULT: Reaction(Step.SWAP, Hold.BAR, "its result is not what was ordered, signed or charged"),
+    Cause.MISMATCH: Reaction(Step.SWAP, Hold.BAR, "a trusted one made something else of the same input"),
+}
+
+TRANSCODING: Final = Table(
+    "transcoding",
+    (
+        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
+        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
+        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
+        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        Move(Phase.EXCHANGING, Step.ANSWERED, Phase.FETCHING),
+        Move(Phase.FETCHING, Step.FETCHED, Phase.CHECKING),
+        Move(Phase.CHECKING, Step.CHECKED, Phase.DONE),
+        *_failing(Phase.PAYING, Phase.EXCHANGING, Phase.FETCHING, Phase.CHECKING),
+    ),
+    {
+        **_NOT_THEIRS,
+        **_TERMS_GROW_OLD,
+        Cause.SENDER_NONCE: Reaction(Step.RENEW, Hold.NONE, "it has seen these nonces: a new quote"),
+        **_THEIRS,
+    },
+    Limits(attempts=3),
+)
+"""A segment: pushed, paid, answered with URLs, fetched, checked."""
+
+AI: Final = Table(
+    "batch AI",
+    (
+        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
+        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
+        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
+        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        Move(Phase.EXCHANGING, Step.ANSWERED, Phase.CHECKING),
+        Move(Phase.CHECKING, Step.CHECKED, Phase.DONE),
+        *_failing(Phase.PAYING, Phase.EXCHANGING, Phase.CHECKING),
+    ),
+    {
+        **_NOT_THEIRS,
+        **_TERMS_GROW_OLD,
+        Cause.SENDER_NONCE: Reaction(Step.SWAP, Hold.NONE, "it has seen these nonces; not its fault"),
+        **_THEIRS,
+        Cause.CAPPED: Reaction(Step.SWAP, Hold.NONE, "no capacity for this model now; healthy otherwise"),
+        Cause.CLIENT_ERROR: Reaction(Step.RETURN, Hold.NONE, "status 400: the request is at fault"),
+    },
+    Limits(attempts=20, per_session=3, budget_s=2.0),
+)
+"""A request with its answer in one exchange."""
+
+LIVE: Final = Table(
+    "real-time",
+    (
+        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
+        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
+        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
+        Move(Phase.CHOOSING, Step.END, Phase.ENDED),
+        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        Move(Phase.EXCHANGING, Step.ANSWERED, Phase.RUNNING),
+        Move(Phase.RUNNING, Step.TOPPED_UP, Phase.RUNNING),
+        Move(Phase.RUNNING, Step.RENEW, Phase.RUNNING),
+        *(
+            Move(phase, step, after)
+            for phase in (Phase.PAYING, Phase.EXCHANGING, Phase.RUNNING)
+            for step, after in (*_FAILS_ANYWHERE, (Step.END, Phase.ENDED))
+        ),
+        *(Move(phase, Step.RENEW, Phase.PAYING) for phase in (Phase.PAYING, Phase.EXCHANGING)),
+    ),
+    {
+        **_NOT_THEIRS,
+        **_TERMS_GROW_OLD,
+        Cause.SENDER_NONCE: Reaction(Step.RENEW, Hold.NONE, "it has seen these nonces: a new quote"),
+        Cause.PAYMENT: Reaction(Step.RENEW, Hold.NONE, "it refused a payment: once more, with new tickets"),
+        **{cause: replace(it, hold=Hold.LONG) if it.hold is Hold.WHILE else it for cause, it in _THEIRS.items()},
+        Cause.NO_EVENTS: Reaction(Step.SWAP, Hold.LONG, "no event for 30 s"),
+        Cause.NO_OUTPUT: Reaction(Step.SWAP, Hold.LONG, "no output for 30 s while input comes"),
+        Cause.BACKLOG: Reaction(Step.SWAP, Hold.LONG, "three segments being published: it does not keep up"),
+        Cause.GONE: Reaction(Step.SWAP, Hold.LONG, "its channels have ended"),
+        Cause.INPUT_ENDED: Reaction(Step.END, Hold.NONE, "the input has ended: no swap"),
+    },
+    Limits(swaps=2, swaps_in_s=180.0),
+)
+"""A session that runs until its input ends, paid by the clock."""
+
+TABLES: Final = (TRANSCODING, AI, LIVE)
