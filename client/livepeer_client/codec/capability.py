@@ -235,6 +235,7 @@ class MismatchKind(Enum):
     MODEL_COLD = "model not warm"
     MODEL_VERSION = "model runner version"
     CAPABILITY = "missing capability"
+    CAPACITY = "no idle capacity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +266,14 @@ def _version(text: str) -> tuple[int, ...] | None:
     """Major, minor, patch without pre-release suffix; None if the text is no version."""
     match = _VERSION.fullmatch(text)
     return tuple(int(part or 0) for part in match.groups()) if match else None
+
+
+def oldest_version(left: str, right: str) -> str:
+    """The lower of two versions, so that what it meets both meet; one that is none or missing is lower than any."""
+    first, second = _version(left), _version(right)
+    if first is None or second is None:
+        return left if first is None else right
+    return left if first <= second else right
 
 
 def _version_serves(wanted: str, offered: str) -> bool:

@@ -4,7 +4,7 @@ Relative paths are taken from the directory of the file that names them. Amounts
 seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a misspelt one is not ignored.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -14,13 +14,15 @@ from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
 from livepeer_client.config.metrics import read_metrics
+from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
 from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
 from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
 from livepeer_client.config.redemption import read_limit, read_redemption
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
 from livepeer_client.errors import InvalidInput
-from livepeer_client.policy.price_list import Ceilings
+from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.policy.signing import SignerConfig
@@ -63,6 +65,7 @@ class KeyConfig:
 class OrchestratorSettings:
     """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off.
 
+    `sender_prices`, wei per pixel, are exceptions for single senders.
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
     `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
     """
@@ -84,6 +87,7 @@ class OrchestratorSettings:
     max_sessions: int
     latency_ms: int
     store_url: str | None = field(default=None, repr=False)
+    sender_prices: Mapping[Address, Fraction] = field(default_factory=dict)
 
     @property
     def service_host(self) -> str:
@@ -142,6 +146,13 @@ class OrchestratorConfig:
     rounds: RoundsConfig
     reward: RewardConfig
     metrics: MetricsConfig | None = None
+    pipelines: PipelineTable = field(default_factory=PipelineTable)
+
+    @property
+    def prices(self) -> PriceList:
+        """Everything that is sold, transcoding and pipelines."""
+        settings = self.orchestrator
+        return PriceList(Tariff(settings.base_price, settings.sender_prices), self.pipelines.prices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,7 @@ def load_orchestrator(file: str | Path) -> OrchestratorConfig:
         rounds=_rounds(document.table("rounds", required=False)),
         reward=_reward(document.table("reward", required=False)),
         metrics=read_metrics(document),
+        pipelines=read_pipelines(document),
     )
     document.finish()
     return config
@@ -304,13 +316,15 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
     if not _is_service_uri(service_uri):
         raise table.refuse("service_uri", "https://host:port", service_uri)
     host, port = table.host_port("listen")
+    per = table.integer("pixels_per_unit", 1, low=1)
     settings = OrchestratorSettings(
         service_uri=service_uri,
         listen_host=host,
         listen_port=port,
         data_dir=table.path("data_dir"),
         price_per_unit=table.integer("price_per_unit"),
-        pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
+        pixels_per_unit=per,
+        sender_prices=read_sender_prices(table, per),
         auto_adjust_price=table.flag("auto_adjust_price", True),
         capabilities_removed=_capabilities(table, "capabilities_removed"),
         ticket_ev_wei=Wei(table.integer("ticket_ev_wei", 8_000_000_000, low=1)),

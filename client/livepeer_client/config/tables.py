@@ -149,6 +149,13 @@ class Document:
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
         return Table(self._file, name, values or {})
 
+    def tables(self, name: str) -> list[Table]:
+        """All of `[[name]]`, none if it is not there."""
+        values = self._left.pop(name, [])
+        if not isinstance(values, list) or not all(isinstance(each, dict) for each in values):
+            raise ConfigError(f"{self._file}: [[{name}]]: expected tables, found {values!r}")
+        return [Table(self._file, f"{name} {number}", each) for number, each in enumerate(values, start=1)]
+
     def finish(self) -> None:
         if self._left:
             raise ConfigError(f"{self._file}: {', '.join(sorted(self._left))}: unknown table or key")

@@ -21,7 +21,7 @@ from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
 from livepeer_client.adapters.tls import server_context
-from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capacities
+from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.errors import ChainError
@@ -31,11 +31,12 @@ from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
-from livepeer_client.policy.price_list import PriceList, Tariff
+from livepeer_client.policy.capacities import total
 from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.policy.redemption import outlives_its_tickets
 from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
+from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
 from livepeer_client.services.gas import GasPriceMonitor
@@ -142,9 +143,11 @@ def _build(
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
+    prices = config.prices
+    board = CapacityBoard(_capabilities(config, transcoder.capabilities))
     payments = PaymentService(
         recipient=settings.recipient(signer.address),
-        prices=lambda: PriceList(Tariff(settings.base_price)),
+        prices=lambda: prices,
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,
@@ -153,12 +156,13 @@ def _build(
         drawer=drawer,
     )
     advertise = AdvertiseService(
-        offer=Offer(settings.service_uri, _capabilities(settings)),
+        offer=Offer(settings.service_uri, board.capabilities),
         signer=signer,
         payments=payments,
         token_key=read_or_create(settings.data_dir / "token.key", lambda: secrets.token_bytes(TOKEN_KEY_BYTES)),
         clock=clock,
         latency_s=latency_s,
+        board=board,
     )
     work = WorkService(
         advertise=advertise,
@@ -213,6 +217,8 @@ def _upkeep(
     return services
 
 
-def _capabilities(settings: OrchestratorSettings) -> Capabilities:
-    bits = DEFAULT_CAPABILITIES - settings.capabilities_removed
-    return Capabilities(bits=bits, capacities=with_capacities(bits), version=version("livepeer-client"))
+def _capabilities(config: OrchestratorConfig, transcodes: frozenset[Capability]) -> Capabilities:
+    """What the node does by itself: nothing is advertised that it cannot serve."""
+    bits = transcodes - config.orchestrator.capabilities_removed
+    own = Capabilities(bits=bits, capacities=with_capacities(bits))
+    return total((own, config.pipelines.served_here), version=version("livepeer-client"))

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from livepeer_client.codec.credentials import (
@@ -12,7 +12,14 @@ from livepeer_client.codec.credentials import (
     orchestrator_request_digest,
     ping_digest,
 )
-from livepeer_client.codec.messages import AuthToken, Capabilities, OrchestratorInfo, OrchestratorRequest
+from livepeer_client.codec.messages import (
+    AuthToken,
+    Capabilities,
+    Hardware,
+    ObjectStore,
+    OrchestratorInfo,
+    OrchestratorRequest,
+)
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.errors import (
     BadCredentials,
@@ -24,6 +31,7 @@ from livepeer_client.errors import (
     StoreError,
 )
 from livepeer_client.ports import Clock, Signer
+from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.types import ADDRESS_BYTES, Address
 
@@ -44,6 +52,9 @@ class Offer:
 
     service_uri: str
     capabilities: Capabilities
+    nodes: tuple[str, ...] = ()
+    hardware: tuple[Hardware, ...] = ()
+    storage: tuple[ObjectStore, ...] = ()
 
 
 class AdvertiseService:
@@ -51,6 +62,7 @@ class AdvertiseService:
 
     :raises InvalidInput: a token key that is not 32 bytes.
     :param latency_s: added before each answer, to play a distant orchestrator on a local network.
+    :param board: what can be served now, where that changes; instead of the offer's capabilities.
     """
 
     def __init__(
@@ -62,6 +74,7 @@ class AdvertiseService:
         token_key: bytes,
         clock: Clock,
         latency_s: float = 0,
+        board: CapacityBoard | None = None,
     ) -> None:
         if len(token_key) != TOKEN_KEY_BYTES:
             # An empty file would make a key that everybody knows.
@@ -72,10 +85,15 @@ class AdvertiseService:
         self._token_key = token_key
         self._clock = clock
         self._latency_s = latency_s
+        self._board = board
 
     @property
     def offer(self) -> Offer:
-        return self._offer
+        """What is offered now."""
+        board = self._board
+        if board is None:
+            return self._offer
+        return replace(self._offer, capabilities=board.capabilities, hardware=(*self._offer.hardware, *board.hardware))
 
     async def get_orchestrator(self, request: OrchestratorRequest) -> OrchestratorInfo:
         """Terms for one sender, with a token for a new session.
@@ -94,15 +112,19 @@ class AdvertiseService:
         price, params = await self._payments.quote(sender, job=job)
         expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
         token = new_auth_token(self._token_key, secrets.token_hex(SESSION_ID_BYTES), expiration)
+        offer = self.offer
         return OrchestratorInfo(
             transcoder=self._offer.service_uri,
             ticket_params=params,
             price_info=price,
             address=self._signer.address,
-            capabilities=self._offer.capabilities,
+            capabilities=offer.capabilities,
             auth_token=token,
             # Who names a job is told its price; who does not wants to know them all (offchain-network 2.4).
             capabilities_prices=() if job is not None else self._payments.advertised(sender),
+            nodes=offer.nodes,
+            hardware=() if job is not None else offer.hardware,
+            storage=offer.storage,
         )
 
     async def next_terms(self, sender: Address, token: AuthToken) -> OrchestratorInfo:
@@ -120,7 +142,7 @@ class AdvertiseService:
             ticket_params=params,
             price_info=price,
             address=self._signer.address,
-            capabilities=self._offer.capabilities,
+            capabilities=self.offer.capabilities,
             auth_token=token,
         )
 
@@ -140,7 +162,7 @@ class AdvertiseService:
             ticket_params=params,
             price_info=price,
             address=self._signer.address,
-            capabilities=self._offer.capabilities,
+            capabilities=self.offer.capabilities,
             auth_token=new_auth_token(self._token_key, session_id, expiration),
         )
 

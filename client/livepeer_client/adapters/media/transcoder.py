@@ -19,7 +19,9 @@ from livepeer_client.adapters.media.libav import (
     require_av,
     translated,
 )
+from livepeer_client.adapters.media.served import served
 from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
+from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import SegmentCredentials, VideoProfile
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import Rendition
@@ -50,6 +52,11 @@ class PyavTranscoder:
         self._preset = preset
         self._codecs = frozenset(codecs)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="transcode")
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can be asked for."""
+        return served(self._codecs)
 
     async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
         """All renditions, in the order of the profiles. Cancelling stops the work at the next frame.
