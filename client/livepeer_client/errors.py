@@ -58,14 +58,18 @@ _PANIC_BYTES: Final = 36
 
 def _figures(figures: Mapping[str, object]) -> str:
     """Figures for people: a fraction of a wei, which may run to 80 digits either side, as a plain number."""
-    return " ".join(f"{name}={_plain(value)}" for name, value in figures.items())
+    return " ".join(f"{name}={_plain(value)}{_more(value)}" for name, value in figures.items())
 
 
 def _plain(value: object) -> object:
     if not isinstance(value, Fraction) or value.denominator == 1:
         return value
-    # The dots say that it goes on: two figures that differ below one must not look alike.
-    return f"{int(value)}…" if abs(value) >= 1000 else f"{float(value):.4g}"
+    return int(value) if abs(value) >= 1000 else f"{float(value):.4g}"
+
+
+def _more(value: object) -> str:
+    """Dots for what goes on below one: two figures that were compared and differ there must not look alike."""
+    return "…" if isinstance(value, Fraction) and value.denominator != 1 and abs(value) >= 1000 else ""
 
 
 class LivepeerError(Exception):
