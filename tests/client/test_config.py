@@ -116,7 +116,7 @@ def test_load_orchestrator__everything_set__is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("service_uri", '"http://orchestrator.example:8935"', "https://host:port"),
+        ("service_uri", '"ws://orchestrator.example:8935"', "https://host:port"),
         ("service_uri", '"https://orchestrator.example"', "https://host:port"),
         ("service_uri", '"https://orchestrator.example:8935/path"', "https://host:port"),
         ("service_uri", '"https://orchestrator.example:99999"', "https://host:port"),

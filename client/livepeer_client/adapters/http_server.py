@@ -9,7 +9,7 @@ GET  /status                            a small JSON
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, Self
 
 from aiohttp import web
@@ -77,10 +77,20 @@ class Desk(Protocol):
     def status(self) -> Mapping[str, object]: ...
 
 
+Mount = Callable[[web.Application], None]
+"""Adds routes to the application before it is served. They answer HTTP/1.1 and HTTP/2 alike, so they upgrade to
+nothing and send no file by `web.FileResponse`, which writes past the response into the connection."""
+
+
 def build_app(
-    desk: Desk, *, max_segment_bytes: int = MAX_SEGMENT_BYTES, body_s: float = BODY_S, upload_s: float = UPLOAD_S
+    desk: Desk,
+    *,
+    mounts: Iterable[Mount] = (),
+    max_segment_bytes: int = MAX_SEGMENT_BYTES,
+    body_s: float = BODY_S,
+    upload_s: float = UPLOAD_S,
 ) -> web.Application:
-    """The routes over `desk`. A body may take `upload_s`, and `body_s` between two pieces of it."""
+    """The routes over `desk`, and those of `mounts`. A body may take `upload_s`, and `body_s` between two pieces."""
     routes = _Routes(desk, max_segment_bytes, body_s, upload_s)
     app = web.Application()
     app.add_routes(
@@ -92,6 +102,8 @@ def build_app(
             web.get("/status", routes.status),
         ]
     )
+    for mount in mounts:
+        mount(app)
     return app
 
 

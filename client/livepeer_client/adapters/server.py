@@ -1,11 +1,11 @@
-"""One TLS port for gRPC and HTTP, told apart by what the client negotiated (offchain-network 0, B.1).
+"""One port for gRPC, HTTP/2 and HTTP/1.1, with TLS or in clear text (offchain-network 0, B.1).
 
-    ALPN h2        raw bytes bridged to a gRPC server on a private unix socket
-    anything else  the transport handed over to aiohttp, which reads it directly
+    HTTP/2, `application/grpc`  raw bytes bridged to a gRPC server on a private unix socket
+    HTTP/2, anything else       `adapters.http2`, over the same application
+    HTTP/1.1                    the transport handed over to aiohttp, which reads it directly
 
-`_Front.connection_made` is the only place that decides. A peer that speaks plain HTTP over HTTP/2 would have to be
-told apart by its first HEADERS frame; `_Bridge.run` is where a connection still has no upstream and that frame could
-be looked at.
+HTTP/2 is what ALPN says, or the preface where nothing was negotiated: clear text with prior knowledge (h2c). Peers use
+one connection for gRPC and another one for the rest, so the first request decides for all of a connection.
 """
 
 import asyncio
@@ -22,6 +22,9 @@ from typing import Final
 import grpc
 import grpc.aio
 from aiohttp import web
+
+from livepeer_client.adapters.http2 import Http2Connection
+from livepeer_client.adapters.http2_preface import GREETING, PREFACE, Kind, Opening
 
 IDLE_S: Final = 600
 """A connection without traffic is closed after this long."""
@@ -46,9 +49,10 @@ _log = logging.getLogger(__name__)
 class _End(asyncio.Protocol):
     """One end of a bridge: what arrives here is written at the other end, no faster than that end takes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, opening: Opening | None = None) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: _End | None = None
+        self._opening = opening
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,6 +62,12 @@ class _End(asyncio.Protocol):
         return self.other.transport if self.other is not None else None
 
     def data_received(self, data: bytes) -> None:
+        if self._opening is not None:
+            data = self._opening.feed(data)
+            if self._opening.kind is Kind.BROKEN and self.transport is not None:
+                self.transport.abort()
+            elif self._opening.done:
+                self._opening = None
         if (opposite := self._opposite()) is not None:
             opposite.write(data)
 
@@ -85,10 +95,11 @@ class _End(asyncio.Protocol):
 class _Bridge:
     """Joins one accepted connection to the private socket, in both directions."""
 
-    def __init__(self, accepted: asyncio.Transport, rpc_path: Path) -> None:
+    def __init__(self, accepted: asyncio.Transport, rpc_path: Path, opening: Opening, received: bytes) -> None:
         self._accepted = accepted
         self._rpc_path = rpc_path
-        self._near = _End()
+        self._received = received
+        self._near = _End(None if opening.done else opening)
         # Nothing is read, and so nothing has to be kept, until there is somewhere to write it.
         accepted.pause_reading()
         accepted.set_protocol(self._near)
@@ -106,6 +117,8 @@ class _Bridge:
             self._accepted.abort()
             return
         self._near.other = far
+        upstream.write(self._received)
+        self._received = b""
         if self._accepted.is_closing():
             upstream.abort()
         else:
@@ -116,7 +129,7 @@ class _Bridge:
 
 
 class _Front(asyncio.Protocol):
-    """A connection whose protocol is not yet known; an HTTP one stays here until its first headers are complete.
+    """A connection until it is known what is spoken on it, and for HTTP until its first headers are complete.
 
     aiohttp waits for those as long as it takes, so whoever sends none would keep a connection for nothing.
     """
@@ -125,6 +138,7 @@ class _Front(asyncio.Protocol):
         self._server = server
         self._transport: asyncio.Transport | None = None
         self._head = bytearray()
+        self._opening: Opening | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,40 +146,83 @@ class _Front(asyncio.Protocol):
         if not self._server.admit(transport):
             transport.abort()
             return
+        self._transport = transport
+        self._wait(self._server.head_s)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
-            self._server.bridge(transport)
-        else:
-            self._transport = transport
-            self._deadline = asyncio.get_running_loop().call_later(self._server.head_s, transport.abort)
+            self._open(transport)
+
+    def _open(self, transport: asyncio.Transport) -> None:
+        self._opening = Opening(MAX_HEADER_BYTES)
+        transport.write(GREETING)
 
     def data_received(self, data: bytes) -> None:
-        searched = max(0, len(self._head) - len(_HEAD_END) + 1)
-        self._head += data
-        # Headers beyond all bounds are for aiohttp to refuse.
-        if self._head.find(_HEAD_END, searched) < 0 and len(self._head) <= 2 * MAX_HEADER_BYTES:
-            return
         assert self._transport is not None
+        if self._opening is None:
+            searched = max(0, len(self._head) - len(_HEAD_END) + 1)
+            self._head += data
+            if not self._head.startswith(PREFACE):
+                self._read_head(self._transport, searched)
+                return
+            self._open(self._transport)
+            data = bytes(self._head)
+        assert self._opening is not None
+        self._read_opening(self._transport, self._opening, data)
+
+    def _read_head(self, transport: asyncio.Transport, searched: int) -> None:
+        # Headers beyond all bounds are for aiohttp to refuse.
+        if PREFACE.startswith(self._head) or (
+            self._head.find(_HEAD_END, searched) < 0 and len(self._head) <= 2 * MAX_HEADER_BYTES
+        ):
+            return
         self._stop_waiting()
-        self._server.hand_to_http(self._transport, bytes(self._head))
+        self._server.hand_to_http(transport, bytes(self._head))
+
+    def _read_opening(self, transport: asyncio.Transport, opening: Opening, data: bytes) -> None:
+        received = opening.feed(data)
+        if opening.reply:
+            transport.write(bytes(opening.reply))
+            opening.reply.clear()
+        match opening.kind:
+            case None:
+                if opening.greeted:
+                    # Go's clients may dial for one request and use the connection for a later one.
+                    self._wait(IDLE_S)
+            case Kind.BROKEN:
+                transport.abort()
+            case Kind.GRPC:
+                self._stop_waiting()
+                self._server.bridge(transport, opening, received)
+            case Kind.HTTP:
+                self._stop_waiting()
+                self._server.hand_to_http2(transport, received)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
 
+    def _wait(self, seconds: float) -> None:
+        assert self._transport is not None
+        self._stop_waiting()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
+            self._deadline = None
 
 
 class TlsServer:
-    """`async with TlsServer(...) as server` serves until the block ends, then drains for `grace_s`."""
+    """`async with TlsServer(...) as server` serves until the block ends, then drains for `grace_s`.
+
+    :param context: None to serve clear text, for service URIs that start with `http://`.
+    """
 
     def __init__(
         self,
         *,
         host: str,
         port: int,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         app: web.Application,
         rpc: Sequence[grpc.GenericRpcHandler],
         grace_s: float = 5,
@@ -184,6 +241,7 @@ class TlsServer:
         self._grace_s = grace_s
         self._http: web.Server | None = None
         self._rpc_path: Path | None = None
+        self._http2 = weakref.WeakSet[Http2Connection]()
         self._bridges: dict[asyncio.Task[None], _Bridge] = {}
         self._accepted = weakref.WeakKeyDictionary[asyncio.Transport, tuple[socket.socket, str]]()
         self._port = 0
@@ -218,6 +276,8 @@ class TlsServer:
                     ("grpc.max_concurrent_streams", MAX_STREAMS),
                 ],
             )
+            # After what the application does to end its long requests, and before it lets go of what they need.
+            self._app.on_shutdown.append(self._drain_http2)
             rpc.add_insecure_port(f"unix:{self._rpc_path}")
             runner = web.AppRunner(
                 self._app,
@@ -238,8 +298,8 @@ class TlsServer:
                     self._host,
                     self._requested_port,
                     ssl=self._context,
-                    ssl_handshake_timeout=HANDSHAKE_S,
-                    ssl_shutdown_timeout=self._grace_s,
+                    ssl_handshake_timeout=HANDSHAKE_S if self._context else None,
+                    ssl_shutdown_timeout=self._grace_s if self._context else None,
                 )
                 self._port = listener.sockets[0].getsockname()[1]
                 try:
@@ -272,13 +332,25 @@ class TlsServer:
         handler.connection_made(transport)
         handler.data_received(received)
 
-    def bridge(self, transport: asyncio.Transport) -> None:
-        """Join the connection to the gRPC server."""
+    def hand_to_http2(self, transport: asyncio.Transport, received: bytes) -> None:
+        """Answer what comes on the connection as HTTP/2, beginning with what came already."""
+        assert self._http is not None
+        connection = Http2Connection(self._http, max_header_bytes=MAX_HEADER_BYTES, idle_s=IDLE_S)
+        self._http2.add(connection)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        connection.data_received(received)
+
+    def bridge(self, transport: asyncio.Transport, opening: Opening, received: bytes) -> None:
+        """Join the connection to the gRPC server, beginning with what came already."""
         assert self._rpc_path is not None
-        bridge = _Bridge(transport, self._rpc_path)
+        bridge = _Bridge(transport, self._rpc_path, opening, received)
         task = asyncio.get_running_loop().create_task(bridge.run())
         self._bridges[task] = bridge
         task.add_done_callback(self._bridges.pop)
+
+    async def _drain_http2(self, _: web.Application) -> None:
+        await asyncio.gather(*(connection.drain(self._grace_s) for connection in list(self._http2)))
 
     async def _drop_bridges(self) -> None:
         pending = dict(self._bridges)

@@ -314,7 +314,7 @@ def _address(table: Table, key: str) -> Address:
 def _orchestrator(table: Table) -> OrchestratorSettings:
     service_uri = table.text("service_uri").rstrip("/")
     if not _is_service_uri(service_uri):
-        raise table.refuse("service_uri", "https://host:port", service_uri)
+        raise table.refuse("service_uri", "https://host:port or http://host:port", service_uri)
     host, port = table.host_port("listen")
     per = table.integer("pixels_per_unit", 1, low=1)
     settings = OrchestratorSettings(
@@ -420,7 +420,7 @@ def _gateway(table: Table) -> GatewaySettings:
 def _is_service_uri(uri: str) -> bool:
     parts = urlsplit(uri)
     try:
-        return parts.scheme == "https" and bool(parts.hostname) and parts.port is not None and not parts.path
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port is not None and not parts.path
     except ValueError:
         # The port is not a number in range.
         return False

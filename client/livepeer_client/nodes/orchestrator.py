@@ -6,6 +6,7 @@ import logging
 import random
 import secrets
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Coroutine
@@ -84,7 +85,7 @@ async def run(config: OrchestratorConfig) -> None:
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
-            context=server_context(settings.data_dir / "tls.pem", settings.service_host, time.time()),
+            context=_tls(settings),
             app=build_app(work),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
         )
@@ -175,6 +176,13 @@ def _build(
         latency_s=latency_s,
     )
     return advertise, work
+
+
+def _tls(settings: OrchestratorSettings) -> ssl.SSLContext | None:
+    """None for clear text, which an `http://` service URI asks for."""
+    if settings.service_uri.startswith("http://"):
+        return None
+    return server_context(settings.data_dir / "tls.pem", settings.service_host, time.time())
 
 
 def _secret(settings: OrchestratorSettings) -> bytes | None:
