@@ -21,10 +21,13 @@ MAX_POLL_BYTES: Final = 4096
 
 
 def standing(votes: Votes, quorum: int, quota: int) -> Standing:
-    """How a proposal fares: at least `quorum` votes cast, at least `quota` ppm of those for and against in favour."""
+    """How a proposal fares: at least `quorum` votes cast, at least `quota` ppm of those for and against in favour.
+
+    As in this suite: nothing is rounded away, and without a vote in favour nothing succeeds. The deployed network's
+    contract rounds what is needed down; there the proposal's state has the last word.
+    """
     decisive = votes.in_favour + votes.against
-    # The contract rounds what is needed down.
-    return Standing(quorum, votes.total, decisive * quota // PPM, votes.in_favour)
+    return Standing(quorum, votes.total, max(1, -(-decisive * quota // PPM)), votes.in_favour)
 
 
 @dataclass(frozen=True, slots=True)

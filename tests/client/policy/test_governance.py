@@ -26,9 +26,9 @@ def delegator(voter: Address, choice: int, stake: int, to: Address = TRANSCODER)
         (Votes(against=0, in_favour=100, abstain=0), True, True),
         (Votes(against=51, in_favour=49, abstain=0), True, False),
         (Votes(against=50, in_favour=50, abstain=0), True, True),
-        (Votes(against=0, in_favour=0, abstain=100), True, True),
-        # What is needed is rounded down: 50 of 101.
-        (Votes(against=51, in_favour=50, abstain=0), True, True),
+        # K16: nothing succeeds without a vote in favour, and 50 of 101 are not half.
+        (Votes(against=0, in_favour=0, abstain=100), True, False),
+        (Votes(against=51, in_favour=50, abstain=0), True, False),
     ],
 )
 def test_standing__of_votes_against_a_quorum_of_100_and_a_half__is_the_contracts(

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from eth_utils.crypto import keccak
 
 from scripts._protocol import JOBS_MANAGER
 from tests.contracts.safety.reverts.case import error_bytes
-from tests.support.evm import custom_error
-from tests.support.evm_world import World
+from tests.support.evm import Contract, custom_error
 
 
 class State(Enum):
@@ -25,11 +25,20 @@ class State(Enum):
     NO_ROUND = "before the round is initialized"
 
 
+class Wired(Protocol):
+    """What guards ask: who owns the Controller, and the contracts by name."""
+
+    @property
+    def owner(self) -> str: ...
+
+    def contracts(self) -> dict[str, Contract]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One caller in one state."""
 
-    world: World
+    world: Wired
     state: State
     caller: str
     """Its address."""
@@ -82,9 +91,14 @@ def role(name: str) -> Guard:
     return refusal
 
 
+def nobody(data: bytes) -> Guard:
+    """Refuses whoever comes to it."""
+    return lambda _: data
+
+
 def votes_writer(cell: Cell) -> bytes | None:
     """The BondingManager alone; the refusal is a custom error."""
-    required = cell.world.bonding.address
+    required = cell.world.contracts()["BondingManager"].address
     if cell.caller == required:
         return None
     return custom_error("InvalidCaller(address,address)", cell.caller, required)
