@@ -130,6 +130,7 @@ coverage: setup
 
 gas: setup
 	@$(BIN)/python -m scripts._gas
+	@$(BIN)/python -c 'from scripts._own_tests import use_own_tests; use_own_tests(); from tests.contracts.gas.governance import save; save()'
 
 sizes: setup
 	@$(BIN)/ape run sizes
