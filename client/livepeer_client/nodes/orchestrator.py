@@ -18,6 +18,7 @@ from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.media import PyavTranscoder
+from livepeer_client.adapters.pause_file import PauseFile
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
@@ -28,6 +29,7 @@ from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.errors import ChainError
 from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import gas_monitor, open_suite
+from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
@@ -213,8 +215,9 @@ def _upkeep(
             owner=config.orchestrator.service_uri,
             poll_interval_s=redemption.poll_interval_s,
             gas=gas,
+            pause=PauseFile(config.orchestrator.data_dir / PAUSE_NAME),
         )
-        services.append(redeem.run())
+        services += [redeem.run(), answer_operator(redeem, config.orchestrator.data_dir)]
     if rounds.initialize:
         delay = partial(random.SystemRandom().uniform, 0, rounds.max_delay_s)
         lane = transactions.lane(Lane.ROUND)

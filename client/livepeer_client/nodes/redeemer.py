@@ -10,12 +10,14 @@ from pathlib import Path
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.keys import load_token
+from livepeer_client.adapters.pause_file import PauseFile
 from livepeer_client.adapters.redeemer_client import GrpcTicketRedeemer
 from livepeer_client.adapters.redeemer_server import RedeemerServer
 from livepeer_client.adapters.tls import server_context
 from livepeer_client.config import RedeemerConfig, RemoteRedeemer
 from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import gas_monitor, open_suite
+from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.stores import open_tickets
@@ -63,6 +65,7 @@ async def run(config: RedeemerConfig) -> None:
             owner=f"redeemer {settings.host}:{settings.listen_port}",
             poll_interval_s=redemption.poll_interval_s,
             gas=gas,
+            pause=PauseFile(settings.data_dir / PAUSE_NAME),
         )
         server = RedeemerServer(
             service,
@@ -73,8 +76,9 @@ async def run(config: RedeemerConfig) -> None:
             client_authority=settings.client_authority,
             wrong_recipient=WrongRecipient,
         )
+        services = (gas.run(), transactions.run(), redeem.run(), answer_operator(redeem, settings.data_dir))
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(service) for service in (gas.run(), transactions.run(), redeem.run())]
+            tasks = [group.create_task(service) for service in services]
             async with server:
                 sys.stdout.write(f"ready {settings.listen_host}:{server.port}\n")
                 sys.stdout.flush()

@@ -30,6 +30,7 @@ from livepeer_client.policy.redemption.gas import (
     batch_gas_limit,
     gas_bound,
     is_cheap,
+    own_gas,
     replacement_ceiling,
     ticket_cost,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "last_usable_round",
     "outcomes_of",
     "outlives_its_tickets",
+    "own_gas",
     "plan",
     "ran_out_of_gas",
     "redeem_arguments",

@@ -8,7 +8,7 @@ from typing import Final
 
 from livepeer_client.facts import StoredTicket, TicketState
 from livepeer_client.policy.redemption.deadlines import window
-from livepeer_client.policy.redemption.gas import single_cost, ticket_cost
+from livepeer_client.policy.redemption.gas import data_fee, own_gas, single_cost, ticket_cost
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.policy.redemption.situation import Decision, RedemptionFacts
 from livepeer_client.policy.redemption.states import view
@@ -24,7 +24,8 @@ class Explanation:
 
     `value` is what redeeming would bring now; `batch_cost` what it is estimated to take in a batch of `in_batch_of`
     tickets, that of its plan or else a full one, `single_cost` in a call of its own. All None once settled, costs also
-    while no simulation has succeeded. `opens`: from here on it may be redeemed; `deadline`: from here on at any gas
+    while no simulation has succeeded. `own_gas` is what it adds to a batch's gas, `data_fee` its share of the fee for
+    bytes, both as in `batch_cost`. `opens`: from here on it may be redeemed; `deadline`: from here on at any gas
     price up to the ceiling; `ends`: too late. `figures` are those behind the latest decision.
     """
 
@@ -47,6 +48,8 @@ class Explanation:
     deadline_time: int
     urgent: bool
     figures: Mapping[str, object]
+    own_gas: int | None = None
+    data_fee: Wei = Wei(0)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -90,6 +93,8 @@ def explain(
         deadline_time=facts.head.timestamp + int((when.closes - facts.head.l1_block) * block_s),
         urgent=open_ and bool(figures.get("urgent", facts.head.l1_block >= when.closes)),
         figures=figures,
+        own_gas=own_gas(gas, policy, facts.data) if gas is not None else None,
+        data_fee=data_fee(size, policy, facts.data) if gas is not None else Wei(0),
     )
 
 

@@ -32,9 +32,13 @@ def ticket_cost(
 
     `estimate` is the gas estimate of its single redemption.
     """
-    own = max(0, execution_gas(estimate, data) - policy.single_extra_gas)
-    gas = -(-policy.overhead_gas // in_batch_of) + own
+    gas = -(-policy.overhead_gas // in_batch_of) + own_gas(estimate, policy, data)
     return Wei(gas * gas_price + data_fee(in_batch_of, policy, data))
+
+
+def own_gas(estimate: int, policy: RedemptionPolicy, data: DataFees | None = None) -> int:
+    """What one ticket adds to the gas of a batch; `estimate` as for `ticket_cost`."""
+    return max(0, execution_gas(estimate, data) - policy.single_extra_gas)
 
 
 def single_cost(estimate: int, gas_price: int, policy: RedemptionPolicy, data: DataFees | None = None) -> Wei:

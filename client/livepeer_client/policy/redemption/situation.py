@@ -1,7 +1,7 @@
 """What one plan is made from, and what it says: values only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
 
@@ -34,6 +34,7 @@ class Reason(Enum):
     PARAMS_VALID = "its params could still be accepted, and redeeming reveals their secret"
     ROUND_NOT_INITIALIZED = "the current round is not initialized"
     PAUSED = "the contracts are paused"
+    STOPPED = "the operator has paused redemption"
     CREATED_LATER = "its creation round is after the current one"
     RECIPIENT_UNREGISTERED = "the recipient is not registered"
     SENDER_UNLOCKED = "the sender is unlocked"
@@ -122,3 +123,15 @@ class Plan:
 
     decisions: tuple[Decision, ...]
     batches: tuple[BatchPlan, ...]
+
+    def stopped(self) -> "Plan":
+        """The same while the operator has paused redemption: whatever would go now waits, and nothing is sent."""
+        return Plan(
+            tuple(
+                replace(decision, action=Action.WAIT, reason=Reason.STOPPED)
+                if decision.action is Action.REDEEM
+                else decision
+                for decision in self.decisions
+            ),
+            (),
+        )

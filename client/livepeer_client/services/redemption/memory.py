@@ -84,3 +84,16 @@ class Memory:
         found = [alarm for alarm in dict.fromkeys(alarms) if alarm not in self._alarms]
         self._alarms.update(found)
         return found
+
+
+class Pause:
+    """A `PauseSwitch` that a restart turns off."""
+
+    def __init__(self) -> None:
+        self._on = False
+
+    def is_on(self) -> bool:
+        return self._on
+
+    def set(self, on: bool) -> None:
+        self._on = on

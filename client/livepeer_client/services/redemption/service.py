@@ -1,5 +1,6 @@
 """The service that runs a node's redemptions, and what an operator can ask it."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -38,9 +39,10 @@ from livepeer_client.policy.redemption import (
     window_alarms,
 )
 from livepeer_client.ports import Chain, Clock, TicketStore, Transactor
+from livepeer_client.ports.desk import PauseSwitch
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.redemption.evidence import Evidence
-from livepeer_client.services.redemption.memory import Memory
+from livepeer_client.services.redemption.memory import Memory, Pause
 from livepeer_client.services.redemption.reading import read_facts
 from livepeer_client.services.redemption.sending import Sending
 from livepeer_client.services.tasks import together
@@ -76,6 +78,7 @@ class RedemptionService:
     :param lease_s: after so many seconds without a step another process may take over.
     :param on_alarm: told of every alarm once, beside the log.
     :param gas: the gas prices of the last day, where the process has a monitor of them already.
+    :param pause: while it is on nothing new is sent; what is on its way already is still watched and pushed.
     """
 
     def __init__(
@@ -91,8 +94,11 @@ class RedemptionService:
         lease_s: float = 120.0,
         on_alarm: Callable[[Alarm], None] | None = None,
         gas: GasPriceMonitor | None = None,
+        pause: PauseSwitch | None = None,
     ) -> None:
         self._chain = chain
+        self._pause = pause or Pause()
+        self._stepping = asyncio.Lock()
         self._gas = gas or GasPriceMonitor(chain, clock)
         self._transactor = transactor
         self._store = store
@@ -146,17 +152,19 @@ class RedemptionService:
         :raises ChainUnavailable, Reverted, StoreError: nothing is lost; the next step goes on from there.
         :raises LeaseLost: another process took over in the middle; it goes on.
         """
-        if (await self._chain.head()).block_hash == self._done_block:
-            return RedemptionReport()
-        try:
-            lease = await self._hold_lease()
-        except LeaseHeld as error:
-            logger.debug("redemption: %s", error)
-            return RedemptionReport(standby=True)
-        try:
-            return await self._step(lease)
-        finally:
-            await self._give_back()
+        # An operator's step and that of `run` take turns: both plan with the same tickets.
+        async with self._stepping:
+            if (await self._chain.head()).block_hash == self._done_block:
+                return RedemptionReport()
+            try:
+                lease = await self._hold_lease()
+            except LeaseHeld as error:
+                logger.debug("redemption: %s", error)
+                return RedemptionReport(standby=True)
+            try:
+                return await self._step(lease)
+            finally:
+                await self._give_back()
 
     async def _step(self, lease: Lease) -> RedemptionReport:
         finality = await self._chain.finality()
@@ -252,10 +260,38 @@ class RedemptionService:
 
     async def redeem_now(self, hashes: Collection[Hash32]) -> RedemptionReport:
         """Redeem these tickets as soon as the contract accepts them, without waiting for others or for cheaper gas.
-        Ceilings bind all the same. Raises as `step`."""
+        Ceilings bind all the same. Raises as `step`.
+
+        :raises InvalidInput: redemption is paused.
+        """
+        if self._pause.is_on():
+            raise InvalidInput("redemption is paused: resume it first")
         self._memory.now |= set(hashes)
         self._done_block = None
         return await self.step()
+
+    @property
+    def owner(self) -> str:
+        """The name in leases."""
+        return self._owner
+
+    @property
+    def paused(self) -> bool:
+        return self._pause.is_on()
+
+    async def pause(self) -> None:
+        """Send nothing new until `resume`; deadlines go on all the same, and so do alarms."""
+        await self._turn(True)
+
+    async def resume(self) -> None:
+        """End a pause."""
+        await self._turn(False)
+
+    async def _turn(self, on: bool) -> None:
+        # Not in the middle of a step: once this returns, no step that began before sends anything.
+        async with self._stepping:
+            self._pause.set(on)
+            self._done_block = None
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -320,7 +356,7 @@ class RedemptionService:
                 if decision.action is Action.REDEEM and decision.hash not in proven
             ]
             if not unproven:
-                return planned
+                return planned.stopped() if self._pause.is_on() else planned
             results = await together(*(self._simulate(ticket.winner, facts.head) for ticket in unproven))
             for ticket, result in zip(unproven, results, strict=True):
                 if isinstance(result, int):
