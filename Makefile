@@ -32,6 +32,7 @@ help:
 	  'make coverage               which lines of the contracts run; minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
+	  'make docs                   the documentation as a site, in .site/html' \
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
   'make diagrams               draw the diagrams in docs/ from the tables in the code'
 
@@ -79,7 +80,7 @@ demo: setup
 # The conformance test reads what the suites before it recorded, so it comes last.
 test: check test-client test-contracts test-e2e test-conformance
 
-check: setup .tools/natrix/.ready .tools/mamushi/.ready
+check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 	@echo '--- format and lint'
 	@$(BIN)/ruff format --check --quiet client scripts tests docs/examples
 	@$(BIN)/ruff check --quiet client scripts tests docs/examples
@@ -93,6 +94,8 @@ check: setup .tools/natrix/.ready .tools/mamushi/.ready
 	@$(BIN)/ape run export_abi --check
 	@echo '--- contracts: compiler warnings, lint and layout (docs/static-analysis.md)'
 	@$(BIN)/python -m scripts._analysis
+	@echo '--- documentation: pages, links, references'
+	@$(MAKE) --silent docs
 
 test-client: setup
 	@$(BIN)/python -m pytest -p no:ape_test --record client tests/client
@@ -151,9 +154,15 @@ bench-redemption: setup
 crash: setup
 	@$(BIN)/python tests/crash/run.py
 
+# The documentation as a site in .site/html; pages of docs/, of NatSpec and of docstrings.
+docs: setup .tools/docs/.ready
+	@$(BIN)/python -m scripts._site
+	@NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet --config-file .site/mkdocs.yml
+	@echo 'see .site/html/index.html'
+
 lock: setup
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt
-	@for tool in natrix mamushi; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
+	@for tool in natrix mamushi docs; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
 	@$(BIN)/uv pip compile requirements/sdk.in --generate-hashes --python-version 3.12 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/sdk.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/dev.txt
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --silent
