@@ -6,9 +6,7 @@ Everybody in the pool is asked at once. For each the answer says whether it fits
 import asyncio
 import sys
 
-from livepeer_client.codec.messages import VideoProfile
-from livepeer_client.config import load_gateway
-from livepeer_client.nodes.gateway import Gateway
+from livepeer_client import Gateway, VideoProfile, load_gateway
 
 WIDTH, HEIGHT, FPS = 426, 240, 25
 

@@ -3,8 +3,7 @@
 import asyncio
 import sys
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, load_addresses
+from livepeer_client import JsonRpc, Suite, load_addresses
 
 
 async def main(rpc_url: str, addresses: str) -> None:

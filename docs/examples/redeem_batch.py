@@ -8,13 +8,16 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, load_addresses
-from livepeer_client.adapters.chain.transactor import Transactor
-from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.adapters.keys import load_key
-from livepeer_client.adapters.sqlite import SqliteTicketStore
-from livepeer_client.services.redemption import RedemptionService
+from livepeer_client import (
+    JsonRpc,
+    RedemptionService,
+    SqliteTicketStore,
+    Suite,
+    SystemClock,
+    Transactor,
+    load_addresses,
+    load_key,
+)
 
 
 async def main(rpc_url: str, addresses: str, key_file: str, store_file: str) -> None:

@@ -9,12 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from livepeer_client.adapters.grpc_probe import GrpcProbe
-from livepeer_client.adapters.signer_client import RemoteSigner
+from livepeer_client import GrpcProbe, OrchestratorInfo, OrchestratorRequest, RemotePaymentSession, RemoteSigner
 from livepeer_client.codec.credentials import orchestrator_request_digest
-from livepeer_client.codec.messages import OrchestratorInfo, OrchestratorRequest
 from livepeer_client.policy.signing import JobType
-from livepeer_client.services.remote_payments import RemotePaymentSession
 
 
 async def main(signer_url: str, orchestrator: str) -> None:

@@ -8,10 +8,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livepeer_client.codec.messages import VideoProfile
-from livepeer_client.config import load_gateway
-from livepeer_client.nodes.gateway import Gateway
-from livepeer_client.types import Wei
+from livepeer_client import Gateway, VideoProfile, Wei, load_gateway
 
 
 async def main(config: str, segment: bytes, duration_ms: int) -> None:

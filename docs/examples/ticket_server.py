@@ -12,19 +12,24 @@ from fractions import Fraction
 
 from aiohttp import web
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, load_addresses
-from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.adapters.sqlite import SqliteTicketStore
+from livepeer_client import (
+    Address,
+    ChainView,
+    JsonRpc,
+    LivepeerError,
+    OrchestratorInfo,
+    PaymentService,
+    PriceList,
+    RecipientConfig,
+    SqliteTicketStore,
+    Suite,
+    SystemClock,
+    Tariff,
+    Wei,
+    load_addresses,
+    parse_address,
+)
 from livepeer_client.codec import wire
-from livepeer_client.codec.address import parse_address
-from livepeer_client.codec.messages import OrchestratorInfo
-from livepeer_client.errors import LivepeerError
-from livepeer_client.policy.price_list import PriceList, Tariff
-from livepeer_client.policy.recipient import RecipientConfig
-from livepeer_client.services.chain_view import ChainView
-from livepeer_client.services.payment import PaymentService
-from livepeer_client.types import Address, Wei
 
 UNITS = 1_000
 SESSION = "example"

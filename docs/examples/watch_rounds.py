@@ -3,10 +3,8 @@
 import asyncio
 import sys
 
-from livepeer_client.adapters.chain.rpc import JsonRpc
-from livepeer_client.adapters.chain.suite import Suite, load_addresses
-from livepeer_client.adapters.clock import SystemClock
-from livepeer_client.services.blocks import Advance, BlockWatcher, RollBack, Step
+from livepeer_client import BlockWatcher, JsonRpc, Suite, SystemClock, load_addresses
+from livepeer_client.services.blocks import Advance, RollBack, Step
 
 
 async def show(step: Step) -> None:

@@ -18,7 +18,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 # What stands where in the site's menu; other pages of docs/ follow under OTHERS, by name.
 OTHERS = "Understand"
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Start": ("index.md", "tutorial.md", "examples.md"),
+    "Start": ("index.md", "tutorial.md", "examples.md", "api.md"),
     "Operate": ("operators.md", "deploy.md", "stores.md", "chain.md", "redemption.md"),
     "Understand": (
         "mechanisms.md",

@@ -76,9 +76,33 @@ def test_import__of_the_library__pulls_neither_web3_nor_servers_nor_codecs() -> 
     assert json.loads(done.stdout) == []
 
 
-def test_public_names__all_of_them__exist_once() -> None:
-    assert len(set(livepeer_client.__all__)) == len(livepeer_client.__all__)
-    assert [name for name in livepeer_client.__all__ if not hasattr(livepeer_client, name)] == []
+def test_public_names__all_of_them__exist_once_in_order_and_are_documented() -> None:
+    names = livepeer_client.__all__
+    assert len(set(names)) == len(names)
+    assert [name for name in names if not hasattr(livepeer_client, name)] == []
+    page = (ROOT / "docs" / "api.md").read_text()
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_public_names__asked_for_by_the_examples__are_all_they_need() -> None:
+    outside = {
+        f"{path.name}: {node.module}"
+        for path in (ROOT / "docs" / "examples").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("livepeer_client.")
+    }
+    # Bytes on the wire and the job types of signers are parts of the network, not of the API.
+    assert {line.split(": ")[1] for line in outside} <= {
+        "livepeer_client.codec",
+        "livepeer_client.codec.credentials",
+        "livepeer_client.policy.signing",
+        "livepeer_client.services.blocks",
+    }
+
+
+def test_public_names__one_that_is_not__is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = livepeer_client.nothing
 
 
 def test_sources__every_module__stays_readable_in_length() -> None:

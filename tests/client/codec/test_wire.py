@@ -33,14 +33,6 @@ from livepeer_client.codec.messages import (
 )
 from livepeer_client.codec.proto import net_pb2
 from livepeer_client.codec.ticket import ExpirationParams, TicketParams
-from livepeer_client.codec.wire_parts import (
-    MAX_CAPACITIES,
-    MAX_HARDWARE,
-    MAX_MODELS,
-    MAX_NODES,
-    MAX_PRICES,
-    MAX_STORES,
-)
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.types import MAX_UINT256, ZERO_HASH, Round
 from tests.support.payments import EXPIRATION, GATEWAY, PRICE, make_params, make_payment, make_quote
@@ -456,56 +448,3 @@ def test_segment_from_header__truncated_protobuf__is_malformed() -> None:
     with pytest.raises(MalformedMessage) as refusal:
         wire.segment_from_header(base64.b64encode(data[:-1]).decode())
     assert refusal.value.detail == "protobuf unmarshal error"
-
-
-# --- hardware, stores, and how much of anything ----------------------------------------------------
-
-
-def _bare(**fields: object) -> OrchestratorInfo:
-    return OrchestratorInfo("", None, None, b"", None, None, **fields)  # type: ignore[arg-type]
-
-
-def test_orchestrator_info__hardware_and_stores__come_back_as_they_were() -> None:
-    info = _bare(
-        hardware=(Hardware("live-video-to-video", "noop", {"0": Gpu("GPU-1", "L4", 8, 9, 20 << 30, 24 << 30)}),),
-        storage=(
-            ObjectStore(StorageType.S3, S3Policy("https://s3.example", "m1/s1", "policy", "sig", "cred", "20261125")),
-            ObjectStore(StorageType.DIRECT),
-        ),
-        nodes=("https://a.example:8935",),
-    )
-    assert wire.decode_orchestrator_info(wire.encode_orchestrator_info(info)) == info
-
-
-def test_s3_policy__shown__keeps_what_lets_others_write_to_itself() -> None:
-    shown = repr(S3Policy("https://s3.example", "m1", "the policy", "the signature", "the credential"))
-    assert "the " not in shown
-
-
-@pytest.mark.parametrize(
-    "info",
-    [
-        _bare(nodes=("x",) * (MAX_NODES + 1)),
-        _bare(capabilities_prices=(PriceInfo(1, 1),) * (MAX_PRICES + 1)),
-        _bare(hardware=(Hardware("p", "m"),) * (MAX_HARDWARE + 1)),
-        _bare(storage=(ObjectStore(StorageType.DIRECT),) * (MAX_STORES + 1)),
-    ],
-    ids=["nodes", "prices", "hardware", "stores"],
-)
-def test_decode_orchestrator_info__more_entries_than_anybody_has__is_refused(info: OrchestratorInfo) -> None:
-    with pytest.raises(MalformedMessage, match="at most"):
-        wire.decode_orchestrator_info(wire.encode_orchestrator_info(info))
-
-
-@pytest.mark.parametrize(
-    "capabilities",
-    [
-        Capabilities(capacities=dict.fromkeys(range(MAX_CAPACITIES + 1), 1)),
-        Capabilities(constraints={35: dict.fromkeys(map(str, range(MAX_MODELS)), ModelConstraint())}),
-        Capabilities(constraints={number: {} for number in range(MAX_MODELS + 1)}),
-    ],
-    ids=["capacities", "models", "empty constraints"],
-)
-def test_decode_capabilities__more_entries_than_anybody_has__is_refused(capabilities: Capabilities) -> None:
-    with pytest.raises(MalformedMessage, match="at most"):
-        wire.decode_capabilities(wire.encode_capabilities(capabilities))
