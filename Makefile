@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto diagrams clean
+.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto diagrams clean
 
 help:
 	@printf '%s\n' \
@@ -100,6 +100,10 @@ check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 test-client: setup
 	@$(BIN)/python -m pytest -p no:ape_test --record client tests/client
 
+# The same on every working Python that is here, with the newest of what Ape holds back.
+test-pythons: setup
+	@$(BIN)/python -m scripts._pythons $(if $(PYTHONS),--only $(PYTHONS))
+
 test-contracts: setup
 	@$(BIN)/ape test --record contracts tests/contracts
 
@@ -161,6 +165,7 @@ docs: setup .tools/docs/.ready
 	@echo 'see .site/html/index.html'
 
 lock: setup
+	@$(BIN)/uv pip compile pyproject.toml --extra media --extra postgres --extra web3 --extra cli --extra dash --extra metrics requirements/client.in --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/client.txt
 	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt
 	@for tool in natrix mamushi docs; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
 	@$(BIN)/uv pip compile requirements/sdk.in --generate-hashes --python-version 3.12 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/sdk.txt

@@ -17,6 +17,7 @@ from livepeer_client.adapters.media.libav import (
     DEFAULT_RATE,
     INVALID_VIDEO,
     demux,
+    open_input,
     open_output,
     require_av,
     translated,
@@ -117,10 +118,8 @@ class _Cutter:
             yield from self._remux(scan) if scan.can_be_cut else self._encode(scan)
 
     def _open(self) -> InputContainer:
-        import av
-
         with translated(INVALID_VIDEO):
-            return av.open(str(self._path), "r", metadata_errors="ignore")
+            return open_input(str(self._path))
 
     def _scan(self) -> _Scan:
         moments: list[Fraction] = []

@@ -51,16 +51,27 @@ def sniff(data: bytes) -> str:
     raise MediaError(INVALID_VIDEO, "neither MPEG-TS nor MP4")
 
 
+def open_input(source: io.BytesIO | str, **options: str) -> InputContainer:
+    """`av.open` for reading. Titles and the like that are no UTF-8 are nobody's loss: PyAV before 19 has to be told so,
+    from 19 on it no longer decodes them strictly and knows no such option.
+
+    :raises av.FFmpegError: translate it.
+    """
+    import av
+
+    if int(av.__version__.partition(".")[0]) < 19:
+        options["metadata_errors"] = "ignore"
+    return cast("InputContainer", av.open(source, "r", **cast(Any, options)))
+
+
 @contextmanager
 def open_segment(data: bytes) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a segment from memory with its first video stream, one decoder thread.
 
     :raises MediaError: not a container we read, or without video.
     """
-    import av
-
     with translated(INVALID_VIDEO):
-        container = av.open(io.BytesIO(data), "r", format=sniff(data), metadata_errors="ignore")
+        container = open_input(io.BytesIO(data), format=sniff(data))
     with container:
         yield container, video_stream(container)
 
