@@ -18,6 +18,9 @@ from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
 from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
 from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
 from livepeer_client.config.redemption import read_limit, read_redemption
+from livepeer_client.config.sources import Setting as Setting
+from livepeer_client.config.sources import Sources as Sources
+from livepeer_client.config.sources import gather as gather
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
 from livepeer_client.errors import InvalidInput
@@ -215,18 +218,26 @@ class GatewaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """What any command needs that sends with a key."""
+
+    chain: ChainConfig
+    key: KeyConfig
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayConfig:
     chain: ChainConfig
     key: KeyConfig
     gateway: GatewaySettings
 
 
-def load_orchestrator(file: str | Path) -> OrchestratorConfig:
-    """Read an orchestrator's settings.
+def load_orchestrator(file: str | Path, sources: Sources | None = None) -> OrchestratorConfig:
+    """Read an orchestrator's settings; `sources` go before the file.
 
     :raises ConfigError: naming file, key and what was expected.
     """
-    document = Document(file)
+    document = Document(file, sources)
     config = OrchestratorConfig(
         chain=_chain(document),
         key=_key(document),
@@ -241,9 +252,23 @@ def load_orchestrator(file: str | Path) -> OrchestratorConfig:
     return config
 
 
-def load_redeemer(file: str | Path) -> RedeemerConfig:
+def load_account(file: str | Path | None, sources: Sources | None = None) -> AccountConfig:
+    """Read chain and key of any node's file, or of `sources` alone. Other tables are not looked at.
+
+    :raises ConfigError: as `load_orchestrator`.
+    """
+    document = Document(file, sources)
+    return AccountConfig(chain=_chain(document), key=_key(document))
+
+
+def load_chain(file: str | Path | None, sources: Sources | None = None) -> ChainConfig:
+    """Read the chain of any node's file, for commands that need no key. Raises as `load_orchestrator`."""
+    return _chain(Document(file, sources))
+
+
+def load_redeemer(file: str | Path, sources: Sources | None = None) -> RedeemerConfig:
     """Read a redeemer's settings. Raises as `load_orchestrator`."""
-    document = Document(file)
+    document = Document(file, sources)
     config = RedeemerConfig(
         chain=_chain(document),
         key=_key(document),
@@ -255,9 +280,9 @@ def load_redeemer(file: str | Path) -> RedeemerConfig:
     return config
 
 
-def load_signer(file: str | Path) -> SignerNodeConfig:
+def load_signer(file: str | Path, sources: Sources | None = None) -> SignerNodeConfig:
     """Read a remote signer's settings. Raises as `load_orchestrator`."""
-    document = Document(file)
+    document = Document(file, sources)
     config = SignerNodeConfig(
         chain=_chain(document), key=_key(document), signer=_signer(document.table("signer", required=True))
     )
@@ -265,9 +290,9 @@ def load_signer(file: str | Path) -> SignerNodeConfig:
     return config
 
 
-def load_gateway(file: str | Path) -> GatewayConfig:
+def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayConfig:
     """Read a gateway's settings. Raises as `load_orchestrator`."""
-    document = Document(file)
+    document = Document(file, sources)
     config = GatewayConfig(
         chain=_chain(document), key=_key(document), gateway=_gateway(document.table("gateway", required=True))
     )

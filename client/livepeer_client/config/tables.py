@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from livepeer_client.config.sources import Given, Sources
 from livepeer_client.errors import ConfigError
 from livepeer_client.types import Wei
 
@@ -20,21 +21,46 @@ _REQUIRED: Final = object()
 class Table:
     """One table of a file, read key by key; `finish` refuses what nobody read."""
 
-    def __init__(self, file: Path, name: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, file: Path, name: str, values: Mapping[str, Any], sources: Sources | None = None) -> None:
         self._file = file
         self._name = name
-        self._left = dict(values)
+        self._sources = Sources() if sources is None else sources
+        self._left = {**values, **self._sources.of(name)}
         self._known: list[str] = []
+        self._origins = {key: value.origin for key, value in self._left.items() if isinstance(value, Given)}
 
     def refuse(self, key: str, expected: str, found: object) -> ConfigError:
         shown = "nothing" if found is _REQUIRED else repr(found)
-        return ConfigError(f"{self._file}: [{self._name}] {key}: expected {expected}, found {shown}")
+        where = self._origins.get(key, self._file)
+        return ConfigError(f"{where}: [{self._name}] {key}: expected {expected}, found {shown}")
 
-    def take(self, key: str, expected: str, good: Callable[[Any], bool], default: Any = _REQUIRED) -> Any:
-        self._known.append(key)
-        value = self._left.pop(key, default)
+    def take(
+        self,
+        key: str,
+        expected: str,
+        good: Callable[[Any], bool],
+        default: Any = _REQUIRED,
+        *,
+        read: Callable[[str], Any] = str,
+    ) -> Any:
+        """One value. `read` makes it of the text of a flag or of the environment; ValueError if it is none."""
+        value = self._pop(key, default)
+        if isinstance(value, Given):
+            try:
+                value = read(value)
+            except ValueError:
+                raise self.refuse(key, expected, str(value)) from None
         if value is _REQUIRED or not good(value):
             raise self.refuse(key, expected, value)
+        return value
+
+    def _pop(self, key: str, default: Any) -> Any:
+        """Take a value as it is, and note where it came from."""
+        self._known.append(key)
+        origin = self._origins.get(key, "default" if key not in self._left else str(self._file))
+        value = self._left.pop(key, default)
+        if value is not _REQUIRED:
+            self._sources.took(self._name, key, value, origin)
         return value
 
     def text(self, key: str, default: Any = _REQUIRED) -> str:
@@ -42,7 +68,9 @@ class Table:
         return value
 
     def path(self, key: str) -> Path:
-        return self._file.parent / Path(self.text(key)).expanduser()
+        """Relative ones start at the file's folder; those of a flag or the environment where the command was given."""
+        base = Path.cwd() if key in self._origins else self._file.parent
+        return base / Path(self.text(key)).expanduser()
 
     def optional_path(self, key: str) -> Path | None:
         if key in self._left:
@@ -51,37 +79,39 @@ class Table:
         return None
 
     def flag(self, key: str, default: bool) -> bool:
-        value: bool = self.take(key, "true or false", lambda v: isinstance(v, bool), default)
+        value: bool = self.take(key, "true or false", lambda v: isinstance(v, bool), default, read=_flag)
         return value
 
     def integer(self, key: str, default: Any = _REQUIRED, *, low: int = 0, high: int = INT64_MAX) -> int:
         def good(value: Any) -> bool:
             return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
-        value: int = self.take(key, f"an integer in [{low}, {high}]", good, default)
+        value: int = self.take(key, f"an integer in [{low}, {high}]", good, default, read=int)
         return value
 
     def seconds(self, key: str, default: Any = _REQUIRED) -> float:
         def good(value: Any) -> bool:
             return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 86_400
 
-        return float(self.take(key, "seconds in (0, 86400]", good, default))
+        return float(self.take(key, "seconds in (0, 86400]", good, default, read=float))
 
     def names(self, key: str) -> list[str]:
         def good(value: Any) -> bool:
             return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
-        value: list[str] = self.take(key, "a list of strings", good, [])
+        value: list[str] = self.take(key, "a list of strings", good, [], read=_items)
         return value
 
     def urls_of_one(self, key: str) -> list[str]:
         """One URL, as a list of one."""
-        self._left[key] = [self._left[key]]
+        if key not in self._origins:
+            self._left[key] = [self._left[key]]
         return self.urls(key, "an http(s) URL")
 
     def urls(self, key: str, expected: str = "a list of http(s) URLs") -> list[str]:
-        self._known.append(key)
-        value = self._left.pop(key, [])
+        value = self._pop(key, [])
+        if isinstance(value, Given):
+            value = _items(value)
         if not isinstance(value, list) or not all(
             isinstance(url, str) and urlsplit(url).scheme in ("http", "https") for url in value
         ):
@@ -91,8 +121,7 @@ class Table:
 
     def store_url(self) -> str | None:
         """Where a PostgreSQL store is; without, the store is a file in `data_dir`."""
-        self._known.append("store_url")
-        value = self._left.pop("store_url", None)
+        value = self._pop("store_url", None)
         if value is not None and not (isinstance(value, str) and urlsplit(value).scheme in ("postgresql", "postgres")):
             # It may carry a password, so it is not repeated.
             raise self.refuse("store_url", "a postgresql:// URL", "something else")
@@ -131,11 +160,18 @@ class Table:
 
 
 class Document:
-    def __init__(self, file: str | Path) -> None:
+    """A file, or nothing but `sources`, which go before what the file says."""
+
+    def __init__(self, file: str | Path | None, sources: Sources | None = None) -> None:
+        self._sources = Sources() if sources is None else sources
+        self._left: dict[str, Any] = {}
+        if file is None:
+            self._file = Path.cwd() / "(no settings file)"
+            return
         self._file = Path(file).absolute()
         try:
             with self._file.open("rb") as source:
-                self._left: dict[str, Any] = tomllib.load(source)
+                self._left = tomllib.load(source)
         except OSError as error:
             raise ConfigError(f"{self._file}: cannot be read: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -143,11 +179,16 @@ class Document:
 
     def table(self, name: str, *, required: bool) -> Table:
         values = self._left.pop(name, None)
-        if values is None and required:
+        if values is None and required and not self._sources.of(name):
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
         if values is not None and not isinstance(values, dict):
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
-        return Table(self._file, name, values or {})
+        return Table(self._file, name, values or {}, self._sources)
+
+    @property
+    def names(self) -> list[str]:
+        """Tables that nobody has read yet."""
+        return [*self._left]
 
     def tables(self, name: str) -> list[Table]:
         """All of `[[name]]`, none if it is not there."""
@@ -167,3 +208,13 @@ def _is_ipv6(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
