@@ -266,6 +266,11 @@ def load_chain(file: str | Path | None, sources: Sources | None = None) -> Chain
     return _chain(Document(file, sources))
 
 
+def tables_of(file: str | Path) -> list[str]:
+    """Names of the tables in a file. Raises as `load_orchestrator` where it cannot be read."""
+    return Document(file).names
+
+
 def load_redeemer(file: str | Path, sources: Sources | None = None) -> RedeemerConfig:
     """Read a redeemer's settings. Raises as `load_orchestrator`."""
     document = Document(file, sources)

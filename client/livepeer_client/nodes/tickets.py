@@ -1,7 +1,6 @@
 """An operator at the winners of an orchestrator: look, hold back, redeem (offchain-payments 16, Observability)."""
 
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Sequence
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
@@ -13,7 +12,7 @@ from livepeer_client.facts import Lane, StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.keys import make_transactor, open_signer, open_transactions
 from livepeer_client.nodes.stores import open_tickets
-from livepeer_client.policy.redemption import eth
+from livepeer_client.policy.redemption import Decision, Explanation
 from livepeer_client.ports import TransactionSigner, Transactor
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Hash32
@@ -60,27 +59,26 @@ def _service(
     return RedemptionService(suite, transactor, store, SystemClock(), config.redemption.policy, owner="operator")
 
 
-async def list_tickets(config: OrchestratorConfig) -> None:
-    """One line for each winner in the store, oldest first. Raises as `Suite` and `open_tickets`."""
+async def list_tickets(config: OrchestratorConfig) -> list[StoredTicket]:
+    """Every winner in the store, oldest first. Raises as `Suite` and `open_tickets`."""
     async with _opened(config, read_only=True) as (store, _):
-        _say(*(_line(ticket) for ticket in await store.tickets()))
+        return list(await store.tickets())
 
 
-async def show_plan(config: OrchestratorConfig) -> None:
+async def plan_tickets(config: OrchestratorConfig) -> list[Explanation]:
     """What would be done with every open winner now. Nothing is sent."""
     async with _opened(config, read_only=True) as (_, service):
-        told = await service.survey()
-        _say(*(str(each) for each in told) if told else ("no winner is open",))
+        return list(await service.survey())
 
 
-async def explain_ticket(config: OrchestratorConfig, prefix: str) -> None:
+async def explain_ticket(config: OrchestratorConfig, prefix: str) -> Explanation:
     """Everything about one winner.
 
     :raises InvalidInput: none, or several, whose hashes start with `prefix`.
     """
     async with _opened(config, read_only=True) as (store, service):
         (hash_,) = await _named(store, [prefix])
-        _say(str(await service.explain(hash_)))
+        return await service.explain(hash_)
 
 
 async def hold_tickets(config: OrchestratorConfig, prefixes: Sequence[str], note: str) -> None:
@@ -95,8 +93,12 @@ async def release_tickets(config: OrchestratorConfig, prefixes: Sequence[str]) -
         await service.release(await _named(store, prefixes))
 
 
-async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *, now: bool) -> None:
+async def redeem_tickets(
+    config: OrchestratorConfig, prefixes: Sequence[str], *, now: bool
+) -> tuple[list[Hash32], list[Decision]]:
     """One step of redemption by hand; with `now` these winners wait neither for others nor for cheaper gas.
+
+    :returns: hashes of the transactions that were sent, and what was decided about each of these winners.
 
     :raises InvalidInput: as `explain_ticket`, or a running node has the key.
     :raises StoreError: a running node has the store, or the journal of the key's transactions.
@@ -109,12 +111,8 @@ async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *,
             await service.stand_down()
         if report.standby:
             raise InvalidInput("a running node redeems with this key; it has the lease")
-        lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in report.sent] or ["nothing was sent"]
         wanted = set(chosen)
-        for decision in report.decisions:
-            if decision.hash in wanted:
-                lines.append(f"0x{decision.hash.hex()[:16]}  {decision.action.value}: {decision.reason.value}")
-        _say(*lines)
+        return list(report.sent), [decision for decision in report.decisions if decision.hash in wanted]
 
 
 async def _named(store: SqlTicketStore, prefixes: Sequence[str]) -> list[Hash32]:
@@ -126,16 +124,3 @@ async def _named(store: SqlTicketStore, prefixes: Sequence[str]) -> list[Hash32]
             raise InvalidInput(f"{len(matches)} tickets start with {prefix}, must be one")
         found += matches
     return found
-
-
-def _line(ticket: StoredTicket) -> str:
-    terms = ticket.winner.ticket
-    reason = f"held back: {ticket.hold}" if ticket.hold is not None else ticket.reason
-    return (
-        f"0x{ticket.hash.hex()[:16]}  {ticket.state.value:14}  {eth(terms.face_value):>24}"
-        f"  of 0x{terms.sender.hex()[:8]}  round {terms.creation_round}  {reason}".rstrip()
-    )
-
-
-def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))

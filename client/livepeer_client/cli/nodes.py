@@ -1,0 +1,97 @@
+"""Commands that start nodes, and the gateway's look around."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from livepeer_client.cli.options import Changes, Config, Json, group, sources
+from livepeer_client.cli.output import Output, hexed
+from livepeer_client.cli.running import run
+
+
+def add(app: typer.Typer) -> None:
+    for name, help_, first in (
+        ("orchestrator", "Sell work for tickets.", orchestrator_run),
+        ("redeemer", "Redeem the winners of others.", redeemer_run),
+        ("signer", "Hold a gateway's key and sign for others.", signer_run),
+    ):
+        node = group(help_)
+        node.callback()(_nothing)
+        node.command("run")(first)
+        app.add_typer(node, name=name)
+    gateway = group("Buy work with tickets.")
+    gateway.callback()(_nothing)
+    gateway.command("discover")(gateway_discover)
+    app.add_typer(gateway, name="gateway")
+
+
+def _nothing() -> None:
+    # A group of a single command would otherwise be that command.
+    return
+
+
+def orchestrator_run(config: Config, changes: Changes = None) -> None:
+    """Serve until SIGTERM or SIGINT; prints `ready <service URI>` once it does."""
+    _serve(config, changes, "orchestrator")
+
+
+def redeemer_run(config: Config, changes: Changes = None) -> None:
+    """Take winners over gRPC until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
+    _serve(config, changes, "redeemer")
+
+
+def signer_run(config: Config, changes: Changes = None) -> None:
+    """Sign for others until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
+    _serve(config, changes, "signer")
+
+
+def gateway_discover(config: Config, changes: Changes = None, as_json: Json = False) -> None:
+    """Probe the orchestrators of the chain's pool and explain the choice or refusal of each."""
+
+    async def work() -> None:
+        from livepeer_client.config import load_gateway
+        from livepeer_client.nodes.gateway import Gateway, discover
+
+        settings = await asyncio.to_thread(load_gateway, config, sources(changes))
+        if not as_json:
+            await discover(settings)
+            return
+        async with Gateway.open(settings) as opened:
+            report, selection = await opened.discover()
+        Output(as_json=True).show(
+            {
+                "candidates": [_candidate(each) for each in selection.candidates],
+                "usable": len(report.offers),
+                "stop": report.stop.value,
+                "took_s": report.took_s,
+            }
+        )
+
+    run(work, as_json=as_json)
+
+
+def _serve(file: Any, changes: list[str] | None, node: str) -> None:
+    def work() -> Coroutine[Any, Any, None]:
+        load: Callable[..., Any] = getattr(import_module("livepeer_client.config"), f"load_{node}")
+        served: Coroutine[Any, Any, None] = import_module(f"livepeer_client.nodes.{node}").run(
+            load(file, sources(changes))
+        )
+        return served
+
+    run(work)
+
+
+def _candidate(candidate: Any) -> dict[str, object]:
+    """Price in wei per pixel, a fraction in text; stake in LPT wei."""
+    return {
+        "uri": candidate.uri,
+        "address": hexed(candidate.address),
+        "verdict": candidate.verdict.value,
+        "reason": candidate.reason,
+        "price": None if candidate.price is None else str(candidate.price),
+        "latency_s": candidate.latency_s,
+        "stake": str(candidate.stake),
+    }

@@ -1,0 +1,139 @@
+"""One key's way to the contracts, for a command: opened, used once, closed."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from livepeer_client.adapters.chain.failover import FailoverRpc
+from livepeer_client.adapters.chain.governance import GovernanceReader
+from livepeer_client.adapters.chain.json_values import quantity, to_hex
+from livepeer_client.adapters.chain.retrying import RetryingRpc, RetryPolicy
+from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.suite import load_addresses
+from livepeer_client.codec.amounts import format_units
+from livepeer_client.config import AccountConfig, ChainConfig
+from livepeer_client.errors import InvalidInput
+from livepeer_client.facts import RoundState, SenderInfo, UnbondingLock
+from livepeer_client.nodes.keys import make_transactor, open_signer
+from livepeer_client.policy.outcomes import Approved
+from livepeer_client.services.calls import Contracts
+from livepeer_client.services.calls.result import Result
+from livepeer_client.types import Address, BlockNumber, Round, Wei
+
+
+@asynccontextmanager
+async def open_reader(config: ChainConfig) -> AsyncIterator[GovernanceReader]:
+    """Reads of everything, over the nodes of `config`."""
+    addresses = load_addresses(config.addresses)
+    nodes = [JsonRpc(url) for url in config.rpc_urls]
+    async with FailoverRpc(nodes, chain_id=addresses.chain_id) as rpc:
+        yield GovernanceReader(RetryingRpc(rpc, RetryPolicy(attempts=4)), addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A key and what it may call. Nonces are the RPC node's: of two that send at once, one signs again."""
+
+    address: Address
+    reader: GovernanceReader
+    contracts: Contracts
+
+    async def allow(self, amount: int, *, dry_run: bool) -> Result[Approved] | None:
+        """Let the BondingManager take `amount` LPT wei. None if it may already.
+
+        :raises InvalidInput: the key has less than that.
+        """
+        bonding = await self.reader.address("BondingManager")
+        (held,), (allowed,) = await self.reader.read(
+            [
+                ("LivepeerToken", "balanceOf", [self.address]),
+                ("LivepeerToken", "allowance", [self.address, bonding]),
+            ]
+        )
+        if held < amount:
+            raise InvalidInput(
+                f"the key holds {format_units(held)} LPT, not {format_units(amount)}: get LPT, or bond less"
+            )
+        if allowed >= amount:
+            return None
+        return await self.contracts.token.approve(bonding, amount, dry_run=dry_run)
+
+
+@asynccontextmanager
+async def open_account(config: AccountConfig) -> AsyncIterator[Account]:
+    """:raises ConfigError: key or address file.
+
+    :raises TransportError: a signer is not reached.
+    """
+    async with open_signer(config.key) as signer, open_reader(config.chain) as reader:
+        transactor = make_transactor(reader, signer, config.chain)
+        yield Account(signer.address, reader, Contracts(transactor, reader))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that the contracts know of one address. ETH and LPT in wei; shares in ppm.
+
+    :ivar block: of the head, by the chain's own height; `l1_block` is the number the contracts see.
+    :ivar delegate: zero for nobody.
+    """
+
+    address: Address
+    block: BlockNumber
+    l1_block: BlockNumber
+    round: RoundState
+    eth: Wei
+    lpt: int
+    sender: SenderInfo
+    stake: int
+    fees: Wei
+    delegate: Address
+    registered: bool
+    active: bool
+    last_reward_round: Round
+    reward_cut: int
+    fee_share: int
+    total_stake: int
+    service_uri: str
+    locks: dict[int, UnbondingLock]
+
+
+async def read_standing(reader: GovernanceReader, address: Address) -> Standing:
+    """Everything of one block. Raises as `Suite`."""
+    head = await reader.head()
+    suite = reader.at(head.block_hash)
+    round_, sender, state = (
+        await suite.round_state(),
+        await suite.sender_info(address),
+        await suite.orchestrator_state(address),
+    )
+    (lpt,), delegator, transcoder, (total,), (uri,) = await suite.read(
+        [
+            ("LivepeerToken", "balanceOf", [address]),
+            ("BondingManager", "getDelegator", [address]),
+            ("BondingManager", "getTranscoder", [address]),
+            ("BondingManager", "transcoderTotalStake", [address]),
+            ("ServiceRegistry", "getServiceURI", [address]),
+        ]
+    )
+    eth = quantity(await reader.rpc.call("eth_getBalance", [to_hex(address), hex(head.number)]))
+    return Standing(
+        address=address,
+        block=head.number,
+        l1_block=head.l1_block,
+        round=round_,
+        eth=Wei(eth),
+        lpt=lpt,
+        sender=sender,
+        stake=state.stake,
+        fees=state.pending_fees,
+        delegate=Address(delegator[2]),
+        registered=state.registered,
+        active=state.active,
+        last_reward_round=state.last_reward_round,
+        reward_cut=transcoder[1],
+        fee_share=transcoder[2],
+        total_stake=total,
+        service_uri=uri,
+        locks=await suite.unbonding_locks(address),
+    )
