@@ -10,6 +10,7 @@ LivepeerError                    .retryable: may the same call succeed later, un
 │       ├── BadCredentials       a signature, auth token or segment hash does not hold
 │       ├── PeerRefused          the peer answered with a refusal (status, text)
 │       ├── BadResult            the peer's work does not check out
+│       │   └── ResultMismatch   a trusted peer made something else of the same input
 │       └── TicketRejected       a ticket fails validation (reason, fatal)
 ├── ParamsRejected               a sender refuses quoted ticket params (reason, figures)
 │   └── PriceRaised              the price has more than doubled within the session
@@ -141,6 +142,10 @@ class BadResult(RemoteProtocolError):
         self.expected = expected
         self.actual = actual
         super().__init__(f"{what}: expected {expected}, got {actual}")
+
+
+class ResultMismatch(BadResult):
+    """A trusted orchestrator made something else of the same input."""
 
 
 class TicketReason(Enum):

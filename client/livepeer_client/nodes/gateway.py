@@ -71,6 +71,7 @@ class Gateway:
                 refresh_timeout_s=settings.refresh_timeout_s,
             )
             dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
+            opened.push_async_callback(dispatcher.close)
             yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher)
 
     async def account(self) -> SenderInfo:

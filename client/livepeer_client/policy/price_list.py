@@ -16,6 +16,7 @@ Model = tuple[int, str]
 
 DEFAULT_MODEL: Final = "default"
 """Stands for all models of a capability that have no ceiling of their own."""
+NO_CEILINGS: Final[Mapping[Model, Fraction]] = {}
 NO_PRICES: Final[Mapping[Address, Fraction]] = {}
 
 

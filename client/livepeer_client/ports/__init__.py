@@ -389,6 +389,12 @@ class MediaProbe(Protocol):
         :raises MediaError: it does not decode, or has more.
         """
 
+    async def fingerprint(self, data: bytes) -> tuple[bytes, ...]:
+        """What a segment looks like, coarsely: a few of its frames as 16 x 16 bytes of brightness.
+
+        :raises MediaError: it does not decode.
+        """
+
 
 class SegmentSource(Protocol):
     def segments(self) -> AsyncIterator[tuple[int, bytes, int]]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from fractions import Fraction
 from math import ceil
 
+from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import SegmentCredentials
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import MediaInfo, Rendition
@@ -60,6 +61,10 @@ class FakeProbe:
         if max_pixels is not None and found.pixels > max_pixels:
             raise MediaError("TranscoderInvalidVideo", f"more than {max_pixels} pixels")
         return found
+
+    async def fingerprint(self, data: bytes) -> tuple[bytes, ...]:
+        _read(data)
+        return (keccak256(data),)
 
     async def close(self) -> None:
         """Nothing is held."""

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.adapters.media.libav import (
     DEFAULT_RATE,
@@ -15,6 +16,9 @@ from livepeer_client.adapters.media.libav import (
 from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import MediaInfo
+
+FINGERPRINT_SIDE: Final = 16
+FINGERPRINT_FRAMES: Final = 8
 
 
 class PyavProbe:
@@ -36,6 +40,13 @@ class PyavProbe:
         :raises MediaError: it does not decode completely, or has more than `max_pixels` over all its frames.
         """
         return await run_stoppable(self._executor, lambda stop: _inspect(data, max_pixels, stop))
+
+    async def fingerprint(self, data: bytes) -> tuple[bytes, ...]:
+        """The frames at the ends, and at even steps between them, as 16 x 16 bytes of brightness each.
+
+        :raises MediaError: it does not decode.
+        """
+        return await run_stoppable(self._executor, lambda stop: _fingerprint(data, stop))
 
     async def close(self) -> None:
         """Let go of the threads; work under way is still finished."""
@@ -68,3 +79,22 @@ def _inspect(data: bytes, max_pixels: int | None, stop: StopFlag) -> MediaInfo:
         raise MediaError(INVALID_VIDEO, "no frame decodes")
     one_frame = (last - first) / (frames - 1) if frames > 1 else 1 / (rate or DEFAULT_RATE)
     return MediaInfo(width, height, frames, frames * one_frame)
+
+
+def _fingerprint(data: bytes, stop: StopFlag) -> tuple[bytes, ...]:
+    from av.video.reformatter import VideoReformatter
+
+    scaler, pictures = VideoReformatter(), []
+    with translated(INVALID_VIDEO), open_segment(data) as (container, stream):
+        for frame in (frame for packet in demux(container, stream) for frame in packet.decode()):
+            stop.check()
+            small = scaler.reformat(frame, FINGERPRINT_SIDE, FINGERPRINT_SIDE, "gray")
+            plane = small.planes[0]
+            rows, width = memoryview(plane), plane.line_size
+            pictures.append(
+                b"".join(bytes(rows[row * width : row * width + FINGERPRINT_SIDE]) for row in range(FINGERPRINT_SIDE))
+            )
+    if not pictures:
+        raise MediaError(INVALID_VIDEO, "no frame decodes")
+    last = len(pictures) - 1
+    return tuple(pictures[round(last * step / (FINGERPRINT_FRAMES - 1))] for step in range(FINGERPRINT_FRAMES))

@@ -16,6 +16,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
     PriceRaised,
+    ResultMismatch,
     SignerRefused,
     StoreError,
 )
@@ -23,6 +24,7 @@ from livepeer_client.policy.workloads.table import Cause
 
 _BY_TYPE: Final[tuple[tuple[type[LivepeerError], Cause], ...]] = (
     (MediaError, Cause.INPUT_FAULT),
+    (ResultMismatch, Cause.MISMATCH),
     (BadResult, Cause.BAD_RESULT),
     (MalformedMessage, Cause.MALFORMED),
     (PeerTimeout, Cause.TIMEOUT),

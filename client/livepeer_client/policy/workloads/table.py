@@ -150,6 +150,10 @@ class Table:
     def start(self) -> "Progress":
         return Progress(self, self.moves[0].before)
 
+    def with_attempts(self, attempts: int) -> "Table":
+        """The same with another limit of attempts."""
+        return replace(self, limits=replace(self.limits, attempts=attempts))
+
     def after(self, phase: Phase, step: Step) -> Phase:
         """:raises Bug: the table has no such move."""
         for move in self.moves:
