@@ -84,13 +84,14 @@ class Shop:
     def start(self) -> None:
         """Make the services, as a restart of the process does; chain and store stay."""
         self.gas = GasPriceMonitor(self.chain, self.clock, min_price=self.min_gas_price)
+        self.view = ChainView(self.chain, self.clock, self.address, POLL_S, self.gas)
         self.payments = PaymentService(
             recipient=RecipientConfig(address=self.address, ev=EV, max_face_value=self.max_face_value),
             prices=lambda: PriceList(Tariff(self.price), self.models),
             secret=self.secret,
             auto_adjust=self.auto_adjust,
             store=self.store,
-            view=ChainView(self.chain, self.clock, self.address, POLL_S, self.gas),
+            view=self.view,
             clock=self.clock,
         )
         capabilities = Capabilities(bits=DEFAULT_CAPABILITIES, version="0.1.0")

@@ -27,6 +27,7 @@ from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.pipelines import PipelineTable
 from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
+from livepeer_client.policy.redemption import RedemptionPolicy
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.types import Address, Wei
@@ -101,8 +102,9 @@ class OrchestratorSettings:
         """Wei per pixel."""
         return Fraction(self.price_per_unit, self.pixels_per_unit)
 
-    def recipient(self, address: Address) -> RecipientConfig:
-        """The terms as the policy of a recipient reads them."""
+    def recipient(self, address: Address, redemption: RedemptionPolicy | None = None) -> RecipientConfig:
+        """The terms as the policy of a recipient reads them; quotes end early enough for `redemption`."""
+        policy = redemption or RedemptionPolicy()
         return RecipientConfig(
             address=address,
             ev=self.ticket_ev_wei,
@@ -110,6 +112,7 @@ class OrchestratorSettings:
             tx_cost_multiplier=self.tx_cost_multiplier,
             max_face_value=self.max_face_value_wei,
             params_expiration_blocks=self.expiration_blocks,
+            redeem_blocks=policy.params_margin_blocks + policy.safety_blocks,
         )
 
 

@@ -72,6 +72,7 @@ class Gateway:
             )
             dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
             opened.push_async_callback(dispatcher.close)
+            dispatcher.beside(payer.watch())
             yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher)
 
     async def account(self) -> SenderInfo:

@@ -26,7 +26,6 @@ from livepeer_client.adapters.tls import server_context
 from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
-from livepeer_client.errors import ChainError
 from livepeer_client.facts import Lane
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
@@ -36,7 +35,6 @@ from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.capacities import total
 from livepeer_client.policy.recipient import SECRET_BYTES
-from livepeer_client.policy.redemption import outlives_its_tickets
 from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.capacity import CapacityBoard
@@ -74,7 +72,6 @@ async def run(config: OrchestratorConfig) -> None:
         suite = await opened.enter_async_context(open_suite(config.chain, addresses))
         # A node that cannot see the chain must not say that it is ready.
         await suite.head()
-        await _warn_of_short_rounds(config, suite)
         store = await opened.enter_async_context(
             await open_tickets(settings.data_dir / "orchestrator.sqlite", settings.store_url)
         )
@@ -83,7 +80,8 @@ async def run(config: OrchestratorConfig) -> None:
         drawer = TicketDrawer()
         opened.callback(drawer.close)
         gas = gas_monitor(suite, config.chain)
-        advertise, work = _build(config, signer, suite, store, transcoder, drawer, gas)
+        view = ChainView(suite, SystemClock(), signer.address, config.chain.poll_interval_s, gas)
+        advertise, work = _build(config, signer, view, store, transcoder, drawer)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -94,30 +92,12 @@ async def run(config: OrchestratorConfig) -> None:
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
-        upkeep = [gas.run(), transactions.run(), *_upkeep(config, suite, transactions, store, gas)]
+        upkeep = [gas.run(), view.watch(), transactions.run(), *_upkeep(config, suite, transactions, store, gas)]
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
             upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, signer.address))
         await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
-
-
-async def _warn_of_short_rounds(config: OrchestratorConfig, suite: Suite) -> None:
-    """Say so if quotes hold for so long that winners of a round's end could never be redeemed."""
-    try:
-        state, validity = await suite.round_state(), await suite.ticket_validity_period()
-    except ChainError as error:
-        logger.warning("the rounds of this chain cannot be read yet: %s", error)
-        return
-    blocks, margin = config.orchestrator.expiration_blocks, config.redemption.policy.params_margin_blocks
-    if outlives_its_tickets(blocks, state.length_blocks, validity, margin):
-        logger.warning(
-            "expiration_blocks = %d: a quote of a round's end outlives its tickets, which are valid for %d rounds of "
-            "%d blocks; winners among them can never be redeemed. Make it shorter.",
-            blocks,
-            validity,
-            state.length_blocks,
-        )
 
 
 async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str) -> None:
@@ -138,23 +118,22 @@ async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], s
 def _build(
     config: OrchestratorConfig,
     signer: Signer,
-    suite: Suite,
+    view: ChainView,
     store: TicketStore,
     transcoder: PyavTranscoder,
     drawer: TicketDrawer,
-    gas: GasPriceMonitor,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     prices = config.prices
     board = CapacityBoard(_capabilities(config, transcoder.capabilities))
     payments = PaymentService(
-        recipient=settings.recipient(signer.address),
+        recipient=settings.recipient(signer.address, config.redemption.policy),
         prices=lambda: prices,
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,
-        view=ChainView(suite, clock, signer.address, config.chain.poll_interval_s, gas),
+        view=view,
         clock=clock,
         drawer=drawer,
     )

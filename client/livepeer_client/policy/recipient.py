@@ -19,7 +19,7 @@ from livepeer_client.errors import (
     InvalidInput,
     QuoteRefused,
 )
-from livepeer_client.facts import SenderInfo
+from livepeer_client.facts import RoundState, SenderInfo
 from livepeer_client.types import (
     ADDRESS_BYTES,
     MAX_UINT256,
@@ -39,12 +39,18 @@ AVERAGE_GAS_PRICE: Final = Wei(3_000_000_000)
 """A face value that covers redemption at this price is accepted even when gas costs more right now."""
 DEPOSIT_COVER: Final = 3
 """A deposit is trusted for a third of itself: every other recipient of the sender draws on it too."""
+MIN_QUOTE_BLOCKS: Final = 2
+"""A sender takes a quote with one block left for expired."""
 _RAND_TAG: Final = b"livepeer_client recipient_rand v1\0"
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientConfig:
-    """A recipient's terms. `ev` and `max_face_value` in wei (0 = no cap), `redeem_gas` in units of gas."""
+    """A recipient's terms. `ev` and `max_face_value` in wei (0 = no cap), `redeem_gas` in units of gas.
+
+    `redeem_blocks`: L1 blocks between the end of a quote and that of its tickets in which winners are redeemed, at most
+    a quarter of a round.
+    """
 
     address: Address
     ev: Wei = Wei(8_000_000_000)
@@ -52,6 +58,7 @@ class RecipientConfig:
     tx_cost_multiplier: int = 100
     max_face_value: Wei = Wei(0)
     params_expiration_blocks: int = 40
+    redeem_blocks: int = 4
 
     def __post_init__(self) -> None:
         if len(self.address) != ADDRESS_BYTES or self.address == ZERO_ADDRESS:
@@ -61,8 +68,8 @@ class RecipientConfig:
         if self.ev >= 2**128:
             # Beyond it a probability rounded up could exceed 1.
             raise InvalidInput(f"expected value of {self.ev} wei")
-        if self.max_face_value < 0 or self.params_expiration_blocks <= 0:
-            raise InvalidInput("face value cap or expiration window is negative")
+        if self.max_face_value < 0 or self.params_expiration_blocks <= 0 or self.redeem_blocks < 0:
+            raise InvalidInput("face value cap or a number of blocks is negative")
 
 
 # --- float ----------------------------------------------------------------------------------------
@@ -180,6 +187,20 @@ def creation_params(last: ExpirationParams, previous: ExpirationParams) -> Expir
     return previous if last.creation_round_block_hash == ZERO_HASH else last
 
 
+def quotes_end(config: RecipientConfig, expiration: ExpirationParams, round_: RoundState, validity: int) -> BlockNumber:
+    """The last L1 block that a quote may name as its end, or its winners could never be redeemed.
+
+    Redeeming reveals the secret of a quote, so it waits until nobody can pay with it; and the contract wants
+    creationRound + validity > current round (onchain 11.5). This binds near the end of a round that nobody
+    initialises, and where rounds are short.
+
+    :param validity: rounds in which a ticket can be redeemed, the one of its creation included.
+    """
+    rounds = expiration.creation_round + validity - round_.current
+    end = round_.start_block + rounds * round_.length_blocks
+    return BlockNumber(end - min(config.redeem_blocks, round_.length_blocks // 4) - 1)
+
+
 def quote(
     config: RecipientConfig,
     *,
@@ -191,6 +212,7 @@ def quote(
     max_float: int,
     last_seen_l1_block: BlockNumber,
     expiration: ExpirationParams,
+    ends_by: BlockNumber | None = None,
 ) -> TicketParams:
     """Ticket params for one sender (offchain-payments 3).
 
@@ -198,13 +220,24 @@ def quote(
     different one breaks the commitment. At price 0 or less the tickets are worth nothing. `secret` and `seed` are
     32 bytes of cryptographic randomness, the seed as an integer, new for each quote; `gas_price` 0 while unknown.
 
-    :raises QuoteRefused: `insufficient sender reserve`, with figures.
+    :param ends_by: the last L1 block at which it may end, see `quotes_end`.
+    :raises QuoteRefused: `insufficient sender reserve`, with figures; or the quote would end before it could be used.
     """
     face_value, win_prob = Wei(0), WinProb(0)
     if price > 0:
         face_value = quote_face_value(config, gas_price=gas_price, max_float=max_float)
         win_prob = quote_win_prob(config.ev, face_value)
     expiration_block = BlockNumber(last_seen_l1_block + config.params_expiration_blocks)
+    if ends_by is not None and ends_by < expiration_block:
+        if ends_by - last_seen_l1_block < MIN_QUOTE_BLOCKS:
+            raise QuoteRefused(
+                "tickets of this round can no longer be redeemed",
+                creation_round=expiration.creation_round,
+                ends_by=ends_by,
+                last_seen_l1_block=last_seen_l1_block,
+                remedy="somebody has to initialise the round",
+            )
+        expiration_block = ends_by
     rand = derive_recipient_rand(
         secret,
         seed=seed,

@@ -166,6 +166,10 @@ class Payer:
         self._nonces.forget_expired(moment.block)
         return moment
 
+    async def watch(self) -> None:
+        """Read the chain ahead until cancelled, so that no payment waits for it."""
+        await self._view.watch()
+
     async def check_funds(self) -> None:
         """:raises ParamsRejected: tickets of this account could not be paid, whoever receives them."""
         check_account((await self.moment()).account)

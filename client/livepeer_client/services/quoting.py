@@ -16,6 +16,7 @@ from livepeer_client.policy.recipient import (
     explained,
     max_float,
     quote,
+    quotes_end,
     tx_cost_multiplier,
 )
 from livepeer_client.ports import TicketStore
@@ -54,7 +55,8 @@ class QuoteService:
     ) -> tuple[PriceInfo, TicketParams]:
         """Price and ticket params for `sender`, at a price that is `fixed` already, or at that of `job`.
 
-        :raises QuoteRefused: its deposit and reserve do not carry a ticket; with figures and what would help.
+        :raises QuoteRefused: its deposit and reserve do not carry a ticket, or tickets of the last initialised round
+            are about to lapse; with figures and what would help.
         :raises PriceUnavailable: a price in another currency cannot be told now.
         :raises ChainError, StoreError: the chain or the store cannot be read.
         """
@@ -65,6 +67,8 @@ class QuoteService:
         try:
             return self._quote(sender, fixed, job, moment, trusted)
         except QuoteRefused as refusal:
+            if "max_float" not in refusal.figures:
+                raise
             try:
                 pool_size, claimed = await self._view.reserve_share(sender)
             except ChainError:
@@ -99,6 +103,7 @@ class QuoteService:
             max_float=trusted,
             last_seen_l1_block=moment.head.l1_block,
             expiration=moment.expiration,
+            ends_by=quotes_end(self._recipient, moment.expiration, moment.round, moment.validity_rounds),
         )
         return info, params
 
