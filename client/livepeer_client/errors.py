@@ -122,10 +122,7 @@ class BadCredentials(RemoteProtocolError):
 
 
 class PeerRefused(RemoteProtocolError):
-    """The peer answered with a refusal.
-
-    `status` is the HTTP or gRPC status, or 200 where the refusal came inside an accepted exchange.
-    """
+    """The peer refused. `status` is that of HTTP or gRPC, or 200 where it did so inside an accepted exchange."""
 
     def __init__(self, peer: str, status: int, reason: str) -> None:
         self.peer = peer
