@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from livepeer_client.codec.ticket import ExpirationParams, TicketParams
 from livepeer_client.errors import InvalidInput
-from livepeer_client.types import Address, Hash32, Signature
+from livepeer_client.types import ZERO_ADDRESS, Address, Hash32, Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +252,22 @@ class PaymentResult:
 
 @dataclass(frozen=True, slots=True)
 class RegisteredOrchestrator:
-    """One member of the on-chain pool. `stake` in LPT wei."""
+    """One member of the pool that a gateway chooses from. `stake` in LPT wei.
+
+    `address` is zero where a list names a URI only: who that is shows with its answer. `score` in [0, 1] is how far
+    the source vouches for it; the chain vouches for nobody. `stale`: its source could not be asked again in time.
+    `node`: another node of an operator, which named it in an answer.
+    """
 
     address: Address
     service_uri: str
     stake: int
     active: bool
+    score: float = 0.0
+    stale: bool = False
+    node: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether its address is known before it answers."""
+        return self.address != ZERO_ADDRESS

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
+from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
+from livepeer_client.config.discovery import read_discovery
 from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
 from livepeer_client.config.metrics import read_metrics
 from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
@@ -200,6 +202,8 @@ class SignerNodeConfig:
     chain: ChainConfig
     key: KeyConfig
     signer: SignerSettings
+    discovery: DiscoveryConfig | None = None
+    """Where the list that its clients ask for comes from; None: they are given none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,7 @@ class GatewayConfig:
     chain: ChainConfig
     key: KeyConfig
     gateway: GatewaySettings
+    discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
 
 
 def load_orchestrator(file: str | Path, sources: Sources | None = None) -> OrchestratorConfig:
@@ -292,7 +297,10 @@ def load_signer(file: str | Path, sources: Sources | None = None) -> SignerNodeC
     """Read a remote signer's settings. Raises as `load_orchestrator`."""
     document = Document(file, sources)
     config = SignerNodeConfig(
-        chain=_chain(document), key=_key(document), signer=_signer(document.table("signer", required=True))
+        chain=_chain(document),
+        key=_key(document),
+        signer=_signer(document.table("signer", required=True)),
+        discovery=read_discovery(document.table("discovery", required=False)) if document.has("discovery") else None,
     )
     document.finish()
     return config
@@ -302,7 +310,10 @@ def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayCon
     """Read a gateway's settings. Raises as `load_orchestrator`."""
     document = Document(file, sources)
     config = GatewayConfig(
-        chain=_chain(document), key=_key(document), gateway=_gateway(document.table("gateway", required=True))
+        chain=_chain(document),
+        key=_key(document),
+        gateway=_gateway(document.table("gateway", required=True)),
+        discovery=read_discovery(document.table("discovery", required=False)),
     )
     document.finish()
     return config

@@ -190,6 +190,9 @@ class Document:
         """Tables that nobody has read yet."""
         return [*self._left]
 
+    def has(self, name: str) -> bool:
+        return name in self._left
+
     def tables(self, name: str) -> list[Table]:
         """All of `[[name]]`, none if it is not there."""
         values = self._left.pop(name, [])

@@ -74,6 +74,9 @@ from livepeer_client.facts.chain import (
 from livepeer_client.facts.chain import (
     UnsignedTransaction as UnsignedTransaction,
 )
+from livepeer_client.facts.discovery import (
+    KnownOrchestrator as KnownOrchestrator,
+)
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
 
 

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from livepeer_client.adapters.chain.suite import load_addresses
@@ -17,6 +17,7 @@ from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
@@ -24,7 +25,7 @@ from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.ports import Chain, GatewayBooks
-from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
+from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
 from livepeer_client.services.paying import Payer
 from livepeer_client.types import Address, Wei
@@ -60,7 +61,18 @@ class Gateway:
             transport = await opened.enter_async_context(HttpTransport())
             media = PyavProbe()
             opened.push_async_callback(media.close)
-            discovery = DiscoveryService(suite, probe, signer, clock, plan=_plan(settings))
+            found = await opened.enter_async_context(
+                open_discovery(
+                    config.discovery,
+                    suite,
+                    probe,
+                    signer,
+                    _plan(config),
+                    cache=books,
+                    poll_interval_s=config.chain.poll_interval_s,
+                )
+            )
+            discovery = found.service
             payer = Payer(
                 suite,
                 signer,
@@ -110,10 +122,12 @@ class Gateway:
         return await self.books.totals()
 
 
-def _plan(settings: GatewaySettings) -> ProbePlan:
-    return ProbePlan.waking_first_at(
+def _plan(config: GatewayConfig) -> ProbePlan:
+    settings = config.gateway
+    plan = ProbePlan.waking_first_at(
         settings.discovery_timeout_s, settings.discovery_cutoff_s, settings.probe_timeout_s
     )
+    return replace(plan, fan_out=config.discovery.fan_out)
 
 
 def _limits(settings: GatewaySettings) -> SenderLimits:

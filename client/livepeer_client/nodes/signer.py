@@ -8,6 +8,7 @@ import sys
 
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.signer_client import AuthWebhook
 from livepeer_client.adapters.signer_server import build_signer_app, serve_signer
@@ -16,9 +17,12 @@ from livepeer_client.codec.signer_api import STATE_KEY_BYTES
 from livepeer_client.config import SignerNodeConfig
 from livepeer_client.errors import ConfigError, InvalidInput
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.signing import check_binding
+from livepeer_client.services.directory import OrchestratorDirectory
 from livepeer_client.services.gateway_view import GatewayView
 from livepeer_client.services.signer import SignerService
 
@@ -60,10 +64,22 @@ async def run(config: SignerNodeConfig) -> None:
             state_key=read_or_create(settings.data_dir / "state.key", lambda: secrets.token_bytes(STATE_KEY_BYTES)),
             auth=auth,
         )
+        directory = None
+        if config.discovery is not None:
+            probe = await opened.enter_async_context(GrpcProbe(settings.data_dir / "certificates"))
+            interval_s = config.chain.poll_interval_s
+            found = await opened.enter_async_context(
+                open_discovery(config.discovery, suite, probe, signer, ProbePlan(), poll_interval_s=interval_s)
+            )
+            directory = OrchestratorDirectory(
+                found.service, clock, settings.policy.ceilings, refresh_s=config.discovery.refresh_s
+            )
         async with asyncio.TaskGroup() as group:
-            sweeping = group.create_task(service.run())
+            background = [group.create_task(service.run())]
+            if directory is not None:
+                background.append(group.create_task(directory.run()))
             async with serve_signer(
-                build_signer_app(service),
+                build_signer_app(service, directory.entries if directory is not None else None),
                 settings.listen_host,
                 settings.listen_port,
                 webhook=webhook,
@@ -72,4 +88,5 @@ async def run(config: SignerNodeConfig) -> None:
                 sys.stdout.write(f"ready {settings.listen_host}:{port}\n")
                 sys.stdout.flush()
                 await stop.wait()
-            sweeping.cancel()
+            for task in background:
+                task.cancel()

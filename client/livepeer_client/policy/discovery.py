@@ -3,8 +3,8 @@
 A member of the on-chain pool either becomes an `Offer` or a `Rejection` with its figures; nothing is dropped silently.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 from typing import Final
@@ -16,7 +16,7 @@ from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price import is_countable
 from livepeer_client.policy.uri import is_service_uri
-from livepeer_client.types import Address
+from livepeer_client.types import ADDRESS_BYTES, ZERO_ADDRESS, Address
 
 DEFAULT_WAKES_S: Final = (0.5, 1.0, 2.0, 4.0)
 DEFAULT_CUTOFF_S: Final = 6.0
@@ -29,19 +29,21 @@ class ProbePlan:
     """How long one discovery waits (offchain-network 1.3). `wanted` good answers end it; None wants the whole pool.
 
     At the first of `wakes_s` that sees a good answer it ends too, and at `cutoff_s` in any case. Seconds since start.
+    `fan_out` probes are under way at most; each has `probe_timeout_s` of its own, and none outlives the end.
     """
 
     wanted: int | None = None
     wakes_s: tuple[float, ...] = DEFAULT_WAKES_S
     cutoff_s: float = DEFAULT_CUTOFF_S
     probe_timeout_s: float = DEFAULT_CUTOFF_S
+    fan_out: int = 128
 
     def __post_init__(self) -> None:
         times = (*self.wakes_s, self.cutoff_s)
         if (self.wanted is not None and self.wanted < 1) or times[0] <= 0 or list(times) != sorted(set(times)):
             raise InvalidInput(f"a probe plan wants somebody and wakes at rising times: {self.wanted}, {times}")
-        if self.probe_timeout_s <= 0:
-            raise InvalidInput(f"a probe needs time, got {self.probe_timeout_s} s")
+        if self.probe_timeout_s <= 0 or self.fan_out < 1:
+            raise InvalidInput(f"a probe needs time and room, got {self.probe_timeout_s} s, {self.fan_out} at once")
 
     @classmethod
     def waking_first_at(cls, first_s: float, cutoff_s: float, probe_timeout_s: float) -> "ProbePlan":
@@ -102,6 +104,7 @@ class RejectReason(Enum):
     POOR_PERFORMANCE = "performance score below the minimum"
     OTHER_POOL = "in the other pool"
     BLOCKED = "blocked by the operator"
+    CROWDED = "one of too many of the same operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,27 +137,38 @@ class Offer:
     latency_s: float
 
 
-def refuse_unasked(member: RegisteredOrchestrator) -> Rejection | None:
+def refuse_unasked(member: RegisteredOrchestrator, blocked: Collection[bytes] = ()) -> Rejection | None:
     """Why a member of the pool is not even asked."""
+    if member.known and member.address in blocked:
+        return Rejection(member, RejectReason.BLOCKED)
     if not member.active:
         return Rejection(member, RejectReason.INACTIVE)
     return None if member.service_uri else Rejection(member, RejectReason.NO_SERVICE_URI)
 
 
 def classify(
-    member: RegisteredOrchestrator, info: OrchestratorInfo, job: Capabilities, latency_s: float
+    member: RegisteredOrchestrator,
+    info: OrchestratorInfo,
+    job: Capabilities,
+    latency_s: float,
+    blocked: Collection[bytes] = (),
 ) -> Offer | Rejection:
     """Judge one answer.
 
     Identity comes first: the signing address and the ticket recipient must both be the address whose service URI was
-    probed, or anybody's terms could be had under a well-staked name (offchain-network A).
+    probed, or anybody's terms could be had under a well-staked name (offchain-network A). Where a list gave a URI
+    only, the answer says who it is, and both must still be one.
     """
 
     def reject(reason: RejectReason, **figures: object) -> Rejection:
         return Rejection(member, reason, figures)
 
+    if not member.known and len(info.address) == ADDRESS_BYTES and info.address != ZERO_ADDRESS:
+        member = replace(member, address=Address(info.address))
+    if info.address in blocked or (info.ticket_params is not None and info.ticket_params.recipient in blocked):
+        return reject(RejectReason.BLOCKED)
     registered = checksum_address(member.address)
-    if info.address != member.address:
+    if info.address != member.address or not member.known:
         return reject(RejectReason.WRONG_ADDRESS, registered=registered, answered=_shown(info.address))
     params = info.ticket_params
     if params is not None and params.recipient != member.address:

@@ -1,5 +1,6 @@
 """Where a peer's URIs lead. They are the peer's own words, and a gateway connects to wherever they say."""
 
+import ipaddress
 from urllib.parse import urlsplit
 
 
@@ -19,3 +20,16 @@ def is_service_uri(uri: str) -> bool:
     """Whether paths can be appended to `uri`: without a query or fragment, which would swallow them and make a
     gateway's request one for whatever address a peer likes."""
     return origin(uri) is not None and not {"?", "#"} & set(uri)
+
+
+def is_inside(uri: str) -> bool:
+    """Whether a URI names, without a look-up, a place that only this machine or its own network reaches."""
+    place = origin(uri)
+    if place is None:
+        return False
+    host = place[1].rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    return not address.is_global

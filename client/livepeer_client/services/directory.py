@@ -6,7 +6,7 @@ from typing import Final
 
 from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import Capabilities
-from livepeer_client.errors import ChainError
+from livepeer_client.errors import LivepeerError
 from livepeer_client.policy.discovery import Offer
 from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.ports import Clock
@@ -35,16 +35,16 @@ class OrchestratorDirectory:
     async def refresh(self) -> None:
         """Ask everybody.
 
-        :raises ChainError: the pool cannot be read.
+        :raises LivepeerError: the pool cannot be told.
         """
-        self._offers = (await self._discovery.refresh(Capabilities())).offers
+        self._offers = (await self._discovery.refresh(Capabilities(), survey=True)).offers
 
     async def run(self) -> None:
         """Refresh at once and then from time to time, until cancelled; a list that cannot be renewed is kept."""
         while True:
             try:
                 await self.refresh()
-            except ChainError as error:
+            except LivepeerError as error:
                 _log.warning("directory not refreshed reason=%s", error)
             await self._clock.sleep(self._refresh_s)
 

@@ -1,12 +1,15 @@
 """`ports.GatewayBooks` in memory; as on disk, but it does not survive the process."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Self
 
+from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.errors import StoreError
-from livepeer_client.facts import GatewayTotals, SentPayment
-from livepeer_client.types import Address
+from livepeer_client.facts import GatewayTotals, KnownOrchestrator, SentPayment
+from livepeer_client.ports import Clock
+from livepeer_client.types import Address, Round
 
 
 @dataclass(slots=True)
@@ -23,9 +26,11 @@ class _Sums:
 
 
 class MemoryGatewayBooks:
-    """`ports.GatewayBooks` in memory. `failure`, if set, is raised by every method."""
+    """`ports.GatewayBooks` and `ports.OrchestratorCache` in memory. `failure`, if set, is raised by every method."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self.orchestrators: dict[Address, KnownOrchestrator] = {}
         self.payments: dict[str, SentPayment] = {}
         self.failure: StoreError | None = None
         self._answers: dict[str, _Answer] = {}
@@ -62,6 +67,25 @@ class MemoryGatewayBooks:
             else:
                 sums.answers.append(answer)
         return {recipient: _add_up(sums) for recipient, sums in by_recipient.items()}
+
+    async def save_orchestrators(self, rows: Sequence[KnownOrchestrator]) -> None:
+        self._check()
+        for row in rows:
+            known = self.orchestrators.get(row.address, row)
+            self.orchestrators[row.address] = replace(
+                row,
+                service_uri=row.service_uri or known.service_uri,
+                stake=row.stake or known.stake,
+                price=row.price if row.price is not None else known.price,
+                updated_at=self._clock.time(),
+            )
+
+    async def known_orchestrators(self, round_: Round) -> list[KnownOrchestrator]:
+        self._check()
+        return sorted(
+            (row for row in self.orchestrators.values() if row.deactivation_round > round_),
+            key=lambda row: (-row.stake, row.address),
+        )
 
     async def close(self) -> None:
         self._closed = True

@@ -35,7 +35,19 @@ CREATE TABLE recipients (
   fees text NOT NULL
 );
 """
-BOOKS_SCHEMA: Final = Schema("gateway's books", (_FIRST,))
+_SECOND: Final = """
+CREATE TABLE orchestrators (
+  address bytea PRIMARY KEY CHECK (length(address) = 20),
+  service_uri text NOT NULL,
+  stake text NOT NULL,
+  price text,
+  activation_round bigint NOT NULL,
+  deactivation_round bigint NOT NULL,
+  created_at double precision NOT NULL,
+  updated_at double precision NOT NULL
+);
+"""
+BOOKS_SCHEMA: Final = Schema("gateway's books", (_FIRST, _SECOND))
 
 
 class PostgresGatewayBooks(SqlGatewayBooks):

@@ -1,17 +1,20 @@
-"""`ports.GatewayBooks` over any database that runs plans: every payment with its answer, and the sums per recipient.
+"""`ports.GatewayBooks` and `ports.OrchestratorCache` over any database that runs plans: every payment with its answer,
+the sums per recipient, and who was seen.
 
 Sums are exact fractions, added to in the transaction of the payment or answer itself, so totals need no scan.
 Repeating a call with the same figures changes nothing; with other figures it is a `StoreError`.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, Self
 
+from livepeer_client.adapters.sql import orchestrators
 from livepeer_client.adapters.sql.columns import fraction, from_fraction
 from livepeer_client.adapters.sql.plan import Database, Lock, Plan, marks, query, query_one
 from livepeer_client.errors import StoreError
-from livepeer_client.facts import GatewayTotals, SentPayment
-from livepeer_client.types import Address
+from livepeer_client.facts import GatewayTotals, KnownOrchestrator, SentPayment
+from livepeer_client.types import Address, Round
 
 _PAYMENT: Final = (
     "payment_id, recipient, session_id, seq, tickets, expected_value, face_value, recipient_rand_hash, first_nonce"
@@ -19,7 +22,7 @@ _PAYMENT: Final = (
 
 
 class SqlGatewayBooks:
-    """A gateway's books in a SQL database."""
+    """A gateway's books, and the orchestrators it has seen, in a SQL database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -38,6 +41,14 @@ class SqlGatewayBooks:
 
     async def totals(self) -> dict[Address, GatewayTotals]:
         return await self._database.read(_totals)
+
+    # --- ports.OrchestratorCache
+
+    async def save_orchestrators(self, rows: Sequence[KnownOrchestrator]) -> None:
+        await self._database.write(lambda: orchestrators.save_orchestrators(rows))
+
+    async def known_orchestrators(self, round_: Round) -> list[KnownOrchestrator]:
+        return await self._database.read(lambda: orchestrators.known_orchestrators(round_))
 
     async def close(self) -> None:
         await self._database.close()

@@ -36,7 +36,19 @@ CREATE TABLE recipients (
   fees TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-BOOKS_SCHEMA: Final = Schema("gateway's books", 0x4C504731, (_FIRST,))
+_SECOND: Final = """
+CREATE TABLE orchestrators (
+  address BLOB PRIMARY KEY CHECK (length(address) = 20),
+  service_uri TEXT NOT NULL,
+  stake TEXT NOT NULL,
+  price TEXT,
+  activation_round INTEGER NOT NULL,
+  deactivation_round INTEGER NOT NULL,
+  created_at REAL NOT NULL,
+  updated_at REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+BOOKS_SCHEMA: Final = Schema("gateway's books", 0x4C504731, (_FIRST, _SECOND))
 """Application id "LPG1"."""
 
 
