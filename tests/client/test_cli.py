@@ -2,8 +2,14 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from livepeer_client.cli import build
 
 
 def livepeer_client(*arguments: str, before: str = "") -> subprocess.CompletedProcess[str]:
@@ -52,3 +58,57 @@ def test_main__a_broken_install_of_something_else__is_not_mistaken_for_the_extra
 
     assert result.returncode == 1
     assert "livepeer-client[cli]" not in result.stderr
+
+
+def test_main__version__is_the_packages() -> None:
+    result = livepeer_client("--version")
+
+    assert (result.returncode, result.stdout) == (0, f"livepeer-client {version('livepeer-client')}\n")
+
+
+def test_main__completion__is_offered_by_the_program() -> None:
+    result = livepeer_client("--show-completion", "bash")
+
+    assert result.returncode == 0
+    assert "livepeer-client" in result.stdout
+
+
+def commands() -> dict[tuple[str, ...], Any]:
+    """Every command by the words that lead to it."""
+
+    def inside(words: tuple[str, ...], command: Any) -> dict[tuple[str, ...], Any]:
+        below = getattr(command, "commands", None)
+        if below is None:
+            return {words: command}
+        return {k: v for name, each in below.items() for k, v in inside((*words, name), each).items()}
+
+    return inside((), typer.main.get_command(build()))
+
+
+def test_commands__each_of_them__has_help_and_is_in_the_documentation() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
+    found = commands()
+
+    assert len(found) > 25
+    assert [words for words, command in found.items() if not command.help] == []
+    assert [" ".join(words) for words in found if f"`{' '.join(words)}" not in text] == []
+
+
+def test_commands__those_that_report__offer_json_and_those_that_send_a_dry_run() -> None:
+    found = commands()
+    options = {words: {name for param in command.params for name in param.opts} for words, command in found.items()}
+    nodes = {words for words in found if words[-1] == "run"}
+
+    assert len(nodes) == 3
+    assert [words for words in found if "--json" not in options[words] and words not in nodes] == []
+    spending = {words[0] for words in found if "--dry-run" in options[words]}
+    assert spending == {
+        *("fund", "unlock", "cancel-unlock", "withdraw", "bond", "unbond", "rebond", "withdraw-stake"),
+        *("withdraw-fees", "set-rates", "set-uri", "rounds", "rewards", "vote", "poll-vote"),
+    }
+
+
+def test_commands__none_of_them__takes_a_secret_as_an_argument() -> None:
+    names = {name for command in commands().values() for param in command.params for name in (param.name or "",)}
+
+    assert [name for name in names if any(word in name for word in ("password", "private", "secret", "token"))] == []

@@ -75,7 +75,7 @@ def gather(environ: Mapping[str, str], flags: Sequence[str]) -> Sources:
 def _shown(key: str, value: Any) -> str:
     if key.endswith(("url", "urls")):
         # Access keys and passwords are part of URLs.
-        urls = value if isinstance(value, list) else [value]
+        urls = value.split(",") if isinstance(value, Given) else value if isinstance(value, list) else [value]
         return ", ".join(_host_of(url) for url in urls)
     return "" if value is None else str(value)
 
@@ -84,7 +84,7 @@ def _host_of(url: Any) -> str:
     if not isinstance(url, str):
         return "" if url is None else HIDDEN
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(url.strip())
         port = "" if parts.port is None else f":{parts.port}"
     except ValueError:
         return HIDDEN
