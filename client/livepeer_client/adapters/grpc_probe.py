@@ -248,6 +248,36 @@ class GrpcProbe:
         """See `ports.OrchestratorProbe.ping`."""
         return wire.decode_ping(await self._call(uri, PING, wire.encode_ping(value), timeout_s))
 
+    async def open_channel(
+        self, uri: str, *, authority: bytes | None = None, keepalive_s: float = 30
+    ) -> grpc.aio.Channel:
+        """A channel to a peer for one long call; the caller closes it.
+
+        Whether the peer is still there is asked every `keepalive_s` seconds, also while nothing is said.
+
+        :param authority: PEM of the only certificate that is trusted; without, the one that the peer presents now.
+        :raises MalformedMessage: `uri` is no service URI, or the peer's certificate none.
+        :raises PeerUnreachable: nobody listens there.
+        """
+        target = _authority(uri)
+        options: list[tuple[str, object]] = [
+            ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
+        if not target.tls:
+            return grpc.aio.insecure_channel(target.target, options)
+        if authority is None:
+            pin = await self._first_contact(target)
+        else:
+            pin = _pin(ssl.PEM_cert_to_DER_cert(authority.decode("ascii")), target.host)
+        options.append(("grpc.ssl_target_name_override", pin.name))
+        credentials = grpc.ssl_channel_credentials(ssl.DER_cert_to_PEM_cert(pin.der).encode())
+        return grpc.aio.secure_channel(target.target, credentials, options)
+
     async def close(self) -> None:
         """Close all channels; calls in flight end as unreachable."""
         self._closed = True

@@ -6,6 +6,7 @@ where we connect nor how much we hold.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -67,9 +68,12 @@ def translated(peer: str, error: aiohttp.ClientError) -> LivepeerError:
 
 
 class HttpTransport:
-    """`ports.SegmentTransport` and `ports.PaymentTransport` over one aiohttp session, opened by the first call."""
+    """`ports.SegmentTransport` and `ports.PaymentTransport` over one aiohttp session, opened by the first call.
 
-    def __init__(self, *, verify_certificates: bool = False) -> None:
+    :param verify_certificates: by the system's authorities, or by those of a context.
+    """
+
+    def __init__(self, *, verify_certificates: bool | ssl.SSLContext = False) -> None:
         self._verify = verify_certificates
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -109,6 +113,20 @@ class HttpTransport:
         async with self._exchange("GET", url, header_timeout_s=timeout_s, timeout_s=timeout_s) as response:
             return await _read(response, limit_bytes)
 
+    async def post(
+        self, url: str, *, data: bytes | aiohttp.Payload, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
+    ) -> bytes:
+        """Post a body and read the answer's. Which URLs may be posted to is the caller's decision.
+
+        :raises PeerRefused: any status but 200.
+        :raises TransportError: nobody there, or no answer in time.
+        :raises MalformedMessage: an answer of more than `limit_bytes`.
+        """
+        async with self._exchange(
+            "POST", url, data=data, headers=headers, header_timeout_s=timeout_s, timeout_s=timeout_s
+        ) as response:
+            return await _read(response, limit_bytes)
+
     async def close(self) -> None:
         """Close the session; calls in flight end as unreachable."""
         self._closed = True
@@ -136,7 +154,7 @@ class HttpTransport:
         *,
         header_timeout_s: float,
         timeout_s: float,
-        data: bytes | None = None,
+        data: bytes | aiohttp.Payload | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An accepted exchange, its body still unread; a refusal is raised with its text."""

@@ -357,11 +357,12 @@ class MediaInfo:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One encoded output; `pixels` = width x height x encoded frames."""
+    """One encoded output; `pixels` = width x height x encoded frames. `perceptual_hash` is empty if none was made."""
 
     profile: VideoProfile
     data: bytes
     pixels: int
+    perceptual_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
