@@ -28,6 +28,8 @@ from livepeer_client.adapters.http2_preface import GREETING, PREFACE, Kind, Open
 
 IDLE_S: Final = 600
 """A connection without traffic is closed after this long."""
+KEEPALIVE_MS: Final = 20_000
+"""Between two pings of a gRPC connection, and for the answer to one."""
 HANDSHAKE_S: Final = 10
 """For the TLS handshake, and again for the headers of the first HTTP request."""
 POLL_S: Final = 0.01
@@ -274,6 +276,11 @@ class TlsServer:
                     ("grpc.max_receive_message_length", MAX_RPC_BYTES),
                     ("grpc.max_connection_idle_ms", IDLE_S * 1000),
                     ("grpc.max_concurrent_streams", MAX_STREAMS),
+                    # A worker says nothing for hours: ask whether it is still there, and let it ask.
+                    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+                    ("grpc.keepalive_timeout_ms", KEEPALIVE_MS),
+                    ("grpc.http2.max_pings_without_data", 0),
+                    ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_MS // 2),
                 ],
             )
             # After what the application does to end its long requests, and before it lets go of what they need.

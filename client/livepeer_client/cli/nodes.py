@@ -17,6 +17,7 @@ def add(app: typer.Typer) -> None:
         ("orchestrator", "Sell work for tickets.", orchestrator_run),
         ("redeemer", "Redeem the winners of others.", redeemer_run),
         ("signer", "Hold a gateway's key and sign for others.", signer_run),
+        ("transcoder", "Transcode for an orchestrator elsewhere.", transcoder_run),
     ):
         node = group(help_)
         node.callback()(_nothing)
@@ -46,6 +47,11 @@ def redeemer_run(config: Config, changes: Changes = None) -> None:
 def signer_run(config: Config, changes: Changes = None) -> None:
     """Sign for others until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
     _serve(config, changes, "signer")
+
+
+def transcoder_run(config: Config, changes: Changes = None) -> None:
+    """Work until SIGTERM or SIGINT; prints `ready <orchestrator>` once it has joined."""
+    _serve(config, changes, "transcoder")
 
 
 def gateway_discover(config: Config, changes: Changes = None, as_json: Json = False) -> None:

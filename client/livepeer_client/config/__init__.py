@@ -25,6 +25,8 @@ from livepeer_client.config.sources import Sources as Sources
 from livepeer_client.config.sources import gather as gather
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
+from livepeer_client.config.workers import WorkersConfig, read_workers
+from livepeer_client.config.workers import load_transcoder as load_transcoder
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.pipelines import PipelineTable
 from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff
@@ -155,6 +157,7 @@ class OrchestratorConfig:
     reward: RewardConfig
     metrics: MetricsConfig | None = None
     pipelines: PipelineTable = field(default_factory=PipelineTable)
+    workers: WorkersConfig | None = None
 
     @property
     def prices(self) -> PriceList:
@@ -255,6 +258,7 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
         reward=_reward(document.table("reward", required=False)),
         metrics=read_metrics(document),
         pipelines=read_pipelines(document),
+        workers=read_workers(document),
     )
     document.finish()
     return config

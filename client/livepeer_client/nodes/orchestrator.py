@@ -33,6 +33,7 @@ from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
+from livepeer_client.nodes.workers import Workers, open_workers
 from livepeer_client.policy.capacities import total
 from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import Signer, TicketStore
@@ -81,13 +82,15 @@ async def run(config: OrchestratorConfig) -> None:
         opened.callback(drawer.close)
         gas = gas_monitor(suite, config.chain)
         view = ChainView(suite, SystemClock(), signer.address, config.chain.poll_interval_s, gas)
-        advertise, work = _build(config, signer, view, store, transcoder, drawer)
+        board = CapacityBoard(_capabilities(config, transcoder.capabilities))
+        workers = open_workers(config.workers, settings.service_uri, board, transcoder)
+        advertise, work = _build(config, signer, view, store, board, workers, drawer)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work),
-            rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session)],
+            app=build_app(work, mounts=workers.mounts),
+            rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
@@ -97,10 +100,12 @@ async def run(config: OrchestratorConfig) -> None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
             upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, signer.address))
-        await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri)
+        await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri, workers)
 
 
-async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str) -> None:
+async def _serve(
+    server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str, workers: Workers
+) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(service) for service in services]
@@ -108,6 +113,7 @@ async def _serve(server: TlsServer, services: list[Coroutine[Any, Any, None]], s
                 sys.stdout.write(f"ready {uri}\n")
                 sys.stdout.flush()
                 await stop.wait()
+                await workers.drain()
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as failures:
@@ -120,13 +126,13 @@ def _build(
     signer: Signer,
     view: ChainView,
     store: TicketStore,
-    transcoder: PyavTranscoder,
+    board: CapacityBoard,
+    workers: Workers,
     drawer: TicketDrawer,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     prices = config.prices
-    board = CapacityBoard(_capabilities(config, transcoder.capabilities))
     payments = PaymentService(
         recipient=settings.recipient(signer.address, config.redemption.policy),
         prices=lambda: prices,
@@ -150,11 +156,12 @@ def _build(
         advertise=advertise,
         payments=payments,
         signer=signer,
-        transcoder=transcoder,
+        transcoder=workers.transcoder,
         renditions=RenditionStore(settings.service_uri),
         clock=clock,
         max_sessions=settings.max_sessions,
         latency_s=latency_s,
+        session_ended=workers.session_ended,
     )
     return advertise, work
 
@@ -209,6 +216,7 @@ def _upkeep(
 
 def _capabilities(config: OrchestratorConfig, transcodes: frozenset[Capability]) -> Capabilities:
     """What the node does by itself: nothing is advertised that it cannot serve."""
-    bits = transcodes - config.orchestrator.capabilities_removed
+    here = config.workers is None or config.workers.transcodes_here
+    bits = transcodes - config.orchestrator.capabilities_removed if here else frozenset()
     own = Capabilities(bits=bits, capacities=with_capacities(bits))
     return total((own, config.pipelines.served_here), version=version("livepeer-client"))

@@ -9,7 +9,7 @@ A charge is stored before the renditions are offered, and both before the answer
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
@@ -85,6 +85,7 @@ class WorkService:
     """Sells transcoding, session by session.
 
     :param latency_s: added before each answer, to play a distant or busy orchestrator on a local network.
+    :param session_ended: told the id of every session that closes.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class WorkService:
         max_sessions: int,
         latency_s: float = 0,
         min_work_s: float = MIN_WORK_S,
+        session_ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._advertise = advertise
         self._payments = payments
@@ -109,6 +111,7 @@ class WorkService:
         self._max_sessions = max_sessions
         self._latency_s = latency_s
         self._min_work_s = min_work_s
+        self._session_ended = session_ended
         self._sessions: dict[str, _Session] = {}
         self._segments = 0
         self._failed = asyncio.Event()
@@ -346,6 +349,7 @@ class WorkService:
         if self._sessions.pop(session_id, None) is not None:
             _log.info("session closed session=%s", session_id)
         self._renditions.drop(session_id)
+        self._session_ended(session_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,52 @@
+"""What an orchestrator's port serves to those that work for it."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import grpc
+
+from livepeer_client.adapters.http_server import Mount
+from livepeer_client.adapters.keys import load_token
+from livepeer_client.adapters.worker_server import Secret, mount_transcoders, transcoder_rpc
+from livepeer_client.config.workers import WorkersConfig
+from livepeer_client.ports import Transcoder
+from livepeer_client.services.capacity import CapacityBoard
+from livepeer_client.services.transcoders import RemoteTranscoders
+
+GRACE_S: Final = 10.0
+"""For the tasks that are out when the node stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The parts of a node that workers need, and that need them."""
+
+    transcoder: Transcoder
+    mounts: tuple[Mount, ...] = ()
+    rpc: tuple[grpc.GenericRpcHandler, ...] = ()
+    session_ended: Callable[[str], None] = lambda _: None
+    drains: tuple[Callable[[float], Coroutine[Any, Any, None]], ...] = field(default=())
+
+    async def drain(self) -> None:
+        """Before the port closes: results that are on their way need it."""
+        for drain in self.drains:
+            await drain(GRACE_S)
+
+
+def open_workers(config: WorkersConfig | None, service_uri: str, board: CapacityBoard, here: Transcoder) -> Workers:
+    """Everything for remote workers, or the transcoder here alone if there are none.
+
+    :raises ConfigError: the secret is missing, too short, or readable by others.
+    """
+    if config is None:
+        return Workers(here)
+    secret = Secret(load_token(config.secret_file))
+    transcoders = RemoteTranscoders(service_uri, here=here if config.transcodes_here else None, board=board)
+    return Workers(
+        transcoder=transcoders,
+        mounts=(lambda app: mount_transcoders(app, transcoders, secret),),
+        rpc=(transcoder_rpc(transcoders, secret),),
+        session_ended=transcoders.session_ended,
+        drains=(transcoders.pool.drain,),
+    )
