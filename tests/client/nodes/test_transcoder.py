@@ -13,10 +13,10 @@ import pytest
 from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
 from livepeer_client.codec.capability import Capability, job_capabilities
-from tests.client.adapters.test_transcoders import SECRET, Farm, credentials
 from tests.client.nodes.test_orchestrator import PROFILE, Buyer, configure, launch, until
 from tests.client.nodes.test_orchestrator import buyer as buyer
 from tests.support.anvil import anvil, free_port, set_stage
+from tests.support.farm import SECRET, Farm, credentials
 
 
 @pytest.fixture(scope="module")
