@@ -78,7 +78,10 @@ demo: setup
 	@$(BIN)/python -m scripts._demo $(if $(VIDEO),--video '$(VIDEO)')
 
 # The conformance test reads what the suites before it recorded, so it comes last.
-test: check test-client test-contracts test-e2e test-conformance
+test: check test-client
+	@# A core each.
+	@$(MAKE) --no-print-directory --jobs 2 test-contracts test-pythons
+	@$(MAKE) --no-print-directory test-e2e test-conformance
 
 check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 	@echo '--- format and lint'
@@ -102,7 +105,7 @@ test-client: setup
 
 # The same on every working Python that is here, with the newest of what Ape holds back.
 test-pythons: setup
-	@$(BIN)/python -m scripts._pythons $(if $(PYTHONS),--only $(PYTHONS))
+	@$(BIN)/python -m scripts._pythons --log $(if $(PYTHONS),--only $(PYTHONS))
 
 test-contracts: setup
 	@$(BIN)/ape test --record contracts tests/contracts
