@@ -28,12 +28,13 @@ from livepeer_client.codec.ticket import TicketParams, ticket_from_params
 from livepeer_client.facts import OrchestratorState, SenderInfo
 from livepeer_client.policy.price_list import Model, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
+from livepeer_client.ports import UrlFetcher
 from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.renditions import RenditionStore
-from livepeer_client.services.work import MIN_WORK_S, WorkService
+from livepeer_client.services.work import MIN_WORK_S, Auto, WorkService
 from livepeer_client.types import Address, Round, Wei
 
 GATEWAY_KEY = PrivateKey(b"\x11" * 32)
@@ -56,7 +57,9 @@ class Shop:
     """One orchestrator. Its sender is funded so well that float never matters unless a test changes that."""
 
     price: Fraction = Fraction(1)
-    max_sessions: int = 10
+    max_sessions: int | Auto = 10
+    capacity: int = 0
+    fetcher: UrlFetcher | None = None
     latency_s: float = 0
     min_work_s: float = MIN_WORK_S
     auto_adjust: bool = False
@@ -112,6 +115,8 @@ class Shop:
             max_sessions=self.max_sessions,
             latency_s=self.latency_s,
             min_work_s=self.min_work_s,
+            capacity=lambda: self.capacity,
+            fetcher=self.fetcher,
         )
 
     @property

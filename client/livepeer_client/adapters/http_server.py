@@ -21,6 +21,7 @@ between two pieces of it."""
 UPLOAD_S: Final = 300
 """For the whole body; a segment lasts no longer."""
 CHUNK_BYTES: Final = 1 << 18
+MAX_URL_BYTES: Final = 4096
 MAX_JSON_BYTES: Final = 1 << 16
 
 PAYMENT_HEADER: Final = "Livepeer-Payment"
@@ -53,6 +54,9 @@ class Exchange(Protocol):
     @property
     def wants_body(self) -> bool:
         """Whether the body is to be read, once admitted; if not, `work` has its answer without."""
+
+    async def fetch(self, url: str) -> bytes | Refusal:
+        """The segment that a body names by its URL."""
 
     def check_body(self, body: bytes) -> Refusal | None:
         """Whether `body` is what was signed for; None to answer 200."""
@@ -121,16 +125,21 @@ class _Routes:
     async def _segment(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
         if (refusal := await exchange.admit()) is not None:
             return _refuse(refusal.status, refusal.reason)
-        if request.content_type == _URI_BODY:
-            # Fetching what a peer names would let it reach into our network (offchain-network 4.6).
-            return _refuse(400, "BadRequest")
+        by_url = request.content_type == _URI_BODY
+        limit = MAX_URL_BYTES if by_url else self._max_segment_bytes
         try:
-            body = await self._read(request, self._max_segment_bytes) if exchange.wants_body else b""
+            body = await self._read(request, limit) if exchange.wants_body else b""
         except (TimeoutError, web.HTTPException, ConnectionError) as error:
             _log.info("segment body not read: %s", type(error).__name__)
             return _refuse(500, "Internal Server Error")
         if body is None:
             return _refuse(413, "segment too large")
+        if by_url and exchange.wants_body:
+            # Which hosts may be asked is the fetcher's to say (offchain-network 4.6).
+            fetched = await exchange.fetch(body.decode("utf-8", "replace").strip())
+            if not isinstance(fetched, bytes):
+                return _refuse(fetched.status, fetched.reason)
+            body = fetched
         if (refusal := exchange.check_body(body)) is not None:
             return _refuse(refusal.status, refusal.reason)
         # The status goes out before the work starts; what fails from here on is said inside the answer.

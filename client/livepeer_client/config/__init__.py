@@ -76,6 +76,7 @@ class OrchestratorSettings:
     `sender_prices`, wei per pixel, are exceptions for single senders.
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
     `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
+    `max_sessions` None: as many as there is capacity for. `fetch_urls`: segments may be named by a public URL.
     """
 
     service_uri: str
@@ -92,10 +93,11 @@ class OrchestratorSettings:
     max_face_value_wei: Wei
     expiration_blocks: int
     secret_file: Path | None
-    max_sessions: int
+    max_sessions: int | None
     latency_ms: int
     store_url: str | None = field(default=None, repr=False)
     sender_prices: Mapping[Address, Fraction] = field(default_factory=dict)
+    fetch_urls: bool = True
 
     @property
     def service_host(self) -> str:
@@ -382,7 +384,8 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
         expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
         secret_file=table.optional_path("secret_file"),
         store_url=table.store_url(),
-        max_sessions=table.integer("max_sessions", 10, low=1, high=100_000),
+        max_sessions=table.integer_or_auto("max_sessions", 10, low=1, high=100_000),
+        fetch_urls=table.flag("fetch_urls", True),
         latency_ms=table.integer("latency_ms", 0, high=600_000),
     )
     table.finish()

@@ -89,6 +89,15 @@ class Table:
         value: int = self.take(key, f"an integer in [{low}, {high}]", good, default, read=int)
         return value
 
+    def integer_or_auto(self, key: str, default: int, *, low: int, high: int) -> int | None:
+        """An integer, or None for "auto"."""
+
+        def good(value: Any) -> bool:
+            return value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and low <= value <= high)
+
+        value: int | str = self.take(key, f'an integer in [{low}, {high}] or "auto"', good, default)
+        return None if isinstance(value, str) else value
+
     def seconds(self, key: str, default: Any = _REQUIRED) -> float:
         def good(value: Any) -> bool:
             return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 86_400

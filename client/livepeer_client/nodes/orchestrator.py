@@ -12,13 +12,14 @@ import time
 from collections.abc import Coroutine
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.media import PyavTranscoder
 from livepeer_client.adapters.pause_file import PauseFile
+from livepeer_client.adapters.public_fetch import PublicFetcher
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
@@ -49,7 +50,10 @@ from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
 from livepeer_client.services.transactions import TransactionManager
-from livepeer_client.services.work import WorkService
+from livepeer_client.services.work import AUTO, WorkService
+
+DRAIN_S: Final = 20.0
+"""How long segments under way may go on after the node was told to stop."""
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +88,8 @@ async def run(config: OrchestratorConfig) -> None:
         view = ChainView(suite, SystemClock(), signer.address, config.chain.poll_interval_s, gas)
         board = CapacityBoard(_capabilities(config, transcoder.capabilities))
         workers = open_workers(config.workers, settings.service_uri, board, transcoder)
-        advertise, work = _build(config, signer, view, store, board, workers, drawer)
+        fetcher = await opened.enter_async_context(PublicFetcher())
+        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -100,11 +105,16 @@ async def run(config: OrchestratorConfig) -> None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
             upkeep.append(TicketForwarder(store, redeemer, SystemClock()).run_with(suite, signer.address))
-        await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri, workers)
+        await _serve(server, [work.run(), work.failure(), *upkeep], stop, settings.service_uri, workers, work)
 
 
 async def _serve(
-    server: TlsServer, services: list[Coroutine[Any, Any, None]], stop: asyncio.Event, uri: str, workers: Workers
+    server: TlsServer,
+    services: list[Coroutine[Any, Any, None]],
+    stop: asyncio.Event,
+    uri: str,
+    workers: Workers,
+    work: WorkService,
 ) -> None:
     try:
         async with asyncio.TaskGroup() as group:
@@ -113,6 +123,10 @@ async def _serve(
                 sys.stdout.write(f"ready {uri}\n")
                 sys.stdout.flush()
                 await stop.wait()
+                work.drain()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_S):
+                        await work.drained()
                 await workers.drain()
             for task in tasks:
                 task.cancel()
@@ -129,6 +143,7 @@ def _build(
     board: CapacityBoard,
     workers: Workers,
     drawer: TicketDrawer,
+    fetcher: PublicFetcher,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
@@ -159,9 +174,11 @@ def _build(
         transcoder=workers.transcoder,
         renditions=RenditionStore(settings.service_uri),
         clock=clock,
-        max_sessions=settings.max_sessions,
+        max_sessions=AUTO if settings.max_sessions is None else settings.max_sessions,
         latency_s=latency_s,
         session_ended=workers.session_ended,
+        capacity=lambda: board.capabilities.capacities.get(Capability.H264, 0),
+        fetcher=fetcher if settings.fetch_urls else None,
     )
     return advertise, work
 

@@ -374,6 +374,14 @@ class SegmentTransport(Protocol):
     async def close(self) -> None: ...
 
 
+class UrlFetcher(Protocol):
+    async def fetch(self, url: str, *, limit_bytes: int, timeout_s: float) -> bytes:
+        """Download what a peer named by a URL, which must lead to a public host.
+
+        :raises PeerTimeout, PeerUnreachable, PeerRefused, MalformedMessage:
+        """
+
+
 # --- media ----------------------------------------------------------------------------------------
 
 

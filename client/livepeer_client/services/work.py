@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, NoReturn
 
 from livepeer_client.codec import live_api, wire
@@ -31,6 +32,7 @@ from livepeer_client.errors import (
     BadCredentials,
     ChainError,
     InsufficientBalance,
+    InvalidInput,
     LivepeerError,
     MalformedMessage,
     MediaError,
@@ -43,7 +45,8 @@ from livepeer_client.errors import (
     TicketRejected,
 )
 from livepeer_client.facts import Rendition
-from livepeer_client.ports import Clock, Signer, Transcoder
+from livepeer_client.policy.results import MAX_SEGMENT_BYTES
+from livepeer_client.ports import Clock, Signer, Transcoder, UrlFetcher
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.renditions import RenditionStore
@@ -58,6 +61,10 @@ MIN_WORK_S: Final = 16
 what takes longer, and a source can be made so that it takes hours."""
 SESSION_IDLE_S: Final = 70
 SWEEP_S: Final = 5
+
+FETCH_TIMEOUT_S: Final = 4.0
+"""For a segment that is named by a URL (offchain-network 0)."""
+DRAIN_POLL_S: Final = 0.1
 
 BUSY: Final = "OrchestratorBusy"
 CAPPED: Final = "OrchestratorCapped"
@@ -74,6 +81,15 @@ class Refused:
     reason: str
 
 
+class Auto(Enum):
+    """A limit that goes by what there is."""
+
+    AUTO = "auto"
+
+
+AUTO: Final = Auto.AUTO
+
+
 @dataclass(slots=True)
 class _Session:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -84,6 +100,8 @@ class _Session:
 class WorkService:
     """Sells transcoding, session by session.
 
+    :param max_sessions: sessions at the same time, or `AUTO` for as many as `capacity` says at each moment.
+    :param fetcher: where segments come from that are named by a URL; without, such segments are refused.
     :param latency_s: added before each answer, to play a distant or busy orchestrator on a local network.
     :param session_ended: told the id of every session that closes.
     """
@@ -97,9 +115,11 @@ class WorkService:
         transcoder: Transcoder,
         renditions: RenditionStore,
         clock: Clock,
-        max_sessions: int,
+        max_sessions: int | Auto,
         latency_s: float = 0,
         min_work_s: float = MIN_WORK_S,
+        capacity: Callable[[], int] = lambda: 0,
+        fetcher: UrlFetcher | None = None,
         session_ended: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._advertise = advertise
@@ -109,6 +129,9 @@ class WorkService:
         self._renditions = renditions
         self._clock = clock
         self._max_sessions = max_sessions
+        self._capacity = capacity
+        self._fetcher = fetcher
+        self._draining = False
         self._latency_s = latency_s
         self._min_work_s = min_work_s
         self._session_ended = session_ended
@@ -170,9 +193,43 @@ class WorkService:
             "ServiceURI": self._advertise.offer.service_uri,
             "Address": f"0x{self._signer.address.hex()}",
             "Sessions": len(self._sessions),
-            "MaxSessions": self._max_sessions,
+            "MaxSessions": self.max_sessions,
+            "Draining": self._draining,
             "Segments": self._segments,
         }
+
+    @property
+    def max_sessions(self) -> int:
+        """Sessions that are taken at the same time, as of now."""
+        return self._capacity() if isinstance(self._max_sessions, Auto) else self._max_sessions
+
+    def set_max_sessions(self, limit: int | Auto) -> None:
+        """Change the limit; sessions beyond a lower one go on to their end.
+
+        :raises InvalidInput: less than none.
+        """
+        if not isinstance(limit, Auto) and limit < 0:
+            raise InvalidInput(f"{limit} sessions at most")
+        self._max_sessions = limit
+
+    def drain(self) -> None:
+        """Take no new sessions; those that are there go on."""
+        self._draining = True
+
+    async def drained(self) -> None:
+        """Wait until nothing is being worked on."""
+        while any(session.present for session in self._sessions.values()):
+            await self._clock.sleep(DRAIN_POLL_S)
+
+    async def fetch(self, url: str) -> bytes | None:
+        """A segment that its sender named by a URL, None if it cannot be had or may not be."""
+        if self._fetcher is None:
+            return None
+        try:
+            return await self._fetcher.fetch(url, limit_bytes=MAX_SEGMENT_BYTES, timeout_s=FETCH_TIMEOUT_S)
+        except LivepeerError as error:
+            _log.info("segment not fetched reason=%s", error)
+            return None
 
     async def run(self) -> None:
         """Close idle sessions and forget what has expired, until cancelled."""
@@ -311,7 +368,9 @@ class WorkService:
 
     def _is_capped(self, session_id: str) -> bool:
         self.close_idle()
-        return session_id not in self._sessions and len(self._sessions) >= self._max_sessions
+        if session_id in self._sessions:
+            return False
+        return self._draining or len(self._sessions) >= self.max_sessions
 
     def _no_room(self, session_id: str) -> str:
         """The wire text of why a segment cannot be taken on, empty if it can."""
@@ -390,6 +449,11 @@ class SegmentExchange:
         self._admitted = admitted
         self._place = self._service.enter(admitted.token.session_id)
         return None
+
+    async def fetch(self, url: str) -> bytes | Refused:
+        """The segment that the body names by a URL."""
+        data = await self._service.fetch(url)
+        return Refused(400, "BadRequest") if data is None else data
 
     def check_body(self, body: bytes) -> Refused | None:
         """Whether `body` is what the sender signed, if one was wanted."""

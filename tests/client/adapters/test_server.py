@@ -44,6 +44,7 @@ class DeskDouble:
     bodies: list[bytes] = field(default_factory=list)
     room: bool = True
     left: int = 0
+    pages: dict[str, bytes] = field(default_factory=dict)
 
     def exchange(self, payment: str, credentials: str) -> "ExchangeDouble":
         self.headers.append((payment, credentials))
@@ -80,6 +81,9 @@ class ExchangeDouble:
 
     async def admit(self) -> Said | None:
         return self.desk.refusal
+
+    async def fetch(self, url: str) -> bytes | Said:
+        return self.desk.pages.get(url) or Said(400, "BadRequest")
 
     def check_body(self, body: bytes) -> Said | None:
         return self.desk.body_refusal
@@ -358,6 +362,19 @@ async def test_segment__a_body_that_names_a_url__is_not_fetched(place: Place, ht
 
     async with http.post(place.url("/segment"), data=b"http://169.254.169.254/", headers=headers) as response:
         assert (response.status, await response.text()) == (400, "BadRequest\n")
+
+
+async def test_segment__a_body_that_names_a_url__is_worked_on_as_what_lies_there(
+    place: Place, http: aiohttp.ClientSession
+) -> None:
+    headers = {"Content-Type": "application/vnd+livepeer.uri"}
+    place.desk.pages["https://store.example/7.ts"] = b"segment"
+
+    async with http.post(place.url("/segment"), data=b"https://store.example/7.ts\n", headers=headers) as response:
+        assert (response.status, await response.read()) == (200, b"tnemges")
+    async with http.post(place.url("/segment"), data=b"x" * 5000, headers=headers) as response:
+        assert response.status == 413
+    assert place.desk.bodies == [b"segment"]
 
 
 @pytest.mark.parametrize(
