@@ -73,7 +73,8 @@ class KeyConfig:
 class OrchestratorSettings:
     """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off.
 
-    `sender_prices`, wei per pixel, are exceptions for single senders.
+    `sender_prices`, wei per pixel, are exceptions for single senders; the discovery webhook, asked before terms are
+    given, may say others. `nodes`: URIs of further nodes, which gateways may ask as well.
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
     `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
     `max_sessions` None: as many as there is capacity for. `fetch_urls`: segments may be named by a public URL.
@@ -98,6 +99,8 @@ class OrchestratorSettings:
     store_url: str | None = field(default=None, repr=False)
     sender_prices: Mapping[Address, Fraction] = field(default_factory=dict)
     fetch_urls: bool = True
+    nodes: tuple[str, ...] = ()
+    discovery_webhook_url: str | None = field(default=None, repr=False)
 
     @property
     def service_host(self) -> str:
@@ -375,6 +378,8 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
         price_per_unit=table.integer("price_per_unit"),
         pixels_per_unit=per,
         sender_prices=read_sender_prices(table, per),
+        nodes=tuple(table.urls("nodes")),
+        discovery_webhook_url=table.optional_url("discovery_webhook_url"),
         auto_adjust_price=table.flag("auto_adjust_price", True),
         capabilities_removed=_capabilities(table, "capabilities_removed"),
         ticket_ev_wei=Wei(table.integer("ticket_ev_wei", 8_000_000_000, low=1)),

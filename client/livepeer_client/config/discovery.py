@@ -41,13 +41,13 @@ def read_discovery(table: Table) -> DiscoveryConfig:
 
     :raises ConfigError: naming key and what was expected.
     """
-    performance_url = _url(table, "performance_url")
+    performance_url = table.optional_url("performance_url")
     config = DiscoveryConfig(
-        webhook_url=_url(table, "webhook_url"),
+        webhook_url=table.optional_url("webhook_url"),
         orchestrators=tuple(table.names("orchestrators")),
-        signer_url=_url(table, "signer_url"),
+        signer_url=table.optional_url("signer_url"),
         headers=_headers(table),
-        subgraph_url=_url(table, "subgraph_url"),
+        subgraph_url=table.optional_url("subgraph_url"),
         merge=table.flag("merge", False),
         blocked=frozenset(_addresses(table, "blocked")),
         extra_nodes=table.integer("extra_nodes", 0, high=100),
@@ -61,13 +61,6 @@ def read_discovery(table: Table) -> DiscoveryConfig:
     table.know(("region",))
     table.finish()
     return config
-
-
-def _url(table: Table, key: str) -> str | None:
-    if table.has(key):
-        return table.urls_of_one(key)[0]
-    table.know((key,))
-    return None
 
 
 def _score(table: Table, key: str) -> float | None:

@@ -117,6 +117,12 @@ class Table:
             self._left[key] = [self._left[key]]
         return self.urls(key, "an http(s) URL")
 
+    def optional_url(self, key: str) -> str | None:
+        if self.has(key):
+            return self.urls_of_one(key)[0]
+        self.know((key,))
+        return None
+
     def urls(self, key: str, expected: str = "a list of http(s) URLs") -> list[str]:
         value = self._pop(key, [])
         if isinstance(value, Given):

@@ -24,6 +24,7 @@ from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
 from livepeer_client.adapters.tls import server_context
+from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
@@ -38,6 +39,7 @@ from livepeer_client.nodes.workers import Workers, open_workers
 from livepeer_client.policy.capacities import total
 from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import Signer, TicketStore
+from livepeer_client.services.admission import DiscoveryWebhook
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.chain_view import ChainView
@@ -89,7 +91,11 @@ async def run(config: OrchestratorConfig) -> None:
         board = CapacityBoard(_capabilities(config, transcoder.capabilities))
         workers = open_workers(config.workers, settings.service_uri, board, transcoder)
         fetcher = await opened.enter_async_context(PublicFetcher())
-        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher)
+        webhook = None
+        if settings.discovery_webhook_url is not None:
+            web = await opened.enter_async_context(AiohttpWebClient())
+            webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
+        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher, webhook)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -144,13 +150,14 @@ def _build(
     workers: Workers,
     drawer: TicketDrawer,
     fetcher: PublicFetcher,
+    webhook: DiscoveryWebhook | None = None,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     prices = config.prices
     payments = PaymentService(
         recipient=settings.recipient(signer.address, config.redemption.policy),
-        prices=lambda: prices,
+        prices=lambda: prices if webhook is None else prices.with_base_for(webhook.prices),
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,
@@ -159,13 +166,14 @@ def _build(
         drawer=drawer,
     )
     advertise = AdvertiseService(
-        offer=Offer(settings.service_uri, board.capabilities),
+        offer=Offer(settings.service_uri, board.capabilities, settings.nodes),
         signer=signer,
         payments=payments,
         token_key=read_or_create(settings.data_dir / "token.key", lambda: secrets.token_bytes(TOKEN_KEY_BYTES)),
         clock=clock,
         latency_s=latency_s,
         board=board,
+        admit=None if webhook is None else webhook.admit,
     )
     work = WorkService(
         advertise=advertise,

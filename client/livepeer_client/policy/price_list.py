@@ -1,7 +1,7 @@
 """What an orchestrator asks, by job and by customer, and what a gateway pays at most (offchain-payments 7)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
@@ -42,6 +42,12 @@ class PriceList:
 
     base: Tariff
     models: Mapping[Model, Tariff] = field(default_factory=dict)
+
+    def with_base_for(self, senders: Mapping[Address, Fraction]) -> "PriceList":
+        """The same with base prices for some senders, which beat those it has for them."""
+        if not senders:
+            return self
+        return replace(self, base=Tariff(self.base.default, {**self.base.senders, **senders}))
 
     def price(self, sender: Address, job: Capabilities | None = None) -> Fraction:
         """What a job costs per unit: the sum over the models it names, or the base price if that sums to nothing.

@@ -2,9 +2,11 @@
 
 import logging
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.credentials import (
     AUTH_TOKEN_LIFETIME_S,
     check_auth_token,
@@ -43,6 +45,8 @@ MAX_PING_BYTES: Final = 31
 signed too. All of those are longer, from the 32 bytes of a lone rendition's hash to the 232 of a ticket, so nobody
 can have one of them signed as a ping."""
 
+Admission = Callable[[Address], Awaitable[None]]
+
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +67,7 @@ class AdvertiseService:
     :raises InvalidInput: a token key that is not 32 bytes.
     :param latency_s: added before each answer, to play a distant orchestrator on a local network.
     :param board: what can be served now, where that changes; instead of the offer's capabilities.
+    :param admit: asked about each sender before it is given terms; raises `BadCredentials` to refuse it.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class AdvertiseService:
         clock: Clock,
         latency_s: float = 0,
         board: CapacityBoard | None = None,
+        admit: Admission | None = None,
     ) -> None:
         if len(token_key) != TOKEN_KEY_BYTES:
             # An empty file would make a key that everybody knows.
@@ -86,6 +92,7 @@ class AdvertiseService:
         self._clock = clock
         self._latency_s = latency_s
         self._board = board
+        self._admit = admit
 
     @property
     def offer(self) -> Offer:
@@ -98,7 +105,8 @@ class AdvertiseService:
     async def get_orchestrator(self, request: OrchestratorRequest) -> OrchestratorInfo:
         """Terms for one sender, with a token for a new session.
 
-        :raises BadCredentials: the request is not signed by the address it names.
+        :raises BadCredentials: the request is not signed by the address it names, its sender is not admitted, or the
+            live model it names has no room (`OrchestratorCapped`) and the request minds.
         :raises QuoteRefused: `insufficient sender reserve`, with figures.
         :raises ChainError, StoreError, PriceUnavailable: terms cannot be computed now.
         """
@@ -109,6 +117,10 @@ class AdvertiseService:
         if self._latency_s:
             await self._clock.sleep(self._latency_s)
         sender, job = Address(request.address), request.capabilities
+        if self._admit is not None:
+            await self._admit(sender)
+        if job is not None and not request.ignore_capacity_check and self._is_capped(job):
+            raise BadCredentials("Invalid orchestrator request: OrchestratorCapped")
         price, params = await self._payments.quote(sender, job=job)
         expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
         token = new_auth_token(self._token_key, secrets.token_hex(SESSION_ID_BYTES), expiration)
@@ -126,6 +138,9 @@ class AdvertiseService:
             hardware=() if job is not None else offer.hardware,
             storage=offer.storage,
         )
+
+    def _is_capped(self, job: Capabilities) -> bool:
+        return self._board is not None and self._board.is_capped(job, only=Capability.LIVE_VIDEO_TO_VIDEO)
 
     async def next_terms(self, sender: Address, token: AuthToken) -> OrchestratorInfo:
         """Terms for the next payment of a session at its own price; without ticket params if none can be quoted.
