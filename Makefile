@@ -23,6 +23,9 @@ help:
 	  'make demo [VIDEO=path.mp4]  the whole network on a local chain, with real video and real payments' \
 	  'make test                   every check and every test' \
 	  'make check                  formatting, lint, types, import layers, generated files' \
+	  'make test-client test-contracts test-e2e   the tests of one part' \
+	  'make test-conformance       every rule has its tests, as far as the tests before recorded them' \
+	  'make test-pythons           the client on every Python there is, with new and with old packages' \
 	  'make setup                  only the set-up that the above do by themselves' \
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
 	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
@@ -32,9 +35,12 @@ help:
 	  'make coverage               which lines of the contracts run; minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
+	  'make gas                    measure what transactions cost, and write the tables' \
+	  'make sizes                  the size of every contract against the limit of 24,576 bytes' \
 	  'make docs                   the documentation as a site, in .site/html' \
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
-  'make diagrams               draw the diagrams in docs/ from the tables in the code'
+	  'make diagrams               draw the diagrams in docs/ from the tables in the code' \
+	  'make clean                  remove what was built; imported keys stay'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready

@@ -29,7 +29,6 @@ async def deploy(chain: LocalChain, addresses: Path, log: Path) -> None:
     command = [
         str(Path(sys.executable).parent / "ape"),
         *("run", "deploy", "--network", chain.url, "--params", "demo"),
-        *("--round-length-blocks", str(cast.ROUND_LENGTH_BLOCKS)),
         *("--unlock-period-rounds", str(cast.UNLOCK_PERIOD_ROUNDS)),
         *("--output", str(addresses), "--journal", str(addresses.with_name("deployment.json"))),
         *grants,

@@ -58,3 +58,10 @@ def test_documentation__make_targets_it_names__exist(page: Path) -> None:
 def test_documentation__links_into_the_repository__lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#\s]+)", page.read_text())
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_make_help__lists_every_target() -> None:
+    text = (ROOT / "Makefile").read_text()
+    told = text[text.index("\nhelp:") : text.index("# --- set-up")]
+    words = set(re.findall(r"[a-z][a-z0-9-]*", told))
+    assert sorted(TARGETS - words) == []

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from livepeer_client.cli.options import Changes, Config, Json, sources
-from livepeer_client.cli.output import Output, Table
+from livepeer_client.cli.output import Output, Table, hexed
 from livepeer_client.cli.running import run
 from livepeer_client.cli.templates import TEMPLATES
 from livepeer_client.errors import ConfigError
@@ -55,24 +55,29 @@ def check(config: Config, changes: Changes = None, as_json: Json = False) -> Non
         given = sources(changes)
         tables = settings.tables_of(config)
         role = next((name for name in TEMPLATES if name in tables), None)
-        if role is None:
-            loaded = await asyncio.to_thread(settings.load_account, config, given)
+        if role == "transcoder":
+            # It has neither chain nor key.
+            from livepeer_client.config.workers import load_transcoder
+
+            await asyncio.to_thread(load_transcoder, config, given)
+            account = chain_id = None
         else:
-            loaded = await asyncio.to_thread(getattr(settings, f"load_{role}"), config, given)
-        addresses = await asyncio.to_thread(load_addresses, loaded.chain.addresses)
-        async with open_signer(loaded.key) as signer:
-            account = "0x" + signer.address.hex()
+            load = settings.load_account if role is None else getattr(settings, f"load_{role}")
+            loaded = await asyncio.to_thread(load, config, given)
+            chain_id = (await asyncio.to_thread(load_addresses, loaded.chain.addresses)).chain_id
+            async with open_signer(loaded.key) as signer:
+                account = hexed(signer.address)
         Output(as_json=as_json).show(
             {
                 "role": role,
                 "account": account,
-                "chain_id": addresses.chain_id,
+                "chain_id": chain_id,
                 "settings": [
                     {"table": each.table, "key": each.key, "value": each.shown, "origin": each.origin}
                     for each in given.taken
                 ],
             },
-            lines=[("role", role or "none"), ("account", account), ("chain", str(addresses.chain_id))],
+            lines=[("role", role or "none"), ("account", account or "none"), ("chain", str(chain_id or "none"))],
             table=Table(
                 ("setting", "value", "origin"),
                 [(f"{each.table}.{each.key}", each.shown, each.origin) for each in given.taken],

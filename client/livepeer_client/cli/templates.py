@@ -77,4 +77,14 @@ max_price_per_unit = 2000
 # max_ticket_ev_wei = 3000000000000
 # deposit_multiplier = 1
 """,
+    "transcoder": """\
+# Paths are relative to this file. The secret is the orchestrator's; readable by you alone (chmod 600).
+
+[transcoder]
+orchestrator = "https://orchestrator.example:8935"
+secret_file = "secret"
+# capacity = 2
+# threads = 2
+# preset = "veryfast"
+""",
 }

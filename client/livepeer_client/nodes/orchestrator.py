@@ -48,6 +48,7 @@ from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.redeemer import TicketForwarder
 from livepeer_client.services.redemption import RedemptionService
+from livepeer_client.services.registration import RegistrationWatch
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.reward import RewardService
 from livepeer_client.services.rounds import RoundsService
@@ -91,11 +92,12 @@ async def run(config: OrchestratorConfig) -> None:
         board = CapacityBoard(_capabilities(config, transcoder.capabilities))
         workers = open_workers(config.workers, settings.service_uri, board, transcoder)
         fetcher = await opened.enter_async_context(PublicFetcher())
+        registration = RegistrationWatch(suite, signer.address, settings.service_uri, SystemClock())
         webhook = None
         if settings.discovery_webhook_url is not None:
             web = await opened.enter_async_context(AiohttpWebClient())
             webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
-        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher, webhook)
+        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher, registration, webhook)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -106,7 +108,13 @@ async def run(config: OrchestratorConfig) -> None:
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
-        upkeep = [gas.run(), view.watch(), transactions.run(), *_upkeep(config, suite, transactions, store, gas)]
+        upkeep = [
+            registration.run(),
+            gas.run(),
+            view.watch(),
+            transactions.run(),
+            *_upkeep(config, suite, transactions, store, gas),
+        ]
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
             opened.push_async_callback(redeemer.close)
@@ -150,6 +158,7 @@ def _build(
     workers: Workers,
     drawer: TicketDrawer,
     fetcher: PublicFetcher,
+    registration: RegistrationWatch,
     webhook: DiscoveryWebhook | None = None,
 ) -> tuple[AdvertiseService, WorkService]:
     settings, clock = config.orchestrator, SystemClock()
@@ -187,6 +196,7 @@ def _build(
         session_ended=workers.session_ended,
         capacity=lambda: board.capabilities.capacities.get(Capability.H264, 0),
         fetcher=fetcher if settings.fetch_urls else None,
+        troubles=lambda: registration.troubles,
     )
     return advertise, work
 

@@ -104,6 +104,7 @@ class WorkService:
     :param fetcher: where segments come from that are named by a URL; without, such segments are refused.
     :param latency_s: added before each answer, to play a distant or busy orchestrator on a local network.
     :param session_ended: told the id of every session that closes.
+    :param troubles: what keeps gateways from coming, for the status.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class WorkService:
         capacity: Callable[[], int] = lambda: 0,
         fetcher: UrlFetcher | None = None,
         session_ended: Callable[[str], None] = lambda _: None,
+        troubles: Callable[[], Sequence[object]] = tuple,
     ) -> None:
         self._advertise = advertise
         self._payments = payments
@@ -134,6 +136,7 @@ class WorkService:
         self._draining = False
         self._latency_s = latency_s
         self._min_work_s = min_work_s
+        self._troubles = troubles
         self._session_ended = session_ended
         self._sessions: dict[str, _Session] = {}
         self._segments = 0
@@ -196,6 +199,7 @@ class WorkService:
             "MaxSessions": self.max_sessions,
             "Draining": self._draining,
             "Segments": self._segments,
+            "Troubles": [str(trouble) for trouble in self._troubles()],
         }
 
     @property

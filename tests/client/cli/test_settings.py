@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from livepeer_client.cli.templates import TEMPLATES
+from livepeer_client.codec.address import checksum_address
 from livepeer_client.config import gather, load_account, load_orchestrator
 from livepeer_client.errors import ConfigError
 from tests.client.cli.conftest import Desk
@@ -100,8 +101,12 @@ async def test_config_init__for_every_role__writes_what_check_accepts(desk: Desk
         "role": role,
     }
     told = (await desk.bare("config", "check", "--config", str(path), "--json")).data
-    assert (told["role"], told["account"]) == (role, "0x" + ALICE.address.hex())
     origins = {(each["table"], each["key"]): each["origin"] for each in told["settings"]}
+    if role == "transcoder":
+        assert (told["role"], told["account"], told["chain_id"]) == (role, None, None)
+        assert (origins[role, "orchestrator"], origins[role, "capacity"]) == (str(path), "default")
+        return
+    assert (told["role"], told["account"]) == (role, checksum_address(ALICE.address))
     assert origins["chain", "rpc_url"] == str(path)
     assert origins[role, "data_dir"] == str(path)
     assert origins["chain", "poll_interval_s"] == "default"

@@ -349,3 +349,17 @@ async def test_run__settings_that_are_refused__exits_2_naming_the_key(
     assert process.returncode == 2
     assert text in errors.decode()
     assert errors.count(b"\n") == 1
+
+
+async def test_run__published_at_another_uri__says_so_with_the_command_that_mends_it(
+    tmp_path: Path, chain: tuple[str, Addresses]
+) -> None:
+    async with running(tmp_path, chain) as node:
+        mend = f"livepeer-client set-uri {node.uri}"
+        await until(lambda: mend in (tmp_path / "log").read_text())
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(connector=connector) as http, http.get(f"{node.uri}/status") as answer:
+            (trouble,) = (await answer.json())["Troubles"]
+
+    assert trouble.endswith(mend)
+    assert "published https://alice.example:8935" in trouble
