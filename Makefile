@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain crash lock abi proto diagrams clean
+.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-import crash lock abi proto diagrams clean
 
 help:
 	@printf '%s\n' \
@@ -156,6 +156,9 @@ bench: setup
 
 bench-stores: setup
 	@$(BIN)/python tests/bench/stores.py
+
+bench-import: setup
+	@$(BIN)/python tests/bench/imports.py
 
 bench-chain: setup
 	@$(BIN)/python tests/bench/chain_reads.py
