@@ -136,6 +136,10 @@ proto: setup
 diagrams: setup
 	@$(BIN)/python -m scripts._diagrams
 
+# The board in docs/, from a fixed scenario; a test compares.
+pictures: setup
+	@UPDATE_PICTURES=1 $(BIN)/python -m pytest -q -p no:ape_test tests/client/dash/test_pictures.py
+
 # As long as one likes, with a seed to repeat: make fuzz MINUTES=20 SEED=1
 MINUTES ?= 5
 fuzz: setup

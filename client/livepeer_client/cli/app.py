@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from livepeer_client.cli import config, funds, governance, network, nodes, stake, tickets
+from livepeer_client.cli import config, dash, funds, governance, network, nodes, stake, tickets
 from livepeer_client.cli.options import group
 
 
@@ -25,7 +25,7 @@ def make_app() -> typer.Typer:
     ) -> None:
         """Nodes of the Livepeer network, and calls of its contracts."""
 
-    for add in (nodes.add, funds.add, stake.add, network.add, governance.add):
+    for add in (nodes.add, funds.add, stake.add, network.add, governance.add, dash.add):
         add(app)
     app.add_typer(tickets.make(group), name="tickets")
     app.add_typer(config.make(group), name="config")
