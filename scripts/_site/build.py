@@ -19,7 +19,17 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 OTHERS = "Understand"
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Start": ("index.md", "tutorial.md", "examples.md", "api.md"),
-    "Operate": ("operators.md", "cli.md", "workers.md", "deploy.md", "stores.md", "chain.md", "redemption.md"),
+    "Operate": (
+        "operators.md",
+        "cli.md",
+        "workers.md",
+        "deploy.md",
+        "stores.md",
+        "chain.md",
+        "redemption.md",
+        "dashboard.md",
+        "metrics.md",
+    ),
     "Understand": (
         "mechanisms.md",
         "architecture.md",

@@ -26,14 +26,14 @@ from livepeer_client.config import (
 from livepeer_client.errors import ConfigError
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.desk import NodeDesk, RedeemingNode
+from livepeer_client.nodes.discovery import open_discovery
+from livepeer_client.nodes.gateway import probe_plan
 from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_tickets
-from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.selection import Criteria
 from livepeer_client.ports.board import BoardSource, MarketView
 from livepeer_client.ports.desk import RedemptionDesk
 from livepeer_client.services.board import BoardService, DiscoveryMarket, PoolMarket
-from livepeer_client.services.discovery import DiscoveryService
 from livepeer_client.services.redemption import RedemptionService
 
 MISSING = "the board needs the extra `dash`: pip install 'livepeer-client[dash]'"
@@ -95,19 +95,16 @@ async def open_board(
 @contextlib.asynccontextmanager
 async def _asking(config: GatewayConfig) -> AsyncIterator[MarketView]:
     """A gateway's discovery without its books, which belong to the gateway."""
-    settings, clock = config.gateway, SystemClock()
-    plan = ProbePlan.waking_first_at(
-        settings.discovery_timeout_s, settings.discovery_cutoff_s, settings.probe_timeout_s
-    )
+    settings = config.gateway
     async with (
         open_signer(config.key) as signer,
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
         GrpcProbe(settings.data_dir / "certificates") as probe,
+        open_discovery(config.discovery, suite, probe, signer, probe_plan(config)) as found,
     ):
-        discovery = DiscoveryService(suite, probe, signer, clock, plan=plan)
         ceiling = Fraction(settings.max_price_per_unit, settings.pixels_per_unit)
-        criteria = Criteria(now_s=clock.monotonic(), ceiling=ceiling)
-        yield DiscoveryMarket(discovery, job_capabilities([]), criteria)
+        criteria = Criteria(now_s=SystemClock().monotonic(), ceiling=ceiling)
+        yield DiscoveryMarket(found.service, job_capabilities([]), criteria)
 
 
 async def run(config: OrchestratorConfig | RedeemerConfig, gateway: GatewayConfig | None = None) -> None:

@@ -67,7 +67,7 @@ class Gateway:
                     suite,
                     probe,
                     signer,
-                    _plan(config),
+                    probe_plan(config),
                     cache=books,
                     poll_interval_s=config.chain.poll_interval_s,
                 )
@@ -122,7 +122,8 @@ class Gateway:
         return await self.books.totals()
 
 
-def _plan(config: GatewayConfig) -> ProbePlan:
+def probe_plan(config: GatewayConfig) -> ProbePlan:
+    """How long this gateway's discovery waits for whom."""
     settings = config.gateway
     plan = ProbePlan.waking_first_at(
         settings.discovery_timeout_s, settings.discovery_cutoff_s, settings.probe_timeout_s
