@@ -1,14 +1,16 @@
 """What commands that call contracts have in common: settings, an open account, one result."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from livepeer_client.cli import results
 from livepeer_client.cli.options import sources
-from livepeer_client.cli.output import Output
+from livepeer_client.cli.output import Output, waiting
 from livepeer_client.cli.running import run
+from livepeer_client.errors import ChainError, Reverted
 from livepeer_client.services.calls import Result
 
 if TYPE_CHECKING:
@@ -28,7 +30,12 @@ def call(file: Path | None, changes: list[str] | None, work: Work, *, as_json: b
 
         settings = await asyncio.to_thread(load_account, file, sources(changes))
         async with open_account(settings) as account:
-            made = await work(account)
+            try:
+                with waiting(as_json=as_json):
+                    made = await work(account)
+            except Reverted as refusal:
+                await _add_figures(account, refusal)
+                raise
         result, before = made if isinstance(made, tuple) else (made, {})
         results.show(Output(as_json=as_json), result, before)
 
@@ -53,3 +60,14 @@ def read(
             await work(reader, Output(as_json=as_json))
 
     run(start, as_json=as_json)
+
+
+async def _add_figures(account: "Account", refusal: Reverted) -> None:
+    """What the contract compared, as far as it can be told afterwards."""
+    from livepeer_client.nodes.account import figures_behind, read_standing
+
+    # What cannot be read is left out: the refusal itself is what matters.
+    with contextlib.suppress(ChainError):
+        figures = figures_behind(refusal.reason, await read_standing(account.reader, account.address))
+        if figures:
+            refusal.add_note(figures)

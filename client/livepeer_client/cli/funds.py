@@ -46,7 +46,7 @@ def unlock(config: AnyConfig = None, changes: Changes = None, dry_run: DryRun = 
 def cancel_unlock(
     config: AnyConfig = None, changes: Changes = None, dry_run: DryRun = False, as_json: Json = False
 ) -> None:
-    """Take that back."""
+    """End an unlock that is in progress."""
     call(config, changes, lambda own: own.contracts.broker.cancel_unlock(dry_run=dry_run), as_json=as_json)
 
 

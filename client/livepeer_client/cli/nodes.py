@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import fields
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from livepeer_client.cli.options import Changes, Config, Json, group, sources
 from livepeer_client.cli.output import Output, hexed
 from livepeer_client.cli.running import run
+from livepeer_client.errors import InvalidInput
 
 
 def add(app: typer.Typer) -> None:
@@ -26,6 +29,7 @@ def add(app: typer.Typer) -> None:
     gateway = group("Buy work with tickets.")
     gateway.callback()(_nothing)
     gateway.command("discover")(gateway_discover)
+    gateway.command("explain")(gateway_explain)
     app.add_typer(gateway, name="gateway")
 
 
@@ -58,15 +62,12 @@ def gateway_discover(config: Config, changes: Changes = None, as_json: Json = Fa
     """Probe the orchestrators of the chain's pool and explain the choice or refusal of each."""
 
     async def work() -> None:
-        from livepeer_client.config import load_gateway
-        from livepeer_client.nodes.gateway import Gateway, discover
-
-        settings = await asyncio.to_thread(load_gateway, config, sources(changes))
         if not as_json:
-            await discover(settings)
+            from livepeer_client.nodes.gateway import discover
+
+            await discover(await _gateway(config, changes))
             return
-        async with Gateway.open(settings) as opened:
-            report, selection = await opened.discover()
+        report, selection = await _discovered(config, changes)
         Output(as_json=True).show(
             {
                 "candidates": [_candidate(each) for each in selection.candidates],
@@ -77,6 +78,40 @@ def gateway_discover(config: Config, changes: Changes = None, as_json: Json = Fa
         )
 
     run(work, as_json=as_json)
+
+
+def gateway_explain(
+    orchestrator: Annotated[str, typer.Argument(metavar="ORCHESTRATOR", help="its address or URI, or how that starts")],
+    config: Config,
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Probe the pool, and explain one orchestrator: its verdict, the reason, and its chances in the lottery."""
+
+    async def work() -> None:
+        _, selection = await _discovered(config, changes)
+        wanted = orchestrator.lower()
+        data = [_candidate(each) for each in selection.candidates]
+        found = [each for each in data if any(str(each[k]).lower().startswith(wanted) for k in ("uri", "address"))]
+        if len(found) != 1:
+            raise InvalidInput(f"{len(found)} of {len(data)} orchestrators start with {orchestrator}, must be one")
+        lines = [(name.replace("_", " "), "none" if value is None else str(value)) for name, value in found[0].items()]
+        Output(as_json=as_json).show(found[0], lines=lines)
+
+    run(work, as_json=as_json)
+
+
+async def _gateway(file: Path, changes: list[str] | None) -> Any:
+    from livepeer_client.config import load_gateway
+
+    return await asyncio.to_thread(load_gateway, file, sources(changes))
+
+
+async def _discovered(file: Path, changes: list[str] | None) -> Any:
+    from livepeer_client.nodes.gateway import Gateway
+
+    async with Gateway.open(await _gateway(file, changes)) as opened:
+        return await opened.discover()
 
 
 def _serve(file: Any, changes: list[str] | None, node: str) -> None:
@@ -92,6 +127,7 @@ def _serve(file: Any, changes: list[str] | None, node: str) -> None:
 
 def _candidate(candidate: Any) -> dict[str, object]:
     """Price in wei per pixel, a fraction in text; stake in LPT wei."""
+    shares = candidate.shares
     return {
         "uri": candidate.uri,
         "address": hexed(candidate.address),
@@ -100,4 +136,8 @@ def _candidate(candidate: Any) -> dict[str, object]:
         "price": None if candidate.price is None else str(candidate.price),
         "latency_s": candidate.latency_s,
         "stake": str(candidate.stake),
+        "probability": candidate.probability,
+        "shares": None if shares is None else {each.name: getattr(shares, each.name) for each in fields(shares)},
+        "trust": candidate.trust,
+        "performance": candidate.performance,
     }

@@ -1,8 +1,9 @@
 """What commands print: JSON, tables on a terminal, and plain columns with tabs between them in a pipe."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any, Final
@@ -48,6 +49,17 @@ class Output:
                 console.print(f"{name:{width}}  {value}", markup=False)
         if table is not None:
             _print_table(console, table)
+
+
+@contextlib.contextmanager
+def waiting(*, as_json: bool) -> Iterator[None]:
+    """Show on a terminal that something goes on. Nothing in a pipe."""
+    console = Console(file=sys.stderr)
+    if as_json or not console.is_terminal:
+        yield
+        return
+    with console.status("waiting for the chain ..."):
+        yield
 
 
 def _print_table(console: Console, table: Table) -> None:

@@ -69,7 +69,8 @@ class Failure:
 
 def failure_of(error: LivepeerError) -> Failure:
     code, remedy = _verdict(error)
-    message = str(error)
+    # What was compared, where a command knows more than the contract says.
+    message = "; ".join([str(error), *getattr(error, "__notes__", [])])
     if isinstance(error, InsufficientFunds):
         message = f"the key holds {format_units(error.balance)} ETH and may need {format_units(error.required)} ETH"
     return Failure(code, type(error).__name__, message, remedy)

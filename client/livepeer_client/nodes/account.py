@@ -137,3 +137,18 @@ async def read_standing(reader: GovernanceReader, address: Address) -> Standing:
         service_uri=uri,
         locks=await suite.unbonding_locks(address),
     )
+
+
+def figures_behind(reason: str, now: Standing) -> str:
+    """What a contract has compared when it refused for that reason, empty where there is nothing to compare."""
+    unlock, current = now.sender.withdraw_round, now.round.current
+    locks = ", ".join(f"{number} from round {lock.withdraw_round} on" for number, lock in now.locks.items()) or "none"
+    return {
+        "amount is greater than bonded amount": f"bonded are {format_units(now.stake)} LPT",
+        "insufficient fees to withdraw": f"the fees are {format_units(now.fees)} ETH",
+        "withdraw round must be before or equal to the current round": f"it is round {current}, open locks: {locks}",
+        "invalid unbonding lock ID": f"open locks: {locks}",
+        "account is locked": f"it is round {current}, " + (f"unlocked from {unlock} on" if unlock else "no unlock"),
+        "current round is not initialized": f"it is round {current}, the last open one is {now.round.last_initialized}",
+        "sender deposit and reserve are zero": f"deposit {now.sender.deposit} wei, reserve {now.sender.reserve} wei",
+    }.get(reason, "")

@@ -138,7 +138,9 @@ async def test_unbond_rebond_and_withdraw__a_lock__moves_the_stake(desk: Desk, s
     await desk.run("unbond", "100lpt")
     early = await desk.run("withdraw-stake", "1")
     assert early.code == 3
+    round_ = (await stage.suite.round_state()).current
     assert "withdraw round must be before or equal to the current round" in early.err
+    assert f"it is round {round_}, open locks: 1 from round {round_ + 1} on" in early.err
     await stage.next_round()
     done = await desk.run("withdraw-stake", "1", "--json")
     assert done.data["outcome"] == {"lock_id": 1, "amount": str(100 * LPT)}
@@ -149,7 +151,7 @@ async def test_unbond__more_than_is_bonded__is_refused_with_the_contracts_reason
 ) -> None:
     told = await desk.run("unbond", "1000000lpt", "--json")
     assert told.code == 3
-    assert "amount is greater than bonded amount" in told.error["message"]
+    assert "amount is greater than bonded amount; bonded are 1000 LPT" in told.error["message"]
     assert "status" in told.error["remedy"]
 
 

@@ -10,7 +10,7 @@ from livepeer_client.codec.address import checksum_address
 from livepeer_client.facts.governance import PollChoice
 from livepeer_client.types import Address
 from tests.client.cli.conftest import ROUND_BLOCKS, Desk
-from tests.support.anvil import ALICE, ETH, GATEWAY, LPT, STRANGER
+from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, STRANGER, free_port
 from tests.support.anvil_governance import POLL_BLOCKS, TREASURY_LPT, CouncilStage
 
 ALICE_TEXT = checksum_address(ALICE.address)
@@ -174,3 +174,23 @@ def test_plain__addresses_amounts_and_numbers__have_their_forms() -> None:
     assert plain((5, True, None)) == [5, True, None]
     with pytest.raises(TypeError):
         plain(object())
+
+
+# --- the gateway's look around ----------------------------------------------------------------------------------------
+
+
+async def test_discover_and_explain__of_a_pool_that_is_away__say_why_for_each(desk: Desk, stage: CouncilStage) -> None:
+    pytest.importorskip("av", reason="needs the extra media")
+    for role in (ALICE, BOB):
+        await stage.council(role).registry.set_service_uri(f"https://127.0.0.1:{free_port()}")
+    desk.use(GATEWAY)
+    with (desk.folder / "account.toml").open("a") as file:
+        file.write('[gateway]\ndata_dir = "data"\nmax_price_per_unit = 1\ndiscovery_cutoff_s = 2\n')
+    told = (await desk.run("gateway", "discover", "--json")).data
+    assert (told["usable"], len(told["candidates"])) == (0, 2)
+    assert {each["verdict"] for each in told["candidates"]} == {"rejected"}
+    one = (await desk.run("gateway", "explain", ALICE_TEXT[:10], "--json")).data
+    assert (one["address"], one["stake"], one["price"]) == (ALICE_TEXT, str(1000 * LPT), None)
+    assert one["reason"]
+    both = await desk.run("gateway", "explain", "https")
+    assert (both.code, "2 of 2 orchestrators start with https" in both.err) == (1, True)
