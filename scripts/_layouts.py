@@ -17,7 +17,7 @@ from vyper.semantics.types import HashMapT, StructT
 from vyper.semantics.types.subscriptable import _SequenceT
 
 from scripts._environment import ROOT
-from scripts._protocol import PROXIED
+from scripts._protocol import UPGRADABLE
 
 FOLDER = Path("tests") / "contracts" / "layouts"
 
@@ -116,5 +116,5 @@ def incompatibilities(old: Layout, new: Layout) -> list[str]:
 
 
 if __name__ == "__main__":
-    for contract in PROXIED:
+    for contract in UPGRADABLE:
         snapshot(contract).write_text(render(layout_of(contract)))

@@ -11,6 +11,11 @@ from typing import Literal, get_args
 PPM = 1_000_000
 PPB = 1_000_000_000
 MAX_UINT64 = 2**64 - 1
+# Enough for any amount of LPT, and far from where a sum in wei (1e-18) could overflow.
+MAX_LPT = 10**15
+MAX_DELAY_S = 10 * 365 * 86_400
+# The governor counts rounds in 48 bits.
+MAX_VOTING_ROUNDS = 2**32
 # The BondingManager packs the size of its pool into 16 bits.
 MAX_POOL_SIZE = 2**16 - 1
 
@@ -44,6 +49,23 @@ class Params:
     unlock_period_rounds: int
     # Rounds in which a ticket may be redeemed, the round of its creation included.
     ticket_validity_period_rounds: int
+    # Share of every reward that goes to the treasury, until it holds that many LPT.
+    treasury_reward_cut_ppb: int
+    treasury_balance_ceiling_lpt: int
+    # From a decision's announcement in the treasury to its execution.
+    treasury_min_delay_s: int
+    # Rounds from a proposal to the one whose end decides how much votes weigh, and rounds in which they are taken.
+    voting_delay_rounds: int
+    voting_period_rounds: int
+    # Stake that a proposer needs.
+    proposal_threshold_lpt: int
+    # Share of the total active stake that must vote, and share of For among For and Against.
+    quorum_ppm: int
+    quota_ppm: int
+    # What the faucet of a test network begins with, and gives per request; nothing: no faucet.
+    faucet_supply_lpt: int
+    faucet_request_lpt: int
+    faucet_wait_hours: int
 
     def __post_init__(self) -> None:
         for name, lowest, highest, rule in (
@@ -61,6 +83,17 @@ class Params:
             ("target_bonding_rate_ppb", 0, PPB, "a share is at most 100 %"),
             ("unlock_period_rounds", 1, MAX_UINT64, "K20: a sender must not claim, unlock and withdraw in one round"),
             ("ticket_validity_period_rounds", 1, MAX_UINT64, "a ticket must be valid in the round of its creation"),
+            ("treasury_reward_cut_ppb", 0, PPB, "a share is at most 100 %"),
+            ("treasury_balance_ceiling_lpt", 0, MAX_LPT, "an amount of LPT from 0 (no ceiling) to 1e15"),
+            ("treasury_min_delay_s", 0, MAX_DELAY_S, "from 0 to ten years; with more the treasury never acts"),
+            ("voting_delay_rounds", 0, MAX_VOTING_ROUNDS, "rounds from 0 to 2^32"),
+            ("voting_period_rounds", 1, MAX_VOTING_ROUNDS, "a vote needs a round at least, and at most 2^32"),
+            ("proposal_threshold_lpt", 0, MAX_LPT, "an amount of LPT from 0 to 1e15"),
+            ("quorum_ppm", 0, PPM, "a share is at most 100 %"),
+            ("quota_ppm", 0, PPM, "a share is at most 100 %"),
+            ("faucet_supply_lpt", 0, MAX_LPT, "an amount of LPT from 0 (no faucet) to 1e15"),
+            ("faucet_request_lpt", 0, MAX_LPT, "an amount of LPT from 0 to 1e15"),
+            ("faucet_wait_hours", 0, MAX_VOTING_ROUNDS, "hours from 0 to 2^32"),
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
@@ -72,6 +105,15 @@ class Params:
                 f"round_lock_amount_ppm = {self.round_lock_amount_ppm}: no block of a round is left in which a "
                 "transcoder may register"
             )
+        if self.faucet_supply_lpt and not 0 < self.faucet_request_lpt <= self.faucet_supply_lpt:
+            raise InvalidParams(
+                f"faucet_request_lpt = {self.faucet_request_lpt}: a faucet gives something, and no more than "
+                f"faucet_supply_lpt = {self.faucet_supply_lpt}"
+            )
+
+    @property
+    def has_faucet(self) -> bool:
+        return self.faucet_supply_lpt > 0
 
     def override(self, **values: int | None) -> Params:
         """The same parameters with some replaced; None keeps the value.
@@ -119,6 +161,14 @@ def checked(network: Network) -> Network:
         raise InvalidParams(
             f"unlock_period_rounds = {params.unlock_period_rounds}: K20: a sender could withdraw while its tickets are "
             f"valid, for ticket_validity_period_rounds = {params.ticket_validity_period_rounds}"
+        )
+    if network.profile != "development":
+        for name in ("quorum_ppm", "quota_ppm", "proposal_threshold_lpt"):
+            if getattr(params, name) == 0:
+                raise InvalidParams(f"{name} = 0: anybody could decide what the treasury does")
+    if network.profile == "production" and params.has_faucet:
+        raise InvalidParams(
+            f"faucet_supply_lpt = {params.faucet_supply_lpt}: LPT is not given away where it is worth something"
         )
     return network
 

@@ -8,6 +8,20 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from scripts._deployment.checks import Expectation, Fact
+from scripts._deployment.governance import (
+    CREATOR,
+    CUT_SCALE,
+    FAUCET,
+    GOVERNOR,
+    TREASURY,
+    VOTING,
+    ConfigureTreasuryCut,
+    ExecuteOwner,
+    StageOwner,
+    governor_proxy,
+    treasury,
+)
+from scripts._deployment.governance_checks import Governance
 from scripts._deployment.journal import Header, Journal
 from scripts._deployment.run import Run
 from scripts._deployment.site import NO_COMMIT, Sender, Site
@@ -37,11 +51,14 @@ if TYPE_CHECKING:
     from ape.contracts import ContractInstance
     from ape.managers.project import ProjectManager
 
-__all__ = ["JOBS_MANAGER", "MINTER_ROLE", "NO_COMMIT", "PROXIED", "Protocol", "contract_id", "deploy"]
+__all__ = ["JOBS_MANAGER", "MINTER_ROLE", "NO_COMMIT", "PROXIED", "UPGRADABLE", "Protocol", "contract_id", "deploy"]
 
 MINTER_ROLE = ROLES["MINTER_ROLE"]
 # Contracts that stand behind a ManagerProxy: their address is the proxy's, their type the target's.
 PROXIED = ("TicketBroker", "BondingManager", "BondingVotes", "RoundsManager", "ServiceRegistry")
+# The same with governance, which is deployed on top.
+UPGRADABLE = (*PROXIED, VOTING)
+LPT_WEI = 10**18
 # Id under which the Minter knows the TicketBroker.
 JOBS_MANAGER = "JobsManager"
 
@@ -50,7 +67,7 @@ JOBS_MANAGER = "JobsManager"
 
 
 def construction(params: Params) -> list[Step]:
-    """Deploy and wire everything. The deployer owns the Controller and the protocol is left paused."""
+    """Deploy and wire the core. The deployer owns the Controller and the protocol is left paused."""
     return [
         Create(name=CONTROLLER, contract=CONTROLLER),
         *_registered(
@@ -94,6 +111,64 @@ def construction(params: Params) -> list[Step]:
     ]
 
 
+def governance(params: Params, deployer: str) -> list[Step]:
+    """What decides about the core, and what belongs to it, on top of `construction`.
+
+    :param deployer: who sends the transactions; where treasury and governor will be depends on it.
+    """
+    governor = governor_proxy(
+        deployer,
+        PROXY,
+        (At(CONTROLLER), contract_id(f"{VOTING}Target")),
+        {
+            "votingDelay": params.voting_delay_rounds,
+            "votingPeriod": params.voting_period_rounds,
+            "proposalThreshold": params.proposal_threshold_lpt * LPT_WEI,
+            "quorumNumerator": params.quorum_ppm,
+            "quota": params.quota_ppm,
+        },
+    )
+    return [
+        *_registered("MerkleSnapshot", At(CONTROLLER)),
+        Create(name=GOVERNOR, contract=GOVERNOR),
+        Create(name=CREATOR, contract=CREATOR),
+        treasury(deployer, params.treasury_min_delay_s, governor),
+        Register(name=TREASURY),
+        *target(VOTING),
+        governor,
+        Register(name=VOTING),
+        Configure(
+            contract="BondingManager",
+            setter="setTreasuryBalanceCeiling",
+            getter="treasuryBalanceCeiling",
+            value=params.treasury_balance_ceiling_lpt * LPT_WEI,
+        ),
+        ConfigureTreasuryCut(
+            contract="BondingManager",
+            setter="setTreasuryRewardCutRate",
+            getter="nextRoundTreasuryRewardCutRate",
+            value=params.treasury_reward_cut_ppb * CUT_SCALE,
+            ceiling=params.treasury_balance_ceiling_lpt * LPT_WEI,
+        ),
+        Create(name="PollCreator", contract="PollCreator", arguments=(At("BondingManager"),)),
+        *(
+            _registered(FAUCET, At(LPT), params.faucet_request_lpt * LPT_WEI, params.faucet_wait_hours)
+            if params.has_faucet
+            else []
+        ),
+    ]
+
+
+def everything(params: Params, deployer: str) -> list[Step]:
+    """All that a network has: what is deployed on it, upgraded, published and verified."""
+    return [*construction(params), *governance(params, deployer)]
+
+
+def endowment(params: Params) -> dict[str, int]:
+    """LPT (1e-18) that contracts begin with."""
+    return {FAUCET: params.faucet_supply_lpt * LPT_WEI} if params.has_faucet else {}
+
+
 def genesis(deployer: str, amounts: Mapping[str, int], journal: Journal) -> list[Step]:
     """Give LPT (1e-18) to accounts, as the genesis of a network of one's own. The deployer holds the right to mint only
     while there is something to mint."""
@@ -111,12 +186,25 @@ def opening() -> list[Step]:
 
 
 def hand_over(deployer: str, owner: str) -> list[Step]:
-    """Leave the deployer without any right."""
+    """Leave the deployer without any right on the core. The owner is a contract's name or an address."""
     return [
         GrantRole(role="DEFAULT_ADMIN_ROLE", holder=owner),
         TransferOwnership(owner=owner),
         RenounceRole(role="DEFAULT_ADMIN_ROLE", holder=deployer),
     ]
+
+
+def hand_over_to_governance(params: Params, deployer: str, owner: str | None) -> list[Step]:
+    """The Governor owns the protocol.
+
+    :param owner: who stages the Governor's updates and keeps the faucet's list; None: the deployer.
+    """
+    passed_on: list[Step] = []
+    if owner is not None and owner != deployer:
+        passed_on = [StageOwner(owner=owner), ExecuteOwner(owner=owner)]
+        if params.has_faucet:
+            passed_on.append(TransferOwnership(owner=owner, contract=FAUCET))
+    return [*hand_over(deployer, GOVERNOR), *passed_on]
 
 
 def _registered(name: str, *arguments: object) -> list[Step]:
@@ -140,21 +228,38 @@ def target(name: str) -> list[Step]:
 
 
 def expectation(
-    params: Params, *, profile: Profile, deployer: str, owner: str | None, paused: bool, block: int
+    params: Params,
+    *,
+    profile: Profile,
+    deployer: str,
+    owner: str | None,
+    paused: bool,
+    block: int,
+    governed: bool = True,
 ) -> Expectation:
-    """What the verification should find after the steps above."""
-    return Expectation(
-        profile=profile,
-        steps=construction(params),
-        facts=[
-            Fact(contract="Minter", getter="inflationChange", expected=params.inflation_change_ppb),
-            Fact(contract="Minter", getter="targetBondingRate", expected=params.target_bonding_rate_ppb),
-            # Without a treasury nothing is cut.
+    """What the verification should find after the steps above.
+
+    :param owner: of the Governor, or of the core itself where there is no governance; None: the deployer.
+    :param governed: False for the core alone.
+    """
+    owner = owner or deployer
+    facts = [
+        Fact(contract="Minter", getter="inflationChange", expected=params.inflation_change_ppb),
+        Fact(contract="Minter", getter="targetBondingRate", expected=params.target_bonding_rate_ppb),
+    ]
+    if not governed:
+        # Without a treasury nothing is cut.
+        facts += [
             Fact(contract="BondingManager", getter="treasuryRewardCutRate", expected=0),
             Fact(contract="BondingManager", getter="nextRoundTreasuryRewardCutRate", expected=0),
             Fact(contract="BondingManager", getter="treasuryBalanceCeiling", expected=0),
-        ],
-        owner=owner or deployer,
+        ]
+    return Expectation(
+        profile=profile,
+        steps=everything(params, deployer) if governed else construction(params),
+        facts=facts,
+        owner=GOVERNOR if governed else owner,
+        governance=Governance(owner=owner, has_faucet=params.has_faucet) if governed else None,
         paused=paused,
         block=block,
         inflation_ppb=params.inflation_ppb,

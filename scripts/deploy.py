@@ -31,6 +31,7 @@ from scripts._deployment.command import (
     mine,
     overrides,
     quieten_ape,
+    replaced,
     set_aside,
 )
 from scripts._deployment.errors import DeploymentError, DifferentPlan
@@ -38,10 +39,10 @@ from scripts._deployment.journal import Header, Journal, Record
 from scripts._deployment.rehearsal import gas_by_step
 from scripts._deployment.run import Run, State
 from scripts._deployment.site import Sender, Site
-from scripts._deployment.steps import Step
+from scripts._deployment.steps import CONTROLLER, Step
 from scripts._environment import complete_path
 from scripts._params import InvalidParams, Params
-from scripts._protocol import Protocol, construction, genesis, hand_over, handles, header_of, opening
+from scripts._protocol import endowment, everything, genesis, hand_over_to_governance, header_of, opening
 
 if TYPE_CHECKING:
     from ape.api import ProviderAPI
@@ -69,13 +70,14 @@ class Grant(click.ParamType):
         return str(to_checksum_address(address)), int(amount) * LPT
 
 
-def address_file(protocol: Protocol, chain_id: int) -> dict[str, object]:
-    addresses = protocol.addresses()
+def address_file(addresses: dict[str, str], chain_id: int, block: int) -> dict[str, object]:
+    """What those who use the protocol need; the code behind proxies is not among it."""
+    contracts = {name: address for name, address in addresses.items() if not name.endswith("Target")}
     return {
         "chain_id": chain_id,
-        "controller": addresses.pop("Controller"),
-        "contracts": dict(sorted(addresses.items())),
-        "block": protocol.block,
+        "controller": contracts.pop(CONTROLLER),
+        "contracts": dict(sorted(contracts.items())),
+        "block": block,
     }
 
 
@@ -104,11 +106,13 @@ def open_journal(path: Path | None, begun: Header, asked: set[str], *, restart: 
 
 
 def steps_of(header: Header, journal: Journal, amounts: dict[str, int], *, starts: bool) -> Sequence[Step]:
+    params = Params.from_dict(header.params)
+    amounts = {**endowment(params), **amounts}
     return [
-        *construction(Params.from_dict(header.params)),
+        *everything(params, header.deployer),
         *(genesis(header.deployer, amounts, journal) if amounts else []),
         *(opening() if starts else []),
-        *(hand_over(header.deployer, header.owner) if header.owner else []),
+        *hand_over_to_governance(params, header.deployer, header.owner),
     ]
 
 
@@ -139,7 +143,7 @@ def dry_run(run: Run, steps: Sequence[Step], gas: dict[str, int]) -> None:
 @click.option("--params", "named", help="Name in scripts/_networks or a file; by default the one with the chain's id.")
 @overrides
 @click.option("--account", "alias", help="Alias of the Ape account that deploys; on anvil the first test account.")
-@click.option("--owner", type=Address(), help="Gets the Controller and the token's admin role in the end.")
+@click.option("--owner", type=Address(), help="Owns the Governor in the end; by default the deployer.")
 @click.option("--fund-lpt", "grants", type=Grant(), multiple=True, help="Mint whole LPT; on anvil only.")
 @click.option("--start/--no-start", "starts", default=True, help="Unpause and initialise the first round.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the addresses as JSON.")
@@ -171,14 +175,17 @@ def cli(
     quieten_ape()
     network = find_network(named, provider)
     try:
-        network = network.override(**changed)
+        overridden = network.override(**changed)
     except InvalidParams as error:
         raise click.UsageError(str(error)) from error
+    for line in replaced(network, overridden):
+        click.echo(line, err=True)
+    network = overridden
     on_anvil = is_development_chain(provider)
     if grants and not on_anvil:
         raise click.UsageError("--fund-lpt is for anvil only")
     if network.profile == "production" and owner is None:
-        raise click.UsageError("a production network needs --owner: no single key may own the protocol")
+        raise click.UsageError("a production network needs --owner: no single key may own the Governor")
     account = find_account(alias, provider)
     amounts: dict[str, int] = {}
     for address, amount in grants:
@@ -226,8 +233,7 @@ def cli(
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
 
-    protocol = handles(site, Params.from_dict(journal.header.params), journal.header.block)
-    text = json.dumps(address_file(protocol, provider.chain_id), indent=2) + "\n"
+    text = json.dumps(address_file(site.addresses, provider.chain_id, journal.header.block), indent=2) + "\n"
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -3,11 +3,13 @@
     ape run upgrade BondingManager --network arbitrum:sepolia:https://... --account deployer
 
 The sources' storage layout and answers are compared with those of the code in force first. If the account does not own
-the Controller, the code is created and the call is printed that the owner has to send; run it again afterwards.
+the Controller, the code is created and the call is printed that the owner has to send, for the Governor as an update
+that `ape run stage` takes; run it again afterwards.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,13 +22,14 @@ from scripts._deployment.checks import Check, table
 from scripts._deployment.command import (
     checkout_commit,
     consent,
+    existing_journal,
     find_account,
     find_network,
     is_development_chain,
-    journal_path,
     quieten_ape,
 )
 from scripts._deployment.errors import DeploymentError, IncompatibleLayout
+from scripts._deployment.governance import GOVERNOR
 from scripts._deployment.journal import Journal
 from scripts._deployment.run import Run
 from scripts._deployment.site import Sender, Site
@@ -34,7 +37,7 @@ from scripts._deployment.upgrade import Upgrade, layout_in_force, upgrade_of
 from scripts._environment import complete_path
 from scripts._layouts import Layout, incompatibilities, layout_of
 from scripts._params import Params
-from scripts._protocol import PROXIED, construction
+from scripts._protocol import UPGRADABLE, everything
 
 if TYPE_CHECKING:
     from ape.api import ProviderAPI
@@ -55,11 +58,16 @@ def objections(name: str, problems: list[str], reason: str | None) -> bool:
 
 
 @click.command(cls=ConnectedProviderCommand)
-@click.argument("name", metavar="TARGET", type=click.Choice(PROXIED))
+@click.argument("name", metavar="TARGET", type=click.Choice(UPGRADABLE))
 @click.option("--params", "named", help="Name in scripts/_networks or a file; by default the one with the chain's id.")
 @click.option("--account", "alias", help="Alias of the Ape account that sends; on anvil the first test account.")
 @click.option("--journal", "given", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", "reason", help="Go on with another layout or other answers; the reason goes to the journal.")
+@click.option(
+    "--update",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the Governor's update to this file, if the Governor owns the Controller.",
+)
 @click.option("--dry-run", "dry", is_flag=True, help="Compare the layouts and stop; send nothing.")
 @click.option("--allow-uncommitted", is_flag=True, help="Deploy sources that are in no commit, and register none.")
 @click.option("--confirm-each", is_flag=True, help="Confirm every transaction instead of unlocking the key once.")
@@ -71,6 +79,7 @@ def cli(
     alias: str | None,
     given: Path | None,
     reason: str | None,
+    update: Path | None,
     dry: bool,
     allow_uncommitted: bool,
     confirm_each: bool,
@@ -79,9 +88,7 @@ def cli(
     """Put new code behind a proxy."""
     quieten_ape()
     network = find_network(named, provider)
-    path = journal_path(given, network, provider)
-    if path is None or not path.is_file():
-        raise click.UsageError(f"there is no journal {path or ''}: name the one of the deployment with --journal")
+    path = existing_journal(given, network, provider)
     account = find_account(alias, provider)
     ensure_fresh(project)
     try:
@@ -94,16 +101,22 @@ def cli(
         try:
             journal.check_chain(site)
             run = Run(site=site, sender=sender, journal=journal)
-            upgrade = upgrade_of(name, run, construction(Params.from_dict(journal.header.params)))
-            carry_out(upgrade, layout_of(name), reason=reason, dry=dry)
+            upgrade = upgrade_of(
+                name, run, everything(Params.from_dict(journal.header.params), journal.header.deployer)
+            )
+            carry_out(upgrade, layout_of(name), reason=reason, dry=dry, update=update)
         finally:
             journal.close()
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
 
 
-def carry_out(upgrade: Upgrade, layout: Layout, *, reason: str | None, dry: bool = False) -> None:
-    """:param layout: of the new code."""
+def carry_out(
+    upgrade: Upgrade, layout: Layout, *, reason: str | None, dry: bool = False, update: Path | None = None
+) -> None:
+    """:param layout: of the new code.
+    :param update: where to write what the Governor has to do, if it owns the Controller.
+    """
     name = upgrade.create.contract
     if dry:
         upgrade.run.journal = upgrade.run.journal.in_memory()
@@ -124,12 +137,24 @@ def carry_out(upgrade: Upgrade, layout: Layout, *, reason: str | None, dry: bool
     if forced and reason:
         upgrade.run.journal.explain(upgrade.create.key, reason)
     if not upgrade.is_owner():
-        call = upgrade.controller_call()
-        click.echo(f"The Controller's owner has to send:\n  to    {call.to}\n  data  {call.data}\n  ({call.text})")
-        click.echo("Run this again afterwards to check it.")
+        ask_the_owner(upgrade, update)
         return
     upgrade.put_in_force()
     report(upgrade.facts())
+
+
+def ask_the_owner(upgrade: Upgrade, update: Path | None) -> None:
+    """Say what the Controller's owner has to do; if that is the Governor, as a file for `ape run stage`."""
+    call = upgrade.controller_call()
+    click.echo(f"The Controller's owner has to send:\n  to    {call.to}\n  data  {call.data}\n  ({call.text})")
+    if upgrade.owner() == upgrade.site.addresses.get(GOVERNOR):
+        text = json.dumps(upgrade.decision(), indent=1) + "\n"
+        if update is None:
+            click.echo(f"That is the Governor. As an update of it:\n{text}", nl=False)
+        else:
+            update.write_text(text)
+        click.echo(f"Next: `ape run stage {update or 'FILE'} --delay BLOCKS`, then `ape run execute_update`.")
+    click.echo("Run this again afterwards to check it.")
 
 
 def report(checks: list[Check]) -> None:

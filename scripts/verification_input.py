@@ -14,14 +14,14 @@ from ape.cli import ConnectedProviderCommand
 
 from scripts._build import ensure_fresh
 from scripts._deployment.checks import recognised
-from scripts._deployment.command import find_network, journal_path, quieten_ape
+from scripts._deployment.command import existing_journal, find_network, quieten_ape
 from scripts._deployment.errors import DeploymentError
 from scripts._deployment.known import from_addresses, from_journal
 from scripts._deployment.site import Site
 from scripts._deployment.standard_json import submissions, write
 from scripts._deployment.steps import CONTROLLER, Create
 from scripts._environment import complete_path
-from scripts._protocol import construction
+from scripts._protocol import everything
 
 if TYPE_CHECKING:
     from ape.api import ProviderAPI
@@ -44,13 +44,10 @@ def cli(provider: ProviderAPI, named: str | None, given: Path | None, addresses:
         if addresses:
             known = from_addresses(addresses, network)
         else:
-            path = journal_path(given, network, provider)
-            if path is None or not path.is_file():
-                raise click.UsageError(f"there is no journal {path or ''}: name one with --journal, or --addresses")
-            known = from_journal(path, site)
+            known = from_journal(existing_journal(given, network, provider), site)
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
-    creations = [step for step in construction(known.params) if isinstance(step, Create)]
+    creations = [step for step in everything(known.params, known.deployer) if isinstance(step, Create)]
     site.know(CONTROLLER, known.addresses[CONTROLLER], CONTROLLER)
     recognised(site, creations, known.addresses)
     wrong = [step.name for step in creations if not step.code_check(site, site.addresses[step.name]).ok]

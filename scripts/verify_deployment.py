@@ -17,8 +17,9 @@ from ape.cli import ConnectedProviderCommand
 
 from scripts._build import ensure_fresh
 from scripts._deployment.checks import recognised, table
-from scripts._deployment.command import Address, find_network, journal_path, overrides, quieten_ape
+from scripts._deployment.command import Address, existing_journal, find_network, overrides, quieten_ape
 from scripts._deployment.errors import DeploymentError
+from scripts._deployment.governance import GOVERNOR
 from scripts._deployment.known import from_addresses, from_journal
 from scripts._deployment.site import Site
 from scripts._deployment.steps import CONTROLLER, Create
@@ -37,7 +38,7 @@ complete_path()
 @overrides
 @click.option("--journal", "given", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--addresses", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Instead of a journal.")
-@click.option("--owner", type=Address(), help="Who should own the protocol; by default as the journal says.")
+@click.option("--owner", type=Address(), help="Who should own the Governor; by default as the journal says.")
 @click.option("--paused/--running", "paused", default=None, help="What it should be; by default as the journal says.")
 def cli(
     provider: ProviderAPI,
@@ -61,10 +62,7 @@ def cli(
         if addresses:
             known = from_addresses(addresses, network)
         else:
-            path = journal_path(given, network, provider)
-            if path is None or not path.is_file():
-                raise click.UsageError(f"there is no journal {path or ''}: name one with --journal, or --addresses")
-            known = from_journal(path, site)
+            known = from_journal(existing_journal(given, network, provider), site)
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
 
@@ -72,11 +70,17 @@ def cli(
     site.know(CONTROLLER, known.addresses[CONTROLLER], CONTROLLER)
     if not site.code(site.addresses[CONTROLLER]):
         raise click.ClickException(f"this chain has no Controller at {site.addresses[CONTROLLER]}")
+    if GOVERNOR not in known.addresses:
+        raise click.ClickException(
+            "the Governor is not there yet: finish the deployment with `ape run deploy`, or name with --addresses a "
+            "file that lists it"
+        )
+    site.know(GOVERNOR, known.addresses[GOVERNOR], GOVERNOR)
     wanted = expectation(
         network.params if asked else known.params,
         profile=network.profile,
-        deployer=owner or known.owner or str(site.read(CONTROLLER, "owner")),
-        owner=owner,
+        deployer=known.deployer,
+        owner=owner or known.owner or str(site.read(GOVERNOR, "owner")),
         paused=paused if paused is not None else not (known.running is None or known.running),
         block=known.block,
     )

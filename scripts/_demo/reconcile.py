@@ -49,7 +49,9 @@ class ChainFigures:
     transfers: Sequence[Log]
     fees_withdrawn: Sequence[Log]
     gateway_withdrawals: Sequence[Log]
+    # What transcoders and their delegators got of the minted LPT, and what the treasury got.
     rewards: Sequence[Log]
+    treasury_rewards: Sequence[Log]
     bonds: Sequence[Log]
     deposits_funded: int
     reserves_funded: int
@@ -101,7 +103,8 @@ def compare(
     returned = total(chain.gateway_withdrawals, "deposit") + total(chain.gateway_withdrawals, "reserve")
     transferred = total(chain.transfers, "amount")
     withdrawn = total(chain.fees_withdrawn, "amount")
-    minted = total(chain.rewards, "amount")
+    rewarded = total(chain.rewards, "amount")
+    minted = rewarded + total(chain.treasury_rewards, "amount")
     redeemed_in = {bytes(log.tx_hash) for log in chain.redeemed}
     gas_by_stores = sum(chain.gas_by_transaction[transaction] for transaction in batches)
     gas_by_events = sum(chain.gas_by_transaction[transaction] for transaction in redeemed_in)
@@ -164,8 +167,8 @@ def compare(
         Row("gateway: withdrawn, ETH", (EVENTS, returned), (BALANCES, chain.gateway_gain_by_withdrawal), money=True),
         Row("LPT minted", (EVENTS, minted), (BALANCES, chain.supply_after - chain.supply_before), money=True),
         Row(
-            "LPT bonded + minted = held by the Minter",
-            (EVENTS, total(chain.bonds, "additionalAmount") + minted),
+            "LPT bonded + rewarded = held by the Minter",
+            (EVENTS, total(chain.bonds, "additionalAmount") + rewarded),
             (BALANCES, chain.stake_after - chain.stake_before),
             money=True,
         ),

@@ -450,6 +450,7 @@ async def chain_figures(
         fees_withdrawn=await logs("BondingManager", "WithdrawFees"),
         gateway_withdrawals=await logs("TicketBroker", "Withdrawal"),
         rewards=await logs("BondingManager", "Reward"),
+        treasury_rewards=await logs("BondingManager", "TreasuryReward"),
         bonds=await logs("BondingManager", "Bond"),
         deposits_funded=sum(log.args["amount"] for log in await logs("TicketBroker", "DepositFunded")),
         reserves_funded=sum(log.args["amount"] for log in await logs("TicketBroker", "ReserveFunded")),

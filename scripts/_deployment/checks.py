@@ -8,9 +8,9 @@ from functools import partial
 
 from ape.exceptions import ApeException
 from eth_abi.abi import decode
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from scripts._deployment.governance_checks import Governance, kind_of, role_checks
 from scripts._deployment.site import Site
 from scripts._deployment.steps import (
     CONTROLLER,
@@ -27,7 +27,6 @@ from scripts._deployment.steps import (
 from scripts._params import PPB, Profile
 
 SET_CONTRACT_INFO = keccak(text="SetContractInfo(bytes32,address,bytes20)")
-ROLE_GRANTED = keccak(text="RoleGranted(bytes32,address,address)")
 # Ids that the contracts ask for, beside those of the plan: people shall read their names.
 OTHER_IDS = ("Governor", "L2Migrator", "LivepeerGovernor", "LivepeerGovernorTarget", "Treasury", "Verifier")
 
@@ -43,14 +42,16 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What a deployed protocol should look like. Governance adds its steps, facts and holders to this."""
+    """What a deployed protocol should look like."""
 
     profile: Profile
     # What was deployed and set, in order.
     steps: Sequence[Step]
     facts: Sequence[Fact]
-    # Owner of the Controller and holder of the token's admin role.
+    # Owner of the Controller and holder of the token's admin role: an address, or a contract by its name.
     owner: str
+    # None: there is only the core.
+    governance: Governance | None
     paused: bool
     # Nothing of the protocol happened before this block.
     block: int
@@ -69,6 +70,9 @@ class Expectation:
         found += _answered(CONTROLLER, partial(self._authority, site))
         found += _answered("the registry", partial(_registry, site, self.steps, self.block))
         found += _answered("the token's roles", partial(self._roles, site))
+        if self.governance:
+            for subject, ask in self.governance.parts(site, self.steps, self.block, production=self.is_production):
+                found += _answered(subject, ask)
         # Two steps may have a fact in common.
         return list(dict.fromkeys(found))
 
@@ -82,35 +86,36 @@ class Expectation:
         expected = f"{low} to {high}"
         return [Check("Minter.inflation", expected, expected if low <= inflation <= high else str(inflation))]
 
+    @property
+    def is_production(self) -> bool:
+        return self.profile == "production"
+
+    def _owner(self, site: Site) -> str:
+        return site.addresses.get(self.owner, self.owner)
+
     def _authority(self, site: Site) -> list[Check]:
-        owner = str(site.read(CONTROLLER, "owner"))
+        expected, owner = self._owner(site), str(site.read(CONTROLLER, "owner"))
+        remedy = (
+            f"If it is still the deployer's: `ape run deploy` goes on and hands over. Else its owner has to call "
+            f"{CONTROLLER}.transferOwnership({expected})"
+        )
         found = [
-            Check(f"{CONTROLLER}.owner", self.owner, owner),
+            Check(f"{CONTROLLER}.owner", expected, owner, remedy),
             Check(f"{CONTROLLER}.paused", self.paused, bool(site.read(CONTROLLER, "paused"))),
         ]
-        if self.profile == "production":
-            found.append(_kind(site, f"{CONTROLLER}.owner", owner))
+        if self.is_production:
+            found.append(kind_of(site, f"{CONTROLLER}.owner", owner, remedy))
         return found
 
     def _roles(self, site: Site) -> Iterable[Check]:
         """Everybody who was ever given a right on the token, and still has it."""
-        names = {role: name for name, role in ROLES.items()}
-        expected: dict[bytes, set[str]] = {role: set() for role in names}
-        expected[ROLES["DEFAULT_ADMIN_ROLE"]].add(self.owner)
+        expected: dict[bytes, set[str]] = {role: set() for role in ROLES.values()}
+        expected[ROLES["DEFAULT_ADMIN_ROLE"]].add(self._owner(site))
         for step in self.steps:
             if isinstance(step, GrantRole) and step.lasting:
                 expected[ROLES[step.role]].add(site.addresses.get(step.holder, step.holder))
-        given: dict[bytes, set[str]] = {role: set() for role in expected}
-        for log in site.logs(LPT, self.block):
-            if log.topics and log.topics[0] == ROLE_GRANTED:
-                given.setdefault(log.topics[1], set()).add(to_checksum_address(log.topics[2][12:]))
-        for role, accounts in given.items():
-            name = names.get(role, "role 0x" + role.hex())
-            accounts = accounts | expected.get(role, set())
-            holders = {account for account in accounts if bool(site.read(LPT, "hasRole", role, account))}
-            yield Check(f"holders of {name}", _listed(expected.get(role, set())), _listed(holders))
-            if self.profile == "production":
-                yield from (_kind(site, f"{name} of {holder}", holder) for holder in sorted(holders))
+        by = f"The admin of {LPT}"
+        yield from role_checks(site, LPT, ROLES, expected, self.block, by=by, production=self.is_production, prefix="")
 
 
 def _registry(site: Site, steps: Sequence[Step], block: int) -> Iterable[Check]:
@@ -124,20 +129,13 @@ def _registry(site: Site, steps: Sequence[Step], block: int) -> Iterable[Check]:
     for entry in sorted(seen - planned):
         address = str(site.read(CONTROLLER, "getContract", entry))
         if not is_null(address):
-            yield Check(f"registered {names.get(entry, '0x' + entry.hex())}", "nothing", address)
-
-
-def _kind(site: Site, subject: str, account: str) -> Check:
-    """On a production network no right may hang on one key."""
-    return Check(f"{subject} is", "a contract", "a contract" if site.code(account) else f"the key of {account}")
+            name = names.get(entry, "0x" + entry.hex())
+            remedy = f"The Controller's owner has to call setContractInfo(0x{entry.hex()}, 0, 0)"
+            yield Check(f"registered {name}", "nothing", address, remedy)
 
 
 def _value(site: Site, fact: Fact) -> list[Check]:
     return [Check(f"{fact.contract}.{fact.getter}", fact.expected, int(site.read(fact.contract, fact.getter)))]
-
-
-def _listed(accounts: set[str]) -> str:
-    return ", ".join(sorted(accounts)) or "nobody"
 
 
 def _answered(subject: str, ask: Callable[[], Iterable[Check]]) -> list[Check]:
@@ -162,6 +160,8 @@ def table(checks: Sequence[Check]) -> str:
         else:
             lines.append(f"  DIFFERS  {check.subject:<{width}}  {check.expected}")
             lines.append(f"  found    {'':<{width}}  {check.found}")
+            if check.remedy:
+                lines.append(f"  mend     {'':<{width}}  {check.remedy}")
     return "\n".join(lines)
 
 

@@ -47,6 +47,15 @@ def overrides(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def replaced(before: Network, after: Network) -> list[str]:
+    """A line for every parameter that is not what the network's file says."""
+    return [
+        f"{name} = {value} instead of {before.params.as_dict()[name]} in {before.name}.toml"
+        for name, value in after.params.as_dict().items()
+        if value != before.params.as_dict()[name]
+    ]
+
+
 def quieten_ape() -> None:
     """Leave out what Ape says of every transaction, unless its level was set otherwise."""
     if logger.level == LogLevel.INFO:
@@ -111,6 +120,19 @@ def journal_path(given: Path | None, network: Network, provider: ProviderAPI) ->
     if ends_with_the_command(provider):
         return None
     return JOURNALS / (f"dev-{provider.chain_id}.json" if network.chain_id is None else f"{network.name}.json")
+
+
+def existing_journal(given: Path | None, network: Network, provider: ProviderAPI) -> Path:
+    """:raises click.UsageError: if there is none, with the option that would name one."""
+    path = journal_path(given, network, provider)
+    if path is None:
+        raise click.UsageError(
+            "Ape has started a chain for this command alone, on which nothing is deployed: say with --network where "
+            "the deployment is, such as --network http://127.0.0.1:8545"
+        )
+    if not path.is_file():
+        raise click.UsageError(f"there is no journal {path}: name the one of the deployment with --journal")
+    return path
 
 
 def set_aside(path: Path) -> Path:

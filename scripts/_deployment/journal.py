@@ -17,7 +17,8 @@ from typing import Any, TextIO
 from scripts._deployment.errors import JournalInUse, StaleJournal, UnreadableJournal
 from scripts._deployment.site import Site
 
-VERSION = 1
+# 2: with the parameters of governance.
+VERSION = 2
 # What the keys of steps that make a contract begin with.
 CREATE = "create "
 

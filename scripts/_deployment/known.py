@@ -18,8 +18,10 @@ class Known:
     addresses: dict[str, str]
     block: int
     params: Params
-    # None: whoever has it; then only its kind can be judged.
+    # Of the Governor. None: whoever has it; then only its kind can be judged.
     owner: str | None
+    # Empty where that is not known.
+    deployer: str
     running: bool | None
 
 
@@ -34,6 +36,7 @@ def from_journal(path: Path, site: Site) -> Known:
         block=header.block,
         params=Params.from_dict(header.params),
         owner=header.owner or header.deployer,
+        deployer=header.deployer,
         running=journal.is_done("unpause"),
     )
 
@@ -43,6 +46,7 @@ def from_addresses(path: Path, network: Network) -> Known:
     try:
         content = json.loads(path.read_text())
         addresses = {CONTROLLER: content["controller"], **content["contracts"]}
-        return Known(addresses=addresses, block=int(content["block"]), params=network.params, owner=None, running=None)
+        block = int(content["block"])
+        return Known(addresses=addresses, block=block, params=network.params, owner=None, deployer="", running=None)
     except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise DeploymentError(f"{path} is not a file of addresses") from error

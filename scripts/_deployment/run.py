@@ -151,7 +151,7 @@ class Run:
 
     def _make(self, step: Step) -> None:
         self._wait_for_block(step)
-        address = self.sender.created_at(self._nonce) if isinstance(step, Create) else None
+        address = step.lands_at(self.site, self.sender, self._nonce) if isinstance(step, Create) else None
         try:
             signed = self.sender.sign(step.transaction(self.site), self._nonce)
             self.journal.intend(

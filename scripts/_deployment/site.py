@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ape.contracts import ContractContainer
+from eth_abi.abi import decode
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ethpm_types import ContractType
 
 NO_COMMIT = bytes(20)
+ERROR_STRING = keccak(text="Error(string)")[:4]
 NULL_ADDRESS = "0x0000000000000000000000000000000000000000"
 # Most nodes answer for so many blocks at once.
 LOG_RANGE_BLOCKS = 10_000
@@ -31,6 +33,21 @@ class Log:
 
     topics: tuple[bytes, ...]
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Of a call: what it returns, or what it reverts with."""
+
+    ok: bool
+    data: bytes
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, for people."""
+        if self.data[:4] == ERROR_STRING:
+            return str(decode(["string"], self.data[4:], strict=False)[0])
+        return f"0x{self.data.hex()}" if self.data else "no reason given"
 
 
 class Site:
@@ -74,7 +91,26 @@ class Site:
         """What a view answers."""
         return getattr(self.at(name), getter)(*arguments)
 
+    def interface(self, name: str) -> str:
+        """As what kind of contract it answers."""
+        return self._interfaces[name]
+
     # --- the chain --------------------------------------------------------------------------------
+
+    def attempt(self, request: dict[str, str], overrides: dict[str, Any] | None = None) -> Answer:
+        """What a call would answer, or with which data it would revert.
+
+        :param overrides: address -> balance, code or storage that the node shall assume for it.
+        :raises DeploymentError: if the node does not answer at all.
+        """
+        more = [overrides] if overrides else []
+        answer = self.provider.web3.provider.make_request("eth_call", [request, "latest", *more])
+        if "error" not in answer:
+            return Answer(True, bytes.fromhex(str(answer["result"])[2:]))
+        data = answer["error"].get("data")
+        if not isinstance(data, str):
+            raise DeploymentError(f"the node cannot tell what a call would do: {answer['error'].get('message')}")
+        return Answer(False, bytes.fromhex(data.removeprefix("0x")))
 
     def rpc(self, method: str, *parameters: object) -> Any:
         return self.provider.make_request(method, list(parameters))
@@ -89,6 +125,11 @@ class Site:
     def height(self) -> int:
         """Number of the latest block, as the node counts (on Arbitrum not what the contracts count)."""
         return int(self.rpc("eth_blockNumber"), 16)
+
+    @property
+    def time(self) -> int:
+        """Unix time of the latest block."""
+        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
 
     def block_hash(self, number: int) -> str:
         """Empty if the node does not have the block."""
@@ -136,8 +177,19 @@ class Site:
 
     def call(self, name: str, method: str, *arguments: object) -> TransactionAPI:
         """The transaction that calls a contract."""
-        abi = next(entry for entry in self.type_of(self._interfaces[name]).methods if entry.name == method)
-        return self.provider.network.ecosystem.encode_transaction(self.addresses[name], abi, *arguments)
+        return self._call(self.addresses[name], self._interfaces[name], method, arguments)
+
+    def calldata(self, contract: str, method: str, *arguments: object) -> bytes:
+        """Of a call to some contract of a kind."""
+        return bytes(self._call(NULL_ADDRESS, contract, method, arguments).data)
+
+    def _call(self, address: str, contract: str, method: str, arguments: tuple[object, ...]) -> TransactionAPI:
+        abi = next(
+            entry
+            for entry in self.type_of(contract).methods
+            if entry.name == method and len(entry.inputs) == len(arguments)
+        )
+        return self.provider.network.ecosystem.encode_transaction(address, abi, *arguments)
 
 
 def digest(code: bytes) -> str:

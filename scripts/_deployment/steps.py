@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from eth_utils.crypto import keccak
 
-from scripts._deployment.site import NULL_ADDRESS, Site, digest
+from scripts._deployment.site import NULL_ADDRESS, Sender, Site, digest
 
 if TYPE_CHECKING:
     from ape.api import TransactionAPI
@@ -41,13 +41,16 @@ class Check:
     subject: str
     expected: Any
     found: Any
+    # What mends a difference.
+    remedy: str = ""
 
     @property
     def ok(self) -> bool:
         return bool(self.expected == self.found)
 
     def __str__(self) -> str:
-        return f"{self.subject}: expected {self.expected}, found {self.found}"
+        told = f"{self.subject}: expected {self.expected}, found {self.found}"
+        return f"{told}. {self.remedy}" if self.remedy and not self.ok else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,16 @@ class At:
     """In a list of arguments: the address of the contract that was created under this name."""
 
     name: str
+
+    def address(self, site: Site) -> str:
+        return site.addresses[self.name]
+
+
+def resolved(value: object, site: Site) -> Any:
+    """An argument, or a list of them, with addresses in place of names."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(resolved(item, site) for item in value)
+    return value.address(site) if hasattr(value, "address") else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +132,11 @@ class Create(Step):
         return bool(self.arguments) and self.arguments[0] == At(CONTROLLER)
 
     def resolved(self, site: Site) -> tuple[object, ...]:
-        return tuple(site.addresses[a.name] if isinstance(a, At) else a for a in self.arguments)
+        return tuple(resolved(self.arguments, site))
+
+    def lands_at(self, site: Site, sender: Sender, nonce: int) -> str:
+        """Where the contract will be if its transaction is sent with this nonce."""
+        return sender.created_at(nonce)
 
     def code_check(self, site: Site, address: str) -> Check:
         found = site.code(address)
@@ -176,7 +193,9 @@ class Register(Step):
 
     def checks(self, site: Site) -> list[Check]:
         found = site.read(CONTROLLER, "getContract", contract_id(self.name))
-        return [Check(f"registered {self.name}", site.addresses[self.entry or self.name], str(found))]
+        address = site.addresses[self.entry or self.name]
+        remedy = f"The Controller's owner has to call setContractInfo for {self.name} with {address}"
+        return [Check(f"registered {self.name}", address, str(found), remedy)]
 
     def transaction(self, site: Site) -> TransactionAPI:
         address = site.addresses[self.entry or self.name]
@@ -201,7 +220,9 @@ class Configure(Step):
         return self.contract
 
     def checks(self, site: Site) -> list[Check]:
-        return [Check(f"{self.contract}.{self.getter}", self.value, int(site.read(self.contract, self.getter)))]
+        remedy = f"The Controller's owner has to call {self.contract}.{self.setter}({self.value})"
+        found = int(site.read(self.contract, self.getter))
+        return [Check(f"{self.contract}.{self.getter}", self.value, found, remedy)]
 
     def transaction(self, site: Site) -> TransactionAPI:
         return site.call(self.contract, self.setter, self.value)
@@ -229,7 +250,8 @@ class GrantRole(Step):
 
     def checks(self, site: Site) -> list[Check]:
         holds = bool(site.read(LPT, "hasRole", ROLES[self.role], self._address(site)))
-        return [Check(f"{self.holder} has {self.role}", True, holds)]
+        remedy = f"The admin of {LPT} has to call grantRole(0x{ROLES[self.role].hex()}, {self._address(site)})"
+        return [Check(f"{self.holder} has {self.role}", True, holds, remedy)]
 
     def transaction(self, site: Site) -> TransactionAPI:
         return site.call(LPT, "grantRole", ROLES[self.role], self._address(site))
@@ -270,6 +292,7 @@ class RenounceRole(Step):
 class Mint(Step):
     """LPT for an account. It may be spent at once, so nothing on chain shows that it was made: the journal does."""
 
+    # An address, or the name of a contract.
     account: str
     amount: int
 
@@ -285,7 +308,7 @@ class Mint(Step):
         return []
 
     def transaction(self, site: Site) -> TransactionAPI:
-        return site.call(LPT, "mint", self.account, self.amount)
+        return site.call(LPT, "mint", site.addresses.get(self.account, self.account), self.amount)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,23 +358,27 @@ class FirstRound(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferOwnership(Step):
-    """The Controller, and with it the protocol, gets another owner."""
+    """A contract of the deployer's gets another owner: an address, or a contract by its name."""
 
     owner: str
+    contract: str = CONTROLLER
 
     @property
     def key(self) -> str:
-        return f"transfer the Controller to {self.owner}"
+        return f"transfer the {self.contract} to {self.owner}"
 
     @property
     def subject(self) -> str:
-        return CONTROLLER
+        return self.contract
 
     def checks(self, site: Site) -> list[Check]:
-        return [Check(f"{CONTROLLER}.owner", self.owner, str(site.read(CONTROLLER, "owner")))]
+        return [Check(f"{self.contract}.owner", self._address(site), str(site.read(self.contract, "owner")))]
 
     def transaction(self, site: Site) -> TransactionAPI:
-        return site.call(CONTROLLER, "transferOwnership", self.owner)
+        return site.call(self.contract, "transferOwnership", self._address(site))
+
+    def _address(self, site: Site) -> str:
+        return site.addresses.get(self.owner, self.owner)
 
 
 def _hex(value: object) -> str:

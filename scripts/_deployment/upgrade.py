@@ -118,8 +118,11 @@ class Upgrade:
         except ProviderError:
             return None
 
+    def owner(self) -> str:
+        return str(self.site.read(CONTROLLER, "owner"))
+
     def is_owner(self) -> bool:
-        return str(self.site.read(CONTROLLER, "owner")) == self.run.sender.address
+        return self.owner() == self.run.sender.address
 
     def controller_call(self) -> ControllerCall:
         transaction = self.register.transaction(self.site)
@@ -129,6 +132,22 @@ class Upgrade:
             data="0x" + bytes(transaction.data).hex(),
             text=f'setContractInfo(keccak256("{self.register.name}"), {address}, 0x{self.site.commit.hex()})',
         )
+
+    def decision(self) -> dict[str, Any]:
+        """The same as an update of the Governor, as `ape run stage` reads it."""
+        name, address = self.register.name, self.site.addresses[self.create.name]
+        return {
+            "description": f"{self.create.contract}: the code at {address}",
+            "calls": [
+                {
+                    "contract": CONTROLLER,
+                    "function": "setContractInfo",
+                    "arguments": [f"keccak256({name})", address, f"0x{self.site.commit.hex()}"],
+                }
+            ],
+            # The code was never there before, so that no other update is equal to this one.
+            "nonce": 0,
+        }
 
     def put_in_force(self) -> None:
         """Register the new code: from the next call on it runs."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts._layouts import layout_of, render, snapshot
-from scripts._protocol import PROXIED
+from scripts._protocol import UPGRADABLE
 from scripts.sizes import rows
 
 # EIP-170.
@@ -40,7 +40,7 @@ def test_readme__table_of_sizes__is_what_the_compiler_makes(fresh_build: None) -
     assert [row for row in rows() if f"| {row[0]} | {row[1]:,} | {row[2]} |" not in readme] == []
 
 
-@pytest.mark.parametrize("name", [*PROXIED, "ManagerProxy"])
+@pytest.mark.parametrize("name", [*UPGRADABLE, "ManagerProxy"])
 def test_storage_layout__proxied_contract__shares_the_first_two_slots(name: str) -> None:
     manager: Any = layout_of(name)["manager"]
 
@@ -48,13 +48,13 @@ def test_storage_layout__proxied_contract__shares_the_first_two_slots(name: str)
     assert (manager["targetContractId"]["slot"], manager["targetContractId"]["type"]) == (1, "bytes32")
 
 
-@pytest.mark.parametrize("name", PROXIED)
+@pytest.mark.parametrize("name", UPGRADABLE)
 def test_storage_layout__proxied_contract__equals_the_snapshot(name: str) -> None:
     """After a wanted change: `python -m scripts._layouts`."""
     assert render(layout_of(name)) == snapshot(name).read_text()
 
 
-@pytest.mark.parametrize("name", PROXIED)
+@pytest.mark.parametrize("name", UPGRADABLE)
 def test_storage_layout__proxied_contract__keeps_no_lock_in_storage(name: str) -> None:
     """A re-entrancy lock belongs into transient storage, or it would shift every slot."""
     assert "nonreentrant" not in json.dumps(layout_of(name))

@@ -11,9 +11,19 @@ import pytest
 from scripts._deployment.journal import Journal
 from scripts._deployment.run import Run
 from scripts._deployment.site import Sender, Signed, Site
-from scripts._deployment.steps import Step
-from scripts._params import LOCAL
-from scripts._protocol import construction, genesis, hand_over, handles, header_of, opening
+from scripts._deployment.steps import Create, Step
+from scripts._params import LOCAL, Params
+from scripts._protocol import (
+    construction,
+    endowment,
+    everything,
+    genesis,
+    hand_over,
+    hand_over_to_governance,
+    handles,
+    header_of,
+    opening,
+)
 
 LPT = 10**18
 
@@ -78,8 +88,11 @@ class Deployer:
     sites: list[Site] = field(default_factory=list)
     # Contracts whose sources were changed since.
     altered: dict[str, Any] = field(default_factory=dict)
-    # Who gets the protocol in the end.
+    # Who gets the core in the end, or the Governor.
     owner: str | None = None
+    # Everything that a network has, as `ape run deploy` makes it; else the core.
+    governed: bool = False
+    params: Params = LOCAL
 
     def new_site(self) -> Site:
         return AlteredSite(self.project, self.account.provider, self.altered)
@@ -87,13 +100,13 @@ class Deployer:
     def run(self, fault: Fault | None = None, **options: Any) -> int:
         """The number of transactions sent. Raises Died where the fault strikes."""
         site = self.new_site()
-        begun = header_of(site, str(self.account.address), LOCAL)
+        begun = header_of(site, self.address, self.params)
         journal = Journal.resume(self.path) if self.path.is_file() else Journal.begin(begun, self.path)
         try:
             journal.check_chain(site)
             sender = MortalSender(self.account, site, fault)
             run = Run(site=site, sender=sender, journal=journal, mine=self.chain.mine, **options)
-            run.run(self.steps(journal))
+            run.run(self.governed_steps(journal) if self.governed else self.steps(journal))
         finally:
             journal.close()
         self.sites.append(site)
@@ -106,6 +119,29 @@ class Deployer:
             *opening(),
             *(hand_over(str(self.account.address), self.owner) if self.owner else []),
         ]
+
+    def governed_steps(self, journal: Journal) -> list[Step]:
+        amounts = {**endowment(self.params), **self.amounts}
+        return [
+            *everything(self.params, self.address),
+            *genesis(self.address, amounts, journal),
+            *opening(),
+            *hand_over_to_governance(self.params, self.address, self.owner),
+        ]
+
+    def recorded_site(self) -> Site:
+        """With what the journal knows after a run that died."""
+        journal = Journal.resume(self.path)
+        journal.close()
+        site, created = self.new_site(), journal.created()
+        for step in everything(self.params, self.address):
+            if isinstance(step, Create) and step.name in created:
+                site.know(step.name, created[step.name], step.answers_as)
+        return site
+
+    @property
+    def address(self) -> str:
+        return str(self.account.address)
 
     @property
     def site(self) -> Site:
@@ -143,3 +179,29 @@ def deployed(finished: Deployer, tmp_path: Path) -> Deployer:
     path = tmp_path / "journal.json"
     path.write_text(finished.path.read_text())
     return replace(finished, path=path, sites=list(finished.sites), altered={})
+
+
+# --- with governance ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def governed_deployer(deployer: Deployer, accounts: Any) -> Deployer:
+    """Nothing is deployed yet; in the end another account owns the Governor."""
+    return replace(deployer, governed=True, owner=str(accounts[12].address))
+
+
+@pytest.fixture(scope="module")
+def finished_governed(project: Any, chain: Any, accounts: Any, tmp_path_factory: pytest.TempPathFactory) -> Deployer:
+    """For the `governed` fixture only."""
+    deployer = new_deployer(project, chain, accounts, tmp_path_factory.mktemp("governed"))
+    deployer = replace(deployer, governed=True, owner=str(accounts[12].address))
+    deployer.run()
+    return deployer
+
+
+@pytest.fixture
+def governed(finished_governed: Deployer, tmp_path: Path) -> Deployer:
+    """A whole network that runs and is handed over, with the journal of its deployment."""
+    path = tmp_path / "journal.json"
+    path.write_text(finished_governed.path.read_text())
+    return replace(finished_governed, path=path, sites=list(finished_governed.sites), altered={})

@@ -45,7 +45,9 @@ def test_arbitrum_sepolia__says_of_every_parameter_what_it_means() -> None:
 
 
 def test_docs__table_of_parameters__has_the_values_of_the_files() -> None:
-    rows = re.findall(r"^\| `(\w+_(?:ppm|ppb|rounds|blocks|transcoders))` \|(.*)\|$", DOCS.read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+_(?:ppm|ppb|rounds|blocks|transcoders|lpt|s|hours))` \|(.*)\|$", DOCS.read_text(), re.MULTILINE
+    )
     documented = {name: [int(cell.replace(",", "")) for cell in cells.split("|")[-3:]] for name, cells in rows}
 
     networks = [NETWORKS[name].params.as_dict() for name in ("local", "demo", "arbitrum-sepolia")]
@@ -65,6 +67,21 @@ def test_docs__table_of_parameters__has_the_values_of_the_files() -> None:
         ("unbonding_period_rounds", "true", "a whole number is needed"),
         ("unbonding_period_rounds", '"7"', "a whole number is needed"),
         ("chain_id", '"arbitrum"', "a whole number is needed"),
+        ("treasury_reward_cut_ppb", "1_000_000_001", "a share is at most 100 %"),
+        ("treasury_balance_ceiling_lpt", "-1", "an amount of LPT from 0 (no ceiling)"),
+        ("treasury_min_delay_s", "1_000_000_000", "with more the treasury never acts"),
+        ("voting_delay_rounds", "-1", "rounds from 0"),
+        ("voting_period_rounds", "0", "a vote needs a round"),
+        ("proposal_threshold_lpt", "0", "anybody could decide what the treasury does"),
+        ("quorum_ppm", "0", "anybody could decide what the treasury does"),
+        ("quorum_ppm", "1_000_001", "a share is at most 100 %"),
+        ("quota_ppm", "0", "anybody could decide what the treasury does"),
+        ("quota_ppm", "1_000_001", "a share is at most 100 %"),
+        ("faucet_supply_lpt", "0.5", "a whole number is needed"),
+        ("faucet_request_lpt", "0", "a faucet gives something"),
+        ("faucet_request_lpt", "6_343_701", "no more than faucet_supply_lpt = 6343700"),
+        ("faucet_wait_hours", "-1", "hours from 0"),
+        ("profile", '"production"', "LPT is not given away where it is worth something"),
         ("profile", '"staging"', "one of development, testnet, production"),
     ],
 )
@@ -72,7 +89,9 @@ def test_load__bad_value__is_refused_by_name(tmp_path: Path, name: str, value: s
     with pytest.raises(InvalidParams) as refusal:
         load(written(tmp_path, replaced(name, value)))
 
-    assert str(refusal.value).startswith(f"mine.toml: {name} = ")
+    # The faucet is what a production profile refuses.
+    named = "faucet_supply_lpt" if value == '"production"' else name
+    assert str(refusal.value).startswith(f"mine.toml: {named} = ")
     assert rule in str(refusal.value)
 
 

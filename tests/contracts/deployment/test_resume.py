@@ -225,7 +225,7 @@ def test_journal__in_use__is_refused(deployer: Deployer) -> None:
     deployer.run()
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 1, "deployment": {}, "steps": {}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"version": 2, "deployment": {}, "steps": {}}'])
 def test_journal__not_one__is_refused(deployer: Deployer, content: str) -> None:
     deployer.path.write_text(content)
 
@@ -235,9 +235,9 @@ def test_journal__not_one__is_refused(deployer: Deployer, content: str) -> None:
 
 
 def test_journal__of_another_version__is_refused(deployed: Deployer) -> None:
-    deployed.path.write_text(deployed.path.read_text().replace('"version": 1', '"version": 2'))
+    deployed.path.write_text(deployed.path.read_text().replace('"version": 2', '"version": 1'))
 
-    with pytest.raises(UnreadableJournal, match="version 2"):
+    with pytest.raises(UnreadableJournal, match="is of version 1; this is version 2"):
         deployed.run()
 
 

@@ -101,7 +101,13 @@ def target(deployed: Deployer, name: str = "ServiceRegistry") -> str:
 
 def differences(deployed: Deployer) -> list[str]:
     wanted = expectation(
-        LOCAL, profile="development", deployer=str(deployed.account.address), owner=None, paused=False, block=0
+        LOCAL,
+        profile="development",
+        deployer=str(deployed.account.address),
+        owner=None,
+        paused=False,
+        block=0,
+        governed=False,
     )
     return [str(check) for check in wanted.check(deployed.site) if not check.ok]
 
