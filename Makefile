@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-import crash lock abi proto diagrams clean
+.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-import crash lock abi proto diagrams pictures clean
 
 help:
 	@printf '%s\n' \
@@ -40,7 +40,8 @@ help:
 	  'make docs                   the documentation as a site, in .site/html' \
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
 	  'make diagrams               draw the diagrams in docs/ from the tables in the code' \
-	  'make clean                  remove what was built; imported keys stay'
+	  'make pictures               draw the board of the dashboard in docs/ from its scenario' \
+  'make clean                  remove what was built; imported keys stay'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready

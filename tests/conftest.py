@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.chromium import chromium
 from tests.support.postgres import postgres_server
 
-__all__ = ["postgres_server"]  # a fixture of every suite
+__all__ = ["chromium", "postgres_server"]  # fixtures of every suite
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / ".cache" / "test-records"

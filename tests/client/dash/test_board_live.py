@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,15 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog
 
 from livepeer_client.adapters.chain.suite import Addresses
-from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.dash.app import Board
-from livepeer_client.facts import ReceivedPayment, TicketState
+from livepeer_client.facts import TicketState
 from livepeer_client.nodes.dash import load_redeeming, open_board
 from livepeer_client.policy.board import BoardFacts, round_lines, winner_rows
-from livepeer_client.types import Hash32, Wei
+from livepeer_client.types import Hash32
 from tests.client.nodes.test_orchestrator import configure, launch
-from tests.support.anvil import ETH, GATEWAY, Role, Stage, anvil, free_port, opened, set_stage
+from tests.support.anvil import ETH, Stage, anvil, free_port, opened, set_stage
 from tests.support.artifacts import CACHE
-
-ROUND_BLOCKS = 200
-POOR = Role("poor gateway")
+from tests.support.board_stage import ROUND_BLOCKS, stored, winners_wait
 
 
 @pytest.fixture(scope="module")
@@ -39,35 +35,7 @@ async def stage(chain: tuple[str, Addresses]) -> AsyncIterator[Stage]:
 
 @pytest.fixture
 async def hashes(chain: tuple[str, Addresses], stage: Stage, tmp_path: Path) -> list[Hash32]:
-    """Three winners in the store of a node that does not run: two wait for cheaper gas, one for funds."""
-    configure(tmp_path, chain, free_port())
-    (tmp_path / "data").mkdir(mode=0o700)
-    # Going back to a snapshot does not take the base fee back.
-    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10**6)])
-    await stage.mine()
-    await stage.rpc.call("anvil_setBalance", ["0x" + POOR.address.hex(), hex(10 * ETH)])
-    await stage.transactor(POOR).send("TicketBroker", "fundDeposit", [], value=Wei(ETH))
-    for gwei in [2] * 40 + [10]:
-        await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(gwei * 10**9)])
-        await stage.mine()
-    winners = (
-        await stage.winner(nonce=1, face_value=Wei(ETH // 100)),
-        await stage.winner(nonce=2, face_value=Wei(ETH // 50)),
-        await stage.winner(nonce=3, face_value=Wei(3 * ETH), sender=POOR),
-    )
-    await stage.mine(2)
-    # The next block, with whatever is sent, is as dear.
-    await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(10 * 10**9)])
-    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite") as store:
-        await store.record_payment(ReceivedPayment(GATEWAY.address, "board", len(winners), Fraction(1), winners))
-    return [winner.ticket.hash for winner in winners]
-
-
-async def stored(folder: Path) -> dict[Hash32, tuple[TicketState, int, str | None]]:
-    """As whoever reads the store beside the board sees it."""
-    path = folder / "data" / "orchestrator.sqlite"
-    async with await SqliteTicketStore.open(path, read_only=True) as store:
-        return {each.hash: (each.state, each.paid, each.hold) for each in await store.tickets()}
+    return await winners_wait(chain, stage, tmp_path)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,97 @@
+"""The board in a real browser: a key pressed in the page is done in the store; other sites' pages are kept out."""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from livepeer_client.adapters.chain.suite import Addresses
+from tests.support.anvil import anvil, opened, set_stage
+from tests.support.artifacts import CACHE
+from tests.support.board_stage import ROUND_BLOCKS, stored, winners_wait
+from tests.support.chromium import visit
+
+
+@pytest.fixture(scope="module")
+def chain() -> Iterator[tuple[str, Addresses]]:
+    with anvil() as url:
+        yield url, asyncio.run(set_stage(url, CACHE, round_blocks=ROUND_BLOCKS))
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, *options: str) -> AsyncIterator[str]:
+    """The URL of a board for the node in `folder`, by the command that operators use."""
+    command = [sys.executable, "-m", "livepeer_client", "dash", "--config", str(folder / "orchestrator.toml")]
+    with (folder / "dash.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, "--serve", "--port", "0", *options, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            word, _, url = (await process.stdout.readline()).decode().strip().partition(" ")
+        assert word == "ready", (folder / "dash.log").read_text()
+        yield url
+        process.terminate()
+        async with asyncio.timeout(30):
+            assert await process.wait() == 0, (folder / "dash.log").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def test_board__in_a_browser__holds_the_ticket_on_which_the_key_is_pressed(
+    tmp_path: Path, chain: tuple[str, Addresses], chromium: Path
+) -> None:
+    async with opened(*chain) as stage:
+        hashes = await winners_wait(chain, stage, tmp_path)
+        async with served(tmp_path) as url:
+            steps = [f"wait:0x{hashes[0].hex()[:8]}", "press:h", "wait:held back"]
+            await asyncio.to_thread(visit, chromium, url, tmp_path / "profile", steps)
+            found = await stored(tmp_path)
+            assert sorted(str(hold) for _, _, hold in found.values()) == ["None", "None", "held on the dashboard"]
+
+
+async def test_served_board__asked_by_another_sites_page__answers_nothing(
+    tmp_path: Path, chain: tuple[str, Addresses]
+) -> None:
+    async with opened(*chain) as stage, stage.taken_back():
+        await winners_wait(chain, stage, tmp_path)
+        async with served(tmp_path) as url, aiohttp.ClientSession() as http:
+            async with http.get(url) as page:
+                assert page.status == 200
+            port = urlsplit(url).port
+            for route, headers in (
+                # A page of another site.
+                ("/ws", {"Origin": "https://evil.example"}),
+                # A name of theirs that leads here.
+                ("/", {"Host": f"evil.example:{port}"}),
+                ("/ws", {"Host": f"evil.example:{port}", "Origin": f"http://evil.example:{port}"}),
+            ):
+                async with http.get(url + route, headers=headers) as refused:
+                    assert (route, refused.status) == (route, 403)
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                await http.ws_connect(url + "/ws", origin="https://evil.example")
+
+
+def test_dash__served_where_others_reach_it__is_refused_unless_that_is_meant(
+    tmp_path: Path, chain: tuple[str, Addresses]
+) -> None:
+    async def prepare() -> None:
+        async with opened(*chain) as stage, stage.taken_back():
+            await winners_wait(chain, stage, tmp_path)
+
+    asyncio.run(prepare())
+    command = [sys.executable, "-m", "livepeer_client", "dash", "--config", str(tmp_path / "orchestrator.toml")]
+    done = subprocess.run(
+        [*command, "--serve", "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "whoever reaches 0.0.0.0:8000 could redeem" in done.stderr
