@@ -104,7 +104,7 @@ def test_commands__those_that_report__offer_json_and_those_that_send_a_dry_run()
     spending = {words[0] for words in found if "--dry-run" in options[words]}
     assert spending == {
         *("fund", "unlock", "cancel-unlock", "withdraw", "bond", "unbond", "rebond", "withdraw-stake"),
-        *("withdraw-fees", "set-rates", "set-uri", "rounds", "rewards", "vote", "poll-vote"),
+        *("withdraw-fees", "set-rates", "set-uri", "rounds", "rewards", "vote", "queue", "execute", "poll-vote"),
     }
 
 

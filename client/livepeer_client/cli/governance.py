@@ -12,20 +12,26 @@ from livepeer_client.types import Address, BlockNumber, Round
 
 if TYPE_CHECKING:
     from livepeer_client.adapters.chain.governance import GovernanceReader
+    from livepeer_client.nodes.account import Account
 
-First = Annotated[int, typer.Option("--from-block", min=0, help="look from this block of the chain on")]
+First = Annotated[
+    int | None,
+    typer.Option("--from-block", min=0, help="look from this block of the chain on; the deployment's without"),
+]
 Id = Annotated[str, typer.Argument(metavar="PROPOSAL", help="its id, or how that starts")]
 _ID_SHOWN = 12
+# An id is a hash: one of fewer digits comes once in 10^17.
+_ID_WHOLE = 60
 
 
 def add(app: typer.Typer) -> None:
-    for command in (proposals, votes, vote, treasury, polls, poll_vote):
+    for command in (proposals, votes, vote, queue, execute, treasury, polls, poll_vote):
         app.command()(command)
 
 
 def proposals(
     proposal: Annotated[str, typer.Argument(metavar="[PROPOSAL]", help="one of them in full, by id or its start")] = "",
-    from_block: First = 0,
+    from_block: First = None,
     config: AnyConfig = None,
     changes: Changes = None,
     as_json: Json = False,
@@ -33,7 +39,7 @@ def proposals(
     """Proposals to the treasury's governor with state and counts."""
 
     async def work(reader: "GovernanceReader", out: Output) -> None:
-        found = await reader.proposals(BlockNumber(from_block))
+        found = await reader.proposals(_from(from_block))
         if proposal:
             one = _only(found, proposal)
             out.show(_proposal(one), lines=_proposal_lines(one))
@@ -93,7 +99,7 @@ def vote(
     proposal: Id,
     support: Annotated[str, typer.Argument(metavar="for|against|abstain")],
     reason: Annotated[str, typer.Option(help="published with the vote")] = "",
-    from_block: First = 0,
+    from_block: First = None,
     config: AnyConfig = None,
     changes: Changes = None,
     dry_run: DryRun = False,
@@ -103,9 +109,47 @@ def vote(
     if support.upper() not in Support.__members__:
         raise typer.BadParameter(f"{support!r}: expected for, against or abstain")
 
-    async def work(own: Any) -> Any:
-        chosen = _only(await own.reader.proposals(BlockNumber(from_block)), proposal)
-        return await own.contracts.council.cast_vote(chosen.id, Support[support.upper()], reason, dry_run=dry_run)
+    async def work(own: "Account") -> Any:
+        if len(proposal) >= _ID_WHOLE and proposal.isdecimal():
+            # Nothing to look for.
+            id_ = int(proposal)
+        else:
+            id_ = _only(await own.reader.proposals(_from(from_block)), proposal).id
+        return await own.contracts.council.cast_vote(id_, Support[support.upper()], reason, dry_run=dry_run)
+
+    call(config, changes, work, as_json=as_json)
+
+
+def queue(
+    proposal: Id,
+    from_block: First = None,
+    config: AnyConfig = None,
+    changes: Changes = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Hand a proposal that succeeded to the treasury. Anybody may."""
+
+    async def work(own: "Account") -> Any:
+        chosen = _only(await own.reader.proposals(_from(from_block)), proposal)
+        return await own.contracts.council.queue(chosen, dry_run=dry_run)
+
+    call(config, changes, work, as_json=as_json)
+
+
+def execute(
+    proposal: Id,
+    from_block: First = None,
+    config: AnyConfig = None,
+    changes: Changes = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Let the treasury make the calls of a proposal whose delay is over. Anybody may."""
+
+    async def work(own: "Account") -> Any:
+        chosen = _only(await own.reader.proposals(_from(from_block)), proposal)
+        return await own.contracts.council.execute(chosen, dry_run=dry_run)
 
     call(config, changes, work, as_json=as_json)
 
@@ -149,7 +193,7 @@ def treasury(config: AnyConfig = None, changes: Changes = None, as_json: Json = 
 
 def polls(
     count: Annotated[bool, typer.Option("--count", help="count the votes by stake, too")] = False,
-    from_block: First = 0,
+    from_block: First = None,
     config: AnyConfig = None,
     changes: Changes = None,
     as_json: Json = False,
@@ -159,7 +203,7 @@ def polls(
     async def work(reader: "GovernanceReader", out: Output) -> None:
         from livepeer_client.policy.governance import count_poll
 
-        found = await reader.polls(BlockNumber(from_block))
+        found = await reader.polls(_from(from_block))
         tallies = [count_poll(await reader.ballots(poll)) if count else None for poll in found]
         data, rows = [], []
         for poll, tally in zip(found, tallies, strict=True):
@@ -197,6 +241,10 @@ def poll_vote(
         raise typer.BadParameter(f"{choice!r}: expected yes or no")
     chosen = PollChoice[choice.upper()]
     call(config, changes, lambda own: own.contracts.polls.vote(Address(poll), chosen, dry_run=dry_run), as_json=as_json)
+
+
+def _from(block: int | None) -> BlockNumber | None:
+    return None if block is None else BlockNumber(block)
 
 
 def _only(found: list[Proposal], start: str) -> Proposal:

@@ -46,7 +46,7 @@ class Output:
         if lines:
             width = max(len(name) for name, _ in lines)
             for name, value in lines:
-                console.print(f"{name:{width}}  {value}", markup=False)
+                console.print(f"{name:{width}}  {_harmless(value)}", markup=False)
         if table is not None:
             _print_table(console, table)
 
@@ -66,7 +66,7 @@ def _print_table(console: Console, table: Table) -> None:
     if not console.is_terminal:
         for row in (table.columns, *table.rows):
             # What people wrote must not pass for another column or row.
-            sys.stdout.write("\t".join(" ".join(cell.split()) for cell in row) + "\n")
+            sys.stdout.write("\t".join(_harmless(" ".join(cell.split())) for cell in row) + "\n")
         return
     shown = RichTable(*table.columns)
     for row in table.rows:
@@ -77,8 +77,12 @@ def _print_table(console: Console, table: Table) -> None:
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    # Control characters would reach the terminal.
-    return escape("".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text))
+    return escape(_harmless(text))
+
+
+def _harmless(text: str) -> str:
+    """What others wrote, without what a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -29,13 +29,12 @@ class Governance(Protocol):
     async def treasury(self) -> TreasuryState: ...
 
     async def proposals(
-        self, from_block: BlockNumber = BlockNumber(0), to_block: BlockNumber | None = None
+        self, from_block: BlockNumber | None = None, to_block: BlockNumber | None = None
     ) -> list[Proposal]:
-        """Proposals made in these blocks of the chain's own count, oldest first, each as it is now."""
+        """Proposals made in these blocks of the chain's own count, oldest first, each as it is now. Without a first block
+        from the deployment's on."""
 
-    async def votes_cast(
-        self, proposal_id: int | None = None, from_block: BlockNumber = BlockNumber(0)
-    ) -> list[VoteCast]:
+    async def votes_cast(self, proposal_id: int | None = None, from_block: BlockNumber | None = None) -> list[VoteCast]:
         """Votes in chain order, of one proposal or of all."""
 
     async def voting_power(self, accounts: Sequence[Address], round_: Round | None = None) -> list[VotingPower]:
@@ -52,7 +51,7 @@ class Governance(Protocol):
 
     async def has_voted(self, proposal_id: int, accounts: Sequence[Address]) -> list[bool]: ...
 
-    async def polls(self, from_block: BlockNumber = BlockNumber(0), to_block: BlockNumber | None = None) -> list[Poll]:
+    async def polls(self, from_block: BlockNumber | None = None, to_block: BlockNumber | None = None) -> list[Poll]:
         """Polls opened in these blocks, oldest first."""
 
     async def poll_votes(self, poll: Poll) -> list[PollVote]:

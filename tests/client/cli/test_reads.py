@@ -7,7 +7,7 @@ import pytest
 
 from livepeer_client.cli.output import Output, Table, plain
 from livepeer_client.codec.address import checksum_address
-from livepeer_client.facts.governance import PollChoice
+from livepeer_client.facts.governance import PollChoice, Support
 from livepeer_client.types import Address
 from tests.client.cli.conftest import ROUND_BLOCKS, Desk
 from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, STRANGER, free_port
@@ -90,6 +90,22 @@ async def test_proposals__from_the_first_to_the_vote__are_told_and_voted_on(desk
     assert (again.code, again.error["remedy"]) == (3, "each account votes once per proposal")
 
 
+async def test_queue_and_execute__of_a_proposal_that_succeeded__pay_from_the_treasury(
+    desk: Desk, stage: CouncilStage
+) -> None:
+    done = await stage.council(ALICE).council.propose([stage.grant(GATEWAY.address, 5 * LPT)], "pay")
+    id_ = str(done.done.id)
+    await stage.reach(done.done.snapshot + 1)
+    await stage.council(ALICE).council.cast_vote(done.done.id, Support.FOR)
+    early = await desk.run("queue", id_, "--json")
+    assert (early.code, "proposal not successful" in early.error["message"]) == (3, True)
+    await stage.reach(done.done.deadline + 1)
+    assert (await desk.run("queue", id_, "--json")).data["outcome"]["id"] == id_
+    assert (await desk.run("execute", id_, "--dry-run", "--json")).data["outcome"] == {"id": id_}
+    await desk.run("execute", id_)
+    assert await stage.suite.call("LivepeerToken", "balanceOf", [GATEWAY.address]) == (5 * LPT,)
+
+
 async def test_proposals__an_id_that_is_none__is_refused_with_figures(desk: Desk, stage: CouncilStage) -> None:
     told = await desk.run("proposals", "12")
     assert (told.code, told.err) == (
@@ -136,6 +152,13 @@ class Terminal(io.StringIO):
 
 
 TABLE = Table(("name", "value"), [("one\ttwo\nthree", "[bold]x[/bold]\x1b[31m")])
+
+
+def test_output__lines__carry_nothing_that_a_terminal_obeys(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    Output(as_json=False).show({}, lines=[("text", "a\x1b]0;title\x07b\nc [red]")])
+    assert out.getvalue() == "text  a\ufffd]0;title\ufffdb\nc [red]\n"
 
 
 def test_output__a_table_in_a_pipe__has_one_line_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from livepeer_client.adapters.chain.abi import encode_values, load_abi
 from livepeer_client.adapters.chain.contracts import Read, Tag, value_of
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
-from livepeer_client.adapters.chain.rpc import BadAnswer
-from livepeer_client.adapters.chain.suite import Suite
+from livepeer_client.adapters.chain.rpc import BadAnswer, Rpc
+from livepeer_client.adapters.chain.suite import Addresses, Suite
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.errors import ChainError, ChainUnavailable, MalformedMessage
 from livepeer_client.facts import Block
@@ -30,6 +30,7 @@ from livepeer_client.facts.governance import (
     VotingPower,
     poll_contract,
 )
+from livepeer_client.policy.ranges import LogSpan
 from livepeer_client.types import HASH_BYTES, ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 GOVERNOR: Final = "LivepeerGovernor"
@@ -37,6 +38,8 @@ TREASURY: Final = "Treasury"
 POLL_CREATOR: Final = "PollCreator"
 VOTES: Final = "BondingVotes"
 BONDING: Final = "BondingManager"
+EVENT_BLOCKS: Final = 1 << 24
+"""The widest range of one query for events of governance."""
 
 Entry = tuple[str, dict[str, Any], Any]
 """An event's name, its arguments with text as bytes, and the node's log object."""
@@ -44,6 +47,11 @@ Entry = tuple[str, dict[str, Any], Any]
 
 class GovernanceReader(Suite):
     """`ports.Governance`, and all of `Suite`. Holds no connection of its own."""
+
+    def __init__(self, rpc: Rpc, addresses: Addresses) -> None:
+        super().__init__(rpc, addresses)
+        # Such events are rare and far apart, so nodes answer for years at once, or else say that they do not.
+        self._rare = LogSpan(EVENT_BLOCKS)
 
     async def settings(self) -> GovernorSettings:
         (delay,), (period,), (threshold,), (quorum,), (quota,), (timelock,), (votes,) = await self.read(
@@ -82,7 +90,7 @@ class GovernanceReader(Suite):
     # --- proposals
 
     async def proposals(
-        self, from_block: BlockNumber = BlockNumber(0), to_block: BlockNumber | None = None
+        self, from_block: BlockNumber | None = None, to_block: BlockNumber | None = None
     ) -> list[Proposal]:
         created = await self._events(GOVERNOR, ["ProposalCreated"], from_block, to_block)
 
@@ -97,9 +105,7 @@ class GovernanceReader(Suite):
 
         return await self._pinned(at)
 
-    async def votes_cast(
-        self, proposal_id: int | None = None, from_block: BlockNumber = BlockNumber(0)
-    ) -> list[VoteCast]:
+    async def votes_cast(self, proposal_id: int | None = None, from_block: BlockNumber | None = None) -> list[VoteCast]:
         found = []
         for _, args, entry in await self._events(GOVERNOR, ["VoteCast", "VoteCastWithParams"], from_block, None):
             # The contract takes no other vote.
@@ -150,7 +156,7 @@ class GovernanceReader(Suite):
 
     # --- polls
 
-    async def polls(self, from_block: BlockNumber = BlockNumber(0), to_block: BlockNumber | None = None) -> list[Poll]:
+    async def polls(self, from_block: BlockNumber | None = None, to_block: BlockNumber | None = None) -> list[Poll]:
         created = await self._events(POLL_CREATOR, ["PollCreated"], from_block, to_block)
         # What is sent now is in a later block than the head.
         now = (await self.head()).l1_block if created else BlockNumber(0)
@@ -225,16 +231,18 @@ class GovernanceReader(Suite):
     # --- events
 
     async def _events(
-        self, contract: str, names: Sequence[str], first: BlockNumber, last: BlockNumber | None
+        self, contract: str, names: Sequence[str], first: BlockNumber | None, last: BlockNumber | None
     ) -> list[Entry]:
-        """Events of one contract in chain order; one that does not fit its ABI is left out."""
+        """Events of one contract in chain order; one that does not fit its ABI is left out. Without a first block from
+        the deployment's on."""
+        first = self._addresses.block if first is None else first
         address, abi = await self.address(contract), load_abi(contract)
         end = (await self.head()).number if last is None or self._pin is not None else last
         end = end if last is None else min(end, last)
         topics = [to_hex(abi.event(name).topic) for name in names]
         query = {"address": to_hex(address), "topics": [topics]}
         found: list[Entry] = []
-        async for entries in self._log_entries(query, first, end):
+        async for entries in self._log_entries(query, first, end, self._rare):
             found += self._readable(contract, address, entries)
         return found
 

@@ -47,6 +47,7 @@ from livepeer_client.facts import (
     SenderInfo,
     UnbondingLock,
 )
+from livepeer_client.policy.ranges import LogSpan
 from livepeer_client.types import ZERO_ADDRESS, Address, BlockNumber, Hash32, Round, Wei
 
 SAFE_DEPTH: Final = 12
@@ -301,21 +302,21 @@ class Suite(PoolReader):
         return found
 
     async def _log_entries(
-        self, query: Mapping[str, object], from_block: BlockNumber, to_block: BlockNumber
+        self, query: Mapping[str, object], from_block: BlockNumber, to_block: BlockNumber, span: LogSpan | None = None
     ) -> AsyncIterator[Sequence[Any]]:
-        """A node's log objects for a query, range by range."""
-        start = int(from_block)
+        """A node's log objects for a query, range by range, as wide as `span` says."""
+        start, span = int(from_block), self._span if span is None else span
         while start <= to_block:
-            end = min(start + self._span.blocks - 1, int(to_block))
+            end = min(start + span.blocks - 1, int(to_block))
             try:
                 answer = await self._rpc.call("eth_getLogs", [{**query, "fromBlock": hex(start), "toBlock": hex(end)}])
             except (NodeError, NodeTimeout):
                 # Nodes bound the answer, each in its own words or by not answering in time: ask for less until a
                 # single block is refused.
-                if not self._span.refused(end - start + 1):
+                if not span.refused(end - start + 1):
                     raise
                 continue
-            self._span.answered()
+            span.answered()
             yield answer
             start = end + 1
 

@@ -1,15 +1,16 @@
 """Governance read and made through the library, on the real governor, treasury and polls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.adapters.chain.governance import GovernanceReader, proposal_id
 from livepeer_client.adapters.chain.json_values import to_hex
-from livepeer_client.adapters.chain.rpc import BadAnswer, JsonRpc
+from livepeer_client.adapters.chain.rpc import BadAnswer, Call, JsonRpc, NodeError
 from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.errors import InvalidInput, MalformedMessage, Reverted, RevertKind
@@ -163,8 +164,8 @@ async def test_proposals__a_log_that_does_not_fit_its_event__leaves_the_others(s
     class Garbling(GovernanceReader):
         """The first log is cut short, the second's content changed on its way."""
 
-        async def _log_entries(self, query, first, last):  # type: ignore[no-untyped-def]
-            async for entries in super()._log_entries(query, first, last):
+        async def _log_entries(self, *args):  # type: ignore[no-untyped-def]
+            async for entries in super()._log_entries(*args):
                 rows = [dict(entry) for entry in entries]
                 rows[0]["data"] = rows[0]["data"][:-640]
                 rows[1]["data"] = rows[1]["data"].replace(GATEWAY.address.hex(), STRANGER.address.hex())
@@ -174,6 +175,34 @@ async def test_proposals__a_log_that_does_not_fit_its_event__leaves_the_others(s
         await proposed(stage, text=text)
     garbling = Garbling(stage.rpc, stage.governance.addresses)
     assert [each.description for each in await garbling.proposals()] == ["three"]
+
+
+async def test_proposals__from_a_node_that_answers_for_few_blocks__are_all_found(stage: CouncilStage) -> None:
+    class Narrow:
+        """Refuses ranges of more than 20 blocks."""
+
+        def __init__(self) -> None:
+            self.widths: list[int] = []
+
+        async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+            if method == "eth_getLogs":
+                self.widths.append(int(params[0]["toBlock"], 16) - int(params[0]["fromBlock"], 16) + 1)
+                if self.widths[-1] > 20:
+                    raise NodeError(method, -32005, "range too large")
+            return await stage.rpc.call(method, params)
+
+        async def batch(self, calls: Sequence[Call]) -> list[Any]:
+            return await stage.rpc.batch(calls)
+
+    for text in ("one", "two"):
+        await proposed(stage, text=text)
+        await stage.mine(5)
+    rpc = Narrow()
+    reader = GovernanceReader(rpc, stage.governance.addresses)
+    assert [each.description for each in await reader.proposals()] == ["one", "two"]
+    answered = [width for width in rpc.widths if width <= 20]
+    assert rpc.widths[0] > 20
+    assert sum(answered) == await stage.suite.height() + 1
 
 
 async def test_voting_power__of_a_transcoder_and_a_delegator__shows_weight_and_delegate(stage: CouncilStage) -> None:
