@@ -30,6 +30,7 @@ help:
 	  'make bench                  tickets signed and validated, against the usual stack and a C loop' \
 	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
 	  'make bench-chain            a pool of 100 orchestrators read, against AsyncWeb3' \
+	  'make bench-import           what importing the library costs' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
 	  'make coverage               which lines of the contracts run; minutes' \
@@ -41,7 +42,7 @@ help:
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
 	  'make diagrams               draw the diagrams in docs/ from the tables in the code' \
 	  'make pictures               draw the board of the dashboard in docs/ from its scenario' \
-  'make clean                  remove what was built; imported keys stay'
+	  'make clean                  remove what was built; imported keys stay'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready

@@ -31,8 +31,8 @@ class Governance(Protocol):
     async def proposals(
         self, from_block: BlockNumber | None = None, to_block: BlockNumber | None = None
     ) -> list[Proposal]:
-        """Proposals made in these blocks of the chain's own count, oldest first, each as it is now. Without a first block
-        from the deployment's on."""
+        """Proposals made in these blocks of the chain's own count, oldest first, each as it is now; without a first
+        block from the deployment's on."""
 
     async def votes_cast(self, proposal_id: int | None = None, from_block: BlockNumber | None = None) -> list[VoteCast]:
         """Votes in chain order, of one proposal or of all."""
