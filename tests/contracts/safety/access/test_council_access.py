@@ -27,8 +27,7 @@ TABLE = [(contract, function) for contract, rows in COUNCIL_ROWS.items() for fun
 
 @pytest.fixture(scope="module")
 def assembled() -> Assembly:
-    """The contracts that a row is about cannot be called by others that were given to callers, so these are known from
-    the start."""
+    """Every contract may send from the start: going back does not undo `let_call`."""
     assembly = assemble()
     for contract in (*assembly.contracts().values(), assembly.council.governor_code):
         assembly.evm.let_call(contract.address)
