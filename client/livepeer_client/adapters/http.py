@@ -26,6 +26,7 @@ from livepeer_client.errors import (
 
 MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES: Final = 4096
+Body = bytes | aiohttp.Payload | AsyncIterator[bytes]
 _CONNECT_TIMEOUT_S: Final = 2.0
 _CHUNK_BYTES: Final = 64 * 1024
 
@@ -114,7 +115,7 @@ class HttpTransport:
             return await _read(response, limit_bytes)
 
     async def post(
-        self, url: str, *, data: bytes | aiohttp.Payload, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
+        self, url: str, *, data: Body, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
     ) -> bytes:
         """Post a body and read the answer's. Which URLs may be posted to is the caller's decision.
 
@@ -154,7 +155,7 @@ class HttpTransport:
         *,
         header_timeout_s: float,
         timeout_s: float,
-        data: bytes | aiohttp.Payload | None = None,
+        data: Body | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An accepted exchange, its body still unread; a refusal is raised with its text."""

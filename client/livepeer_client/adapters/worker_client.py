@@ -1,7 +1,8 @@
 """A worker's side of its orchestrator: the stream of tasks, the files, the posts (offchain-network 4.4, 4.9)."""
 
+import json
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -14,9 +15,10 @@ from livepeer_client.adapters.grpc_probe import STATUS_ERRORS, GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.codec import worker_api
 from livepeer_client.codec.messages import VideoFormat
-from livepeer_client.codec.worker_api import SegmentTask, TranscoderJoins
+from livepeer_client.codec.worker_api import AiTask, AiWorkerJoins, SegmentTask, TranscoderJoins
 from livepeer_client.errors import ConfigError, LivepeerError, PeerUnreachable
 from livepeer_client.facts import Rendition
+from livepeer_client.facts.ai import AiResult
 from livepeer_client.policy.uri import origin
 
 MAX_FILE_BYTES: Final = 300_000_000
@@ -24,6 +26,8 @@ MAX_ANSWER_BYTES: Final = 4096
 FETCH_S: Final = 60
 POST_S: Final = 300
 JOIN_S: Final = 10
+Body = bytes | aiohttp.MultipartWriter | AsyncIterator[bytes]
+_REGISTER_AI_WORKER: Final = "/net.AIWorker/RegisterAIWorker"
 _REGISTER_TRANSCODER: Final = "/net.Transcoder/RegisterTranscoder"
 _TYPES: Final = {VideoFormat.MPEGTS: "video/mp2t", VideoFormat.MP4: "video/mp4"}
 
@@ -87,6 +91,30 @@ class OrchestratorLink:
         headers = {"Content-Type": worker_api.TRANSCODING_ERROR}
         await self._post("/transcodeResults", worker_api.TRANSCODER_SCHEME, task_id, reason.encode(), headers)
 
+    async def ai_tasks(self, joins: AiWorkerJoins, joined: Callable[[], None]) -> AsyncGenerator[AiTask, None]:
+        """As `segment_tasks`, for jobs of models."""
+        async for data in self._stream(_REGISTER_AI_WORKER, worker_api.encode_ai_worker_joins(joins), joined):
+            yield worker_api.decode_ai_task(data)
+
+    async def deliver_ai(self, task: AiTask, result: AiResult) -> None:
+        """Post what a job came to."""
+        more = {"Pipeline": task.pipeline}
+        if result.events is not None:
+            more["Content-Type"] = "text/event-stream"
+            await self._post("/aiResults", worker_api.AI_WORKER_SCHEME, task.task_id, result.events, more)
+            return
+        body = aiohttp.MultipartWriter("mixed")
+        for name, file in result.files.items():
+            part = _append(body, file.data, file.content_type, {})
+            part.set_content_disposition("attachment", filename=name)
+        _append(body, json.dumps(result.body).encode(), "application/json", {})
+        await self._post("/aiResults", worker_api.AI_WORKER_SCHEME, task.task_id, body, more)
+
+    async def report_ai(self, task: AiTask, reason: str) -> None:
+        """Post that a job failed, and why."""
+        more = {"Pipeline": task.pipeline, "Content-Type": worker_api.AI_ERROR}
+        await self._post("/aiResults", worker_api.AI_WORKER_SCHEME, task.task_id, reason.encode(), more)
+
     async def close(self) -> None:
         await self._probe.close()
         await self._http.close()
@@ -109,9 +137,7 @@ class OrchestratorLink:
             await channel.close()
         raise PeerUnreachable(self.uri, "the stream has ended")
 
-    async def _post(
-        self, path: str, scheme: str, task_id: int, body: bytes | aiohttp.MultipartWriter, more: Mapping[str, str]
-    ) -> None:
+    async def _post(self, path: str, scheme: str, task_id: int, body: Body, more: Mapping[str, str]) -> None:
         headers = {"Authorization": scheme, "Credentials": self._secret, "TaskId": str(task_id), **more}
         if isinstance(body, aiohttp.MultipartWriter):
             headers["Content-Type"] = body.content_type
@@ -120,11 +146,12 @@ class OrchestratorLink:
         )
 
 
-def _append(body: aiohttp.MultipartWriter, data: bytes, kind: str, headers: Mapping[str, str]) -> None:
+def _append(body: aiohttp.MultipartWriter, data: bytes, kind: str, headers: Mapping[str, str]) -> aiohttp.Payload:
     part = body.append(data, CIMultiDict({"Content-Type": kind, **headers}))
     # MultipartWriter adds one that readers of this network do not look for.
     with suppress(KeyError):
         del part.headers["Content-Disposition"]
+    return part
 
 
 def _translated(peer: str, error: grpc.aio.AioRpcError) -> LivepeerError:

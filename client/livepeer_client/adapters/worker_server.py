@@ -126,7 +126,7 @@ class _TranscoderRoutes:
     async def results(self, request: web.Request) -> web.Response:
         if not self._secret.is_shown(request, worker_api.TRANSCODER_SCHEME):
             return web.Response(status=401, text="Unauthorized\n")
-        task_id = _number(request.headers.get("TaskId", ""))
+        task_id = task_number(request)
         if task_id is None or (credentials := self._desk.expected(task_id)) is None:
             # Also for what came too late and for the tasks of others: nothing is read of it.
             return web.Response(status=400, text="Invalid Task ID\n")
@@ -205,6 +205,11 @@ async def read_reason(request: web.Request) -> str:
         while len(body) < MAX_REASON_BYTES and (piece := await request.content.read(MAX_REASON_BYTES - len(body))):
             body += piece
     return body.decode("utf-8", "replace").strip() or "unknown error"
+
+
+def task_number(request: web.Request) -> int | None:
+    """The task that a result is for."""
+    return _number(request.headers.get("TaskId", ""))
 
 
 def _number(text: str) -> int | None:

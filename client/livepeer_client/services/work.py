@@ -261,41 +261,57 @@ class WorkService:
 
     async def admit(self, payment_header: str, segment_header: str, *, work_follows: bool) -> "Admitted | Refused":
         """Judge both headers and take the payment, in the order and with the statuses of offchain-network 4.1."""
+        checked = self.check_headers(payment_header, segment_header)
+        if isinstance(checked, Refused):
+            return checked
+        payment, admitted = checked
+        if work_follows and self._is_capped(admitted.token.session_id):
+            return Refused(403, CAPPED)
+        refused = await self.take_payment(payment, admitted.sender, admitted.token.session_id)
+        if refused is None and work_follows:
+            refused = self._short_of_balance(admitted.sender, admitted.token.session_id)
+        return refused or admitted
+
+    def check_headers(self, payment_header: str, segment_header: str) -> "tuple[Payment, Admitted] | Refused":
+        """Judge both headers; nothing is taken yet."""
         try:
             payment = wire.payment_from_header(payment_header)
         except MalformedMessage as error:
             return Refused(402, error.detail)
         try:
-            admitted = self._check_credentials(payment, segment_header)
+            return payment, self._check_credentials(payment, segment_header)
         except BadCredentials as error:
             return Refused(403, error.reason)
-        sender, session_id = admitted.sender, admitted.token.session_id
-        if work_follows and self._is_capped(session_id):
-            return Refused(403, CAPPED)
+
+    async def take_payment(self, payment: Payment, sender: Address, account: str) -> Refused | None:
+        """Take a payment for `account`: a session's id, or another name that work is paid under."""
         try:
-            credit = await self._payments.receive(payment, session_id)
-            if work_follows:
-                self._payments.require_balance(sender, session_id)
+            credit = await self._payments.receive(payment, account)
         except MalformedMessage as error:
             return Refused(400, error.detail)
         except (TicketRejected, PaymentRefused) as error:
-            _log.info("payment refused sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
+            _log.info("payment refused sender=0x%s session=%s reason=%s", sender.hex(), account, error)
             return Refused(400, str(error))
-        except InsufficientBalance as error:
-            _log.info("no credit sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
-            return Refused(400, "Insufficient balance")
         except (ChainError, StoreError, PriceUnavailable) as error:
             self._stop_if_corrupt(error)
-            _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), session_id, error)
+            _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), account, error)
             return Refused(500, INTERNAL)
         _log.info(
             "payment sender=0x%s session=%s tickets=%d credit_wei=%d",
             sender.hex(),
-            session_id,
+            account,
             len(payment.tickets),
             int(credit),
         )
-        return admitted
+        return None
+
+    def _short_of_balance(self, sender: Address, account: str) -> Refused | None:
+        try:
+            self._payments.require_balance(sender, account)
+        except InsufficientBalance as error:
+            _log.info("no credit sender=0x%s session=%s reason=%s", sender.hex(), account, error)
+            return Refused(400, "Insufficient balance")
+        return None
 
     def _check_credentials(self, payment: Payment, header: str) -> "Admitted":
         if not header:
