@@ -8,7 +8,7 @@ where we connect nor how much we hold.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import aiohttp
@@ -128,6 +128,21 @@ class HttpTransport:
         ) as response:
             return await _read(response, limit_bytes)
 
+    async def post_typed(
+        self, url: str, *, data: Body, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
+    ) -> tuple[str, bytes | AsyncIterator[bytes]]:
+        """As `post`, with the answer's content type; server-sent events come one by one, to be read to their end."""
+        opened = AsyncExitStack()
+        try:
+            response = await opened.enter_async_context(
+                self._exchange("POST", url, data=data, headers=headers, header_timeout_s=timeout_s, timeout_s=timeout_s)
+            )
+            if response.content_type == "text/event-stream":
+                return response.content_type, _events(opened.pop_all(), response, limit_bytes)
+            return response.content_type, await _read(response, limit_bytes)
+        finally:
+            await opened.aclose()
+
     async def close(self) -> None:
         """Close the session; calls in flight end as unreachable."""
         self._closed = True
@@ -187,6 +202,15 @@ async def _refusal(response: aiohttp.ClientResponse) -> str:
     """The beginning of a refusal's text."""
     text = await response.content.read(MAX_REFUSAL_BYTES)
     return text.decode("utf-8", "replace").strip() or (response.reason or "")
+
+
+async def _events(opened: AsyncExitStack, response: aiohttp.ClientResponse, limit_bytes: int) -> AsyncIterator[bytes]:
+    async with opened:
+        async for chunk in response.content.iter_any():
+            limit_bytes -= len(chunk)
+            if limit_bytes < 0:
+                raise _malformed(str(response.url), "more events than are taken")
+            yield chunk
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:

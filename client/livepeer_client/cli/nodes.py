@@ -21,6 +21,7 @@ def add(app: typer.Typer) -> None:
         ("redeemer", "Redeem the winners of others.", redeemer_run),
         ("signer", "Hold a gateway's key and sign for others.", signer_run),
         ("transcoder", "Transcode for an orchestrator elsewhere.", transcoder_run),
+        ("aiworker", "Run models for an orchestrator elsewhere.", aiworker_run),
     ):
         node = group(help_)
         node.callback()(_nothing)
@@ -56,6 +57,11 @@ def signer_run(config: Config, changes: Changes = None) -> None:
 def transcoder_run(config: Config, changes: Changes = None) -> None:
     """Work until SIGTERM or SIGINT; prints `ready <orchestrator>` once it has joined."""
     _serve(config, changes, "transcoder")
+
+
+def aiworker_run(config: Config, changes: Changes = None) -> None:
+    """Work until SIGTERM or SIGINT; prints `ready <orchestrator>` once it has joined."""
+    _serve(config, changes, "aiworker")
 
 
 def gateway_discover(config: Config, changes: Changes = None, as_json: Json = False) -> None:

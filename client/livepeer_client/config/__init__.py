@@ -25,7 +25,8 @@ from livepeer_client.config.sources import Sources as Sources
 from livepeer_client.config.sources import gather as gather
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
-from livepeer_client.config.workers import WorkersConfig, read_workers
+from livepeer_client.config.workers import RunnersConfig, WorkersConfig, read_runners, read_workers
+from livepeer_client.config.workers import load_aiworker as load_aiworker
 from livepeer_client.config.workers import load_transcoder as load_transcoder
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.pipelines import PipelineTable
@@ -163,6 +164,7 @@ class OrchestratorConfig:
     metrics: MetricsConfig | None = None
     pipelines: PipelineTable = field(default_factory=PipelineTable)
     workers: WorkersConfig | None = None
+    runners: RunnersConfig = field(default_factory=RunnersConfig)
 
     @property
     def prices(self) -> PriceList:
@@ -264,6 +266,7 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
         metrics=read_metrics(document),
         pipelines=read_pipelines(document),
         workers=read_workers(document),
+        runners=read_runners(document),
     )
     document.finish()
     return config

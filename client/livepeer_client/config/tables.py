@@ -145,6 +145,11 @@ class Table:
     def has(self, key: str) -> bool:
         return key in self._left
 
+    @property
+    def left(self) -> list[str]:
+        """Keys that nobody has read yet."""
+        return list(self._left)
+
     def know(self, keys: Iterable[str]) -> None:
         """Keys that are not there and need not be."""
         self._known += keys

@@ -1,11 +1,14 @@
 """`[workers]` of an orchestrator's file, and the files of those that work for one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from livepeer_client.config.pipelines import read_pipelines
 from livepeer_client.config.sources import Sources
 from livepeer_client.config.tables import Document, Table
+from livepeer_client.policy.pipelines import PipelineTable
 from livepeer_client.policy.uri import origin
 
 MAX_CAPACITY: Final = 1000
@@ -21,6 +24,8 @@ class WorkersConfig:
 
     secret_file: Path
     transcodes_here: bool = True
+    min_version: str = ""
+    """Of AI workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,71 @@ def read_workers(document: Document) -> WorkersConfig | None:
     """
     table = document.table("workers", required=False)
     if not table.has("secret_file"):
-        table.know(("secret_file", "transcodes_here"))
+        table.know(("secret_file", "transcodes_here", "min_version"))
         table.finish()
         return None
-    config = WorkersConfig(table.path("secret_file"), table.flag("transcodes_here", True))
+    config = WorkersConfig(
+        table.path("secret_file"), table.flag("transcodes_here", True), table.text("min_version", "0")
+    )
     table.finish()
     return config
+
+
+@dataclass(frozen=True, slots=True)
+class RunnersConfig:
+    """What runs the models of a node: functions of its own by their pipelines, and HTTP runners by theirs."""
+
+    own: tuple[str, ...] = ()
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AiWorkerSettings:
+    """An AI worker: `models` with their capacity, and what runs them."""
+
+    orchestrator: str
+    secret_file: Path
+    certificate: Path | None
+    models: PipelineTable
+    runners: RunnersConfig
+
+
+OWN_RUNNERS: Final = ("upscale",)
+"""Pipelines that this library can run by itself, without any model."""
+
+
+def read_runners(document: Document) -> RunnersConfig:
+    """`[runners]`: pipelines with the URL of what runs them, or `own`.
+
+    :raises ConfigError: naming file, key and what was expected.
+    """
+    table = document.table("runners", required=False)
+    own, urls = [], {}
+    for name in table.left:
+        value = table.text(name)
+        if value == "own" and name in OWN_RUNNERS:
+            own.append(name)
+        elif origin(value) is not None:
+            urls[name] = value
+        else:
+            raise table.refuse(name, f"an http(s) URL, or own for {', '.join(OWN_RUNNERS)}", value)
+    table.finish()
+    return RunnersConfig(tuple(own), urls)
+
+
+def load_aiworker(file: str | Path, sources: Sources | None = None) -> AiWorkerSettings:
+    """Read an AI worker's settings. Raises as `load_orchestrator`."""
+    document = Document(file, sources)
+    table = document.table("aiworker", required=True)
+    uri, secret, certificate = (
+        read_orchestrator_uri(table),
+        table.path("secret_file"),
+        table.optional_path("certificate"),
+    )
+    table.finish()
+    settings = AiWorkerSettings(uri, secret, certificate, read_pipelines(document), read_runners(document))
+    document.finish()
+    return settings
 
 
 def load_transcoder(file: str | Path, sources: Sources | None = None) -> TranscoderSettings:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from livepeer_client.adapters.ai_client import AiHttp
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
@@ -25,6 +26,7 @@ from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.ports import Chain, GatewayBooks
+from livepeer_client.services.ai_dispatch import AiDispatcher
 from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
 from livepeer_client.services.paying import Payer
@@ -40,6 +42,7 @@ class Gateway:
     transactor: Transactor
     books: GatewayBooks
     dispatcher: Dispatcher
+    ai: AiDispatcher
 
     @classmethod
     @asynccontextmanager
@@ -85,7 +88,9 @@ class Gateway:
             dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
             opened.push_async_callback(dispatcher.close)
             dispatcher.beside(payer.watch())
-            yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher)
+            ai = AiDispatcher(dispatcher, payer, signer, AiHttp(transport))
+            opened.push_async_callback(ai.close)
+            yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher, ai)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.media import PyavTranscoder
 from livepeer_client.adapters.pause_file import PauseFile
@@ -29,6 +30,7 @@ from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.facts import Lane
+from livepeer_client.nodes.ai import open_runner, sell_pipelines
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
@@ -90,19 +92,31 @@ async def run(config: OrchestratorConfig) -> None:
         gas = gas_monitor(suite, config.chain)
         view = ChainView(suite, SystemClock(), signer.address, config.chain.poll_interval_s, gas)
         board = CapacityBoard(_capabilities(config, transcoder.capabilities))
-        workers = open_workers(config.workers, settings.service_uri, board, transcoder)
+        http = await opened.enter_async_context(HttpTransport())
+        runner = open_runner(config.runners, http)
+        workers = open_workers(config.workers, settings.service_uri, board, transcoder, runner)
         fetcher = await opened.enter_async_context(PublicFetcher())
         registration = RegistrationWatch(suite, signer.address, settings.service_uri, SystemClock())
         webhook = None
         if settings.discovery_webhook_url is not None:
             web = await opened.enter_async_context(AiohttpWebClient())
             webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
-        advertise, work = _build(config, signer, view, store, board, workers, drawer, fetcher, registration, webhook)
+        advertise, work, payments = _build(
+            config, signer, view, store, board, workers, drawer, fetcher, registration, webhook
+        )
+        pipelines = sell_pipelines(
+            config.pipelines,
+            settings.service_uri,
+            work=work,
+            payments=payments,
+            board=board,
+            runner=workers.runner,
+        )
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work, mounts=workers.mounts),
+            app=build_app(work, mounts=(*workers.mounts, pipelines)),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
@@ -160,7 +174,7 @@ def _build(
     fetcher: PublicFetcher,
     registration: RegistrationWatch,
     webhook: DiscoveryWebhook | None = None,
-) -> tuple[AdvertiseService, WorkService]:
+) -> tuple[AdvertiseService, WorkService, PaymentService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     prices = config.prices
@@ -198,7 +212,7 @@ def _build(
         fetcher=fetcher if settings.fetch_urls else None,
         troubles=lambda: registration.troubles,
     )
-    return advertise, work
+    return advertise, work, payments
 
 
 def _tls(settings: OrchestratorSettings) -> ssl.SSLContext | None:

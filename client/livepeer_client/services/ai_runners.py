@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from livepeer_client.codec.worker_api import AiTask, AiWorkerJoins
@@ -32,10 +33,24 @@ class LocalRunner:
         return await asyncio.to_thread(function, request)
 
 
+class AnyRunner:
+    """The first of several that has the pipeline."""
+
+    def __init__(self, *runners: AiRunner) -> None:
+        self._runners = runners
+
+    async def run(self, pipeline: Pipeline, request: AiRequest) -> AiResult:
+        """See `AiRunner.run`."""
+        for runner in self._runners:
+            with suppress(NoWorker):
+                return await runner.run(pipeline, request)
+        raise NoWorker(Nobody.UNFIT)
+
+
 class RemoteAiWorkers:
     """AI workers that have joined this orchestrator.
 
-    :param here: runs the models that no worker offers; None if there are none.
+    :param here: runs the models of this node's own capacity that no worker has room for.
     """
 
     def __init__(
@@ -54,6 +69,8 @@ class RemoteAiWorkers:
 
     async def run(self, pipeline: Pipeline, request: AiRequest) -> AiResult:
         """See `AiRunner.run`. A worker that is lost is replaced while nothing has come of it."""
+        # Without a capacity of its own the pipeline is left to workers.
+        here = self._here if pipeline.capacity else None
         name, url = secrets.token_hex(_NAME_BYTES), ""
         if request.file is not None:
             self._inputs[name] = request.file
@@ -67,12 +84,12 @@ class RemoteAiWorkers:
                 within_s=self._task_s,
                 # What a worker says of a request, another one would say too.
                 is_final=lambda reason: reason.startswith(AT_FAULT),
-                patient=self._here is None,
+                patient=here is None,
             )
         except NoWorker:
-            if self._here is None:
+            if here is None:
                 raise
-            return await self._here.run(pipeline, request)
+            return await here.run(pipeline, request)
         except PeerRefused as error:
             if error.reason.startswith(AT_FAULT):
                 raise PeerRefused(error.peer, 400, error.reason.removeprefix(AT_FAULT).strip()) from error

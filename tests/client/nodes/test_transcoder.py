@@ -13,8 +13,11 @@ import pytest
 from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
 from livepeer_client.codec.capability import Capability, job_capabilities
+from livepeer_client.policy.ai_request import FileSize
+from livepeer_client.policy.pipelines import PipelineTable
 from tests.client.nodes.test_orchestrator import PROFILE, Buyer, configure, launch, until
 from tests.client.nodes.test_orchestrator import buyer as buyer
+from tests.support.ai import UPSCALE, AiShop, a_file, buying, picture, png
 from tests.support.anvil import anvil, free_port, set_stage
 from tests.support.farm import SECRET, Farm, credentials
 
@@ -128,3 +131,29 @@ async def test_orchestrator__that_transcodes_by_others_only__offers_what_they_br
     assert result.error == ""
     assert node.stored("SELECT segments, pixels FROM sessions") == [(1, result.segments[0].pixels)]
     await until(lambda: "lost" in (tmp_path / "one.log").read_text())
+
+
+async def test_aiworker__as_a_process__does_a_job_that_is_paid(tmp_path: Path) -> None:
+    sold = replace(UPSCALE, capacity=0)
+    async with AiShop(tmp_path, PipelineTable([sold])).serving() as shop, buying(shop) as buyer:
+        secret = write_secret(tmp_path)
+        (tmp_path / "worker.toml").write_text(
+            f'[aiworker]\norchestrator = "{shop.uri}"\nsecret_file = "{secret.name}"\n[runners]\nupscale = "own"\n'
+            '[[pipelines]]\npipeline = "upscale"\nmodel = "lanczos"\nprice_per_unit = 0\n'
+        )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "livepeer_client", "aiworker", "run", "--config", str(tmp_path / "worker.toml")),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            await joined(process, shop.uri)
+            done = await buyer.ai.run(sold, {"prompt": "sharper"}, a_file(png()), FileSize(64, 48))
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), 20) == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    assert done.fee == 2 * 64 * 48
+    assert [picture(file.data) for file in done.result.files.values()] == [(128, 96)]
