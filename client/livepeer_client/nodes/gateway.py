@@ -85,7 +85,17 @@ class Gateway:
                 _limits(settings),
                 refresh_timeout_s=settings.refresh_timeout_s,
             )
-            dispatcher = Dispatcher(discovery, payer, signer, transport, media, clock, _rules(settings))
+            scores = found.performance
+            dispatcher = Dispatcher(
+                discovery,
+                payer,
+                signer,
+                transport,
+                media,
+                clock,
+                _rules(settings),
+                performance=dict if scores is None else lambda: scores.scores,
+            )
             opened.push_async_callback(dispatcher.close)
             dispatcher.beside(payer.watch())
             ai = AiDispatcher(dispatcher, payer, signer, AiHttp(transport))

@@ -40,10 +40,11 @@ PEERS: Final = (RemoteProtocolError, TransportError, ParamsRejected)
 class Choices:
     """What all choices of one gateway have in common, whatever the work: rules, suspensions, trust and chance.
 
-    `rules` and `performance` (scores by an outside measurement) may be replaced at any time.
+    `rules` may be replaced at any time.
 
     :param draw: yields numbers in [0, 1); with a seeded one every choice can be repeated.
     :param given_trust: the score in [0, 1] that an offer's source gave it.
+    :param performance: scores in [0, 1] by an outside measurement, as of now.
     """
 
     def __init__(
@@ -53,14 +54,15 @@ class Choices:
         rules: DispatchRules,
         *,
         draw: Callable[[], float] = _chance.random,
-        given_trust: Callable[[Offer], float] = lambda offer: 0.0,
+        given_trust: Callable[[Offer], float] = lambda offer: offer.member.score,
+        performance: Callable[[], Mapping[Address, float]] = dict,
     ) -> None:
         self.discovery = discovery
         self.clock = clock
         self.rules = rules
         self.draw = draw
         self.suspensions: Suspensions = {}
-        self.performance: Mapping[Address, float] = {}
+        self._performance = performance
         self.trusts: dict[Address, Trust] = {}
         self._given_trust = given_trust
         self._background: set[asyncio.Task[None]] = set()
@@ -117,7 +119,7 @@ class Choices:
             blocked=rules.blocked,
             trusts=self.trusts,
             trusted_from=rules.trusted_from,
-            performance=self.performance,
+            performance=self._performance(),
             min_performance=rules.min_performance,
         )
 

@@ -6,7 +6,7 @@ policy.sessions    who is kept
 """
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -45,6 +45,7 @@ from livepeer_client.services.dispatch_events import (
 )
 from livepeer_client.services.exchange import Exchange, Job, Order, Segment, Work
 from livepeer_client.services.paying import Engagement, Payer
+from livepeer_client.types import Address
 
 __all__ = [
     "Chosen",
@@ -80,9 +81,10 @@ class Dispatcher(Choices):
         rules: DispatchRules,
         *,
         draw: Callable[[], float] = _chance.random,
-        given_trust: Callable[[Offer], float] = lambda offer: 0.0,
+        given_trust: Callable[[Offer], float] = lambda offer: offer.member.score,
+        performance: Callable[[], Mapping[Address, float]] = dict,
     ) -> None:
-        super().__init__(discovery, clock, rules, draw=draw, given_trust=given_trust)
+        super().__init__(discovery, clock, rules, draw=draw, given_trust=given_trust, performance=performance)
         self.payer = payer
         self.media = media
         self.exchange = Exchange(payer, signer, transport, media)

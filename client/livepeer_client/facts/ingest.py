@@ -1,0 +1,30 @@
+"""Segments that are pushed to a gateway."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from livepeer_client.codec.messages import VideoFormat
+from livepeer_client.codec.presets import StreamOrder
+
+DEFAULT_DURATION_MS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One segment as it came. `order` is that of its own headers, which goes before the webhook's and the default."""
+
+    url: str
+    manifest_id: str
+    seq: int
+    format: VideoFormat
+    data: bytes
+    duration_ms: int = DEFAULT_DURATION_MS
+    order: StreamOrder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unserved:
+    """A push that came to nothing: HTTP status and text."""
+
+    status: int
+    reason: str
