@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from livepeer_client.cli.explain import candidate_data, gateway_explain
 from livepeer_client.cli.options import Changes, Config, Json, group, sources
 from livepeer_client.cli.output import Output, hexed
 from livepeer_client.cli.running import run
@@ -31,6 +32,7 @@ def add(app: typer.Typer) -> None:
     gateway.callback()(_nothing)
     gateway.command("discover")(gateway_discover)
     gateway.command("explain")(gateway_explain)
+    gateway.command("serve")(gateway_serve)
     app.add_typer(gateway, name="gateway")
 
 
@@ -76,33 +78,12 @@ def gateway_discover(config: Config, changes: Changes = None, as_json: Json = Fa
         report, selection = await _discovered(config, changes)
         Output(as_json=True).show(
             {
-                "candidates": [_candidate(each) for each in selection.candidates],
+                "candidates": [candidate_data(each) for each in selection.candidates],
                 "usable": len(report.offers),
                 "stop": report.stop.value,
                 "took_s": report.took_s,
             }
         )
-
-    run(work, as_json=as_json)
-
-
-def gateway_explain(
-    orchestrator: Annotated[str, typer.Argument(metavar="ORCHESTRATOR", help="its address or URI, or how that starts")],
-    config: Config,
-    changes: Changes = None,
-    as_json: Json = False,
-) -> None:
-    """Probe the pool, and explain one orchestrator: its verdict, the reason, and its chances in the lottery."""
-
-    async def work() -> None:
-        _, selection = await _discovered(config, changes)
-        wanted = orchestrator.lower()
-        data = [_candidate(each) for each in selection.candidates]
-        found = [each for each in data if any(str(each[k]).lower().startswith(wanted) for k in ("uri", "address"))]
-        if len(found) != 1:
-            raise InvalidInput(f"{len(found)} of {len(data)} orchestrators start with {orchestrator}, must be one")
-        lines = [(name.replace("_", " "), "none" if value is None else str(value)) for name, value in found[0].items()]
-        Output(as_json=as_json).show(found[0], lines=lines)
 
     run(work, as_json=as_json)
 
@@ -120,30 +101,17 @@ async def _discovered(file: Path, changes: list[str] | None) -> Any:
         return await opened.discover()
 
 
-def _serve(file: Any, changes: list[str] | None, node: str) -> None:
+def gateway_serve(config: Config, changes: Changes = None) -> None:
+    """Take segments that are pushed over HTTP until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
+    _serve(config, changes, "gateway", module="ingest")
+
+
+def _serve(file: Any, changes: list[str] | None, node: str, module: str | None = None) -> None:
     def work() -> Coroutine[Any, Any, None]:
         load: Callable[..., Any] = getattr(import_module("livepeer_client.config"), f"load_{node}")
-        served: Coroutine[Any, Any, None] = import_module(f"livepeer_client.nodes.{node}").run(
+        served: Coroutine[Any, Any, None] = import_module(f"livepeer_client.nodes.{module or node}").run(
             load(file, sources(changes))
         )
         return served
 
     run(work)
-
-
-def _candidate(candidate: Any) -> dict[str, object]:
-    """Price in wei per pixel, a fraction in text; stake in LPT wei."""
-    shares = candidate.shares
-    return {
-        "uri": candidate.uri,
-        "address": hexed(candidate.address),
-        "verdict": candidate.verdict.value,
-        "reason": candidate.reason,
-        "price": None if candidate.price is None else str(candidate.price),
-        "latency_s": candidate.latency_s,
-        "stake": str(candidate.stake),
-        "probability": candidate.probability,
-        "shares": None if shares is None else {each.name: getattr(shares, each.name) for each in fields(shares)},
-        "trust": candidate.trust,
-        "performance": candidate.performance,
-    }

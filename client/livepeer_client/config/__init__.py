@@ -14,6 +14,7 @@ from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
 from livepeer_client.config.discovery import read_discovery
+from livepeer_client.config.ingest import IngestConfig, read_ingest
 from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
 from livepeer_client.config.metrics import read_metrics
 from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
@@ -25,6 +26,7 @@ from livepeer_client.config.sources import Sources as Sources
 from livepeer_client.config.sources import gather as gather
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
+from livepeer_client.config.upkeep import RewardConfig, RoundsConfig, read_admin, read_reward, read_rounds
 from livepeer_client.config.workers import RunnersConfig, WorkersConfig, read_runners, read_workers
 from livepeer_client.config.workers import load_aiworker as load_aiworker
 from livepeer_client.config.workers import load_transcoder as load_transcoder
@@ -141,19 +143,6 @@ class RedeemerSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundsConfig:
-    initialize: bool
-    max_delay_s: float
-    poll_interval_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class RewardConfig:
-    enabled: bool
-    poll_interval_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class OrchestratorConfig:
     chain: ChainConfig
     key: KeyConfig
@@ -162,6 +151,7 @@ class OrchestratorConfig:
     rounds: RoundsConfig
     reward: RewardConfig
     metrics: MetricsConfig | None = None
+    admin: tuple[str, int] | None = None
     pipelines: PipelineTable = field(default_factory=PipelineTable)
     workers: WorkersConfig | None = None
     runners: RunnersConfig = field(default_factory=RunnersConfig)
@@ -248,6 +238,9 @@ class GatewayConfig:
     key: KeyConfig
     gateway: GatewaySettings
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
+    ingest: IngestConfig | None = None
+    admin: tuple[str, int] | None = None
+    metrics: MetricsConfig | None = None
 
 
 def load_orchestrator(file: str | Path, sources: Sources | None = None) -> OrchestratorConfig:
@@ -261,9 +254,10 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
         key=_key(document),
         orchestrator=_orchestrator(document.table("orchestrator", required=True)),
         redemption=read_redemption(document.table("redemption", required=False)),
-        rounds=_rounds(document.table("rounds", required=False)),
-        reward=_reward(document.table("reward", required=False)),
+        rounds=read_rounds(document.table("rounds", required=False)),
+        reward=read_reward(document.table("reward", required=False)),
         metrics=read_metrics(document),
+        admin=read_admin(document),
         pipelines=read_pipelines(document),
         workers=read_workers(document),
         runners=read_runners(document),
@@ -326,6 +320,9 @@ def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayCon
         key=_key(document),
         gateway=_gateway(document.table("gateway", required=True)),
         discovery=read_discovery(document.table("discovery", required=False)),
+        ingest=read_ingest(document),
+        admin=read_admin(document),
+        metrics=read_metrics(document),
     )
     document.finish()
     return config
@@ -415,22 +412,6 @@ def _redeemer(table: Table) -> RedeemerSettings:
     )
     table.finish()
     return settings
-
-
-def _rounds(table: Table) -> RoundsConfig:
-    config = RoundsConfig(
-        initialize=table.flag("initialize", False),
-        max_delay_s=table.seconds("max_delay_s", 30),
-        poll_interval_s=table.seconds("poll_interval_s", 5),
-    )
-    table.finish()
-    return config
-
-
-def _reward(table: Table) -> RewardConfig:
-    config = RewardConfig(enabled=table.flag("enabled", True), poll_interval_s=table.seconds("poll_interval_s", 5))
-    table.finish()
-    return config
 
 
 def _signer(table: Table) -> SignerSettings:

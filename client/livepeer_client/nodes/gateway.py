@@ -93,7 +93,7 @@ class Gateway:
                 transport,
                 media,
                 clock,
-                _rules(settings),
+                replace(_rules(settings), min_performance=config.discovery.min_performance),
                 performance=dict if scores is None else lambda: scores.scores,
             )
             opened.push_async_callback(dispatcher.close)

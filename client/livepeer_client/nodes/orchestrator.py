@@ -30,6 +30,7 @@ from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.facts import Lane
+from livepeer_client.nodes.admin import Dials, overseen
 from livepeer_client.nodes.ai import open_runner, sell_pipelines
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
@@ -101,8 +102,9 @@ async def run(config: OrchestratorConfig) -> None:
         if settings.discovery_webhook_url is not None:
             web = await opened.enter_async_context(AiohttpWebClient())
             webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
+        dials = Dials(config.prices)
         advertise, work, payments = _build(
-            config, signer, view, store, board, workers, drawer, fetcher, registration, webhook
+            config, dials, signer, view, store, board, workers, drawer, fetcher, registration, webhook
         )
         pipelines = sell_pipelines(
             config.pipelines,
@@ -112,6 +114,7 @@ async def run(config: OrchestratorConfig) -> None:
             board=board,
             runner=workers.runner,
         )
+        await opened.enter_async_context(overseen(config, dials, work, store))
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -165,6 +168,7 @@ async def _serve(
 
 def _build(
     config: OrchestratorConfig,
+    dials: Dials,
     signer: Signer,
     view: ChainView,
     store: TicketStore,
@@ -177,10 +181,9 @@ def _build(
 ) -> tuple[AdvertiseService, WorkService, PaymentService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
-    prices = config.prices
     payments = PaymentService(
         recipient=settings.recipient(signer.address, config.redemption.policy),
-        prices=lambda: prices if webhook is None else prices.with_base_for(webhook.prices),
+        prices=lambda: dials.prices if webhook is None else dials.prices.with_base_for(webhook.prices),
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,
@@ -188,6 +191,7 @@ def _build(
         clock=clock,
         drawer=drawer,
     )
+    dials.set_max_face_value = payments.set_max_face_value
     advertise = AdvertiseService(
         offer=Offer(settings.service_uri, board.capabilities, settings.nodes),
         signer=signer,

@@ -392,11 +392,15 @@ def with_authorisation(state: SignerState, answer: AuthAnswer | None, header_aut
     return replace(state, auth_expiry=expiry, auth_id=state.auth_id or auth_id)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address to listen at is reached from this machine alone."""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
 def check_binding(host: str, *, webhook: bool, allow_no_auth: bool) -> None:
     """A signer that anybody can reach signs for anybody, unless a webhook says no.
 
     :raises InvalidInput: a public address with neither a webhook nor the permission to go without.
     """
-    loopback = host == "localhost" or host == "::1" or host.startswith("127.")
-    if not (loopback or webhook or allow_no_auth):
+    if not (is_loopback(host) or webhook or allow_no_auth):
         raise InvalidInput(f"a signer on {host} needs an auth webhook, or the explicit permission to go without")

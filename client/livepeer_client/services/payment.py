@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final
 
@@ -123,6 +123,14 @@ class PaymentService:
         :raises PriceUnavailable: a price in another currency cannot be told now.
         """
         return self._quotes.advertised(sender)
+
+    def set_max_face_value(self, limit: Wei) -> None:
+        """Cap the face value of quotes from now on, wei; 0 for no cap.
+
+        :raises InvalidInput: a negative cap.
+        """
+        self._recipient = replace(self._recipient, max_face_value=limit)
+        self._quotes.recipient = self._recipient
 
     # --- payments -----------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ class QuoteService:
         store: TicketStore,
         view: ChainView,
     ) -> None:
-        self._recipient = recipient
+        self.recipient = recipient
         self._prices = prices
         self._auto_adjust = auto_adjust
         self._secret = secret
@@ -93,7 +93,7 @@ class QuoteService:
     ) -> tuple[PriceInfo, TicketParams]:
         info = price_to_info(self._price(sender, job, moment, trusted) if fixed is None else fixed)
         params = quote(
-            self._recipient,
+            self.recipient,
             secret=self._secret,
             seed=int.from_bytes(secrets.token_bytes(32), "big"),
             sender=sender,
@@ -103,7 +103,7 @@ class QuoteService:
             max_float=trusted,
             last_seen_l1_block=moment.head.l1_block,
             expiration=moment.expiration,
-            ends_by=quotes_end(self._recipient, moment.expiration, moment.round, moment.validity_rounds),
+            ends_by=quotes_end(self.recipient, moment.expiration, moment.round, moment.validity_rounds),
         )
         return info, params
 
@@ -111,7 +111,7 @@ class QuoteService:
         price = as_decimal(self._prices().price(sender, job))
         if not self._auto_adjust or price <= 0:
             return price
-        multiplier = tx_cost_multiplier(self._recipient, gas_price=moment.gas_price, max_float=trusted)
+        multiplier = tx_cost_multiplier(self.recipient, gas_price=moment.gas_price, max_float=trusted)
         return with_overhead(price, multiplier)
 
     async def _open_winners(self, moment: Moment) -> dict[Address, int]:

@@ -1,0 +1,124 @@
+"""What an operator may change while a node runs, and what is told to Prometheus (offchain-network 7)."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from aiohttp import web
+
+from livepeer_client.adapters.admin import Form, Setter, build_admin, price, whole
+from livepeer_client.codec.address import parse_address
+from livepeer_client.codec.capability import Capability
+from livepeer_client.config import OrchestratorConfig
+from livepeer_client.errors import InvalidInput
+from livepeer_client.policy.price_list import PriceList, Tariff
+from livepeer_client.ports import TicketStore
+from livepeer_client.services.work import AUTO, WorkService
+from livepeer_client.types import MAX_UINT256, Wei
+
+SHUTDOWN_S: Final = 30.0
+MAX_SESSIONS: Final = 100_000
+
+
+@contextlib.asynccontextmanager
+async def served(app: web.Application, host: str, port: int) -> AsyncIterator[None]:
+    """Serve an application while the block lasts; requests under way at its end are still answered."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def capability_of(pipeline: str) -> Capability:
+    """:raises InvalidInput: the library knows no pipeline of this name."""
+    try:
+        return Capability[pipeline.strip().upper().replace("-", "_").replace(" ", "_")]
+    except KeyError:
+        raise InvalidInput(f"no pipeline {pipeline!r}") from None
+
+
+def _no_cap(_: Wei) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Dials:
+    """What of an orchestrator's terms changes while it runs. Sessions keep the price they were opened at."""
+
+    prices: PriceList
+    set_max_face_value: Callable[[Wei], None] = field(default=_no_cap)
+
+
+@contextlib.asynccontextmanager
+async def overseen(
+    config: OrchestratorConfig, dials: Dials, work: WorkService, store: TicketStore
+) -> AsyncIterator[None]:
+    """Serve an orchestrator's administration and metrics, as far as they are configured."""
+    async with contextlib.AsyncExitStack() as opened:
+        if config.admin is not None:
+            await opened.enter_async_context(served(orchestrator_admin(dials, work), *config.admin))
+        if config.metrics is not None:
+            from prometheus_client import CollectorRegistry
+
+            from livepeer_client.adapters.metrics import MetricsServer
+            from livepeer_client.adapters.metrics.work import OrchestratorMetrics
+
+            registry = CollectorRegistry()
+            metrics = OrchestratorMetrics(registry, work.status)
+
+            async def refresh() -> None:
+                metrics.refresh(await store.totals())
+
+            await opened.enter_async_context(
+                MetricsServer(registry, host=config.metrics.host, port=config.metrics.port, refresh=refresh)
+            )
+        yield
+
+
+def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
+    """An orchestrator's setters: prices, sessions, face value."""
+
+    def set_price(form: Form) -> None:
+        base = replace(dials.prices.base, default=price(form, "pricePerUnit"))
+        dials.prices = replace(dials.prices, base=base)
+
+    def set_price_for(form: Form) -> None:
+        sender = parse_address(form["broadcasterEthAddr"].strip())
+        base: Tariff = dials.prices.base
+        dials.prices = replace(
+            dials.prices, base=replace(base, senders={**base.senders, sender: price(form, "pricePerUnit")})
+        )
+
+    def set_max_sessions(form: Form) -> None:
+        if form["maxSessions"].strip() == "auto":
+            work.set_max_sessions(AUTO)
+            return
+        limit = whole(form, "maxSessions", low=1)
+        if limit > MAX_SESSIONS:
+            raise InvalidInput(f"maxSessions: at most {MAX_SESSIONS}")
+        work.set_max_sessions(limit)
+
+    def set_max_face_value(form: Form) -> None:
+        limit = whole(form, "maxfacevalue")
+        if limit > MAX_UINT256:
+            raise InvalidInput("maxfacevalue: at most 256 bits")
+        dials.set_max_face_value(Wei(limit))
+
+    async def status() -> object:
+        base = dials.prices.base
+        own = {f"0x{sender.hex()}": str(its) for sender, its in base.senders.items()}
+        return {**work.status(), "BroadcasterPrices": {"default": str(base.default), **own}}
+
+    return build_admin(
+        {"status": status},
+        {
+            "setOrchestratorConfig": Setter(("pricePerUnit", "pixelsPerUnit"), set_price),
+            "setPriceForBroadcaster": Setter(("pricePerUnit", "pixelsPerUnit", "broadcasterEthAddr"), set_price_for),
+            "setMaxSessions": Setter(("maxSessions",), set_max_sessions),
+            "setMaxFaceValue": Setter(("maxfacevalue",), set_max_face_value),
+        },
+    )

@@ -1,0 +1,168 @@
+"""A serving gateway as its own process before an orchestrator as its own: push, multipart, metrics, setters, drain."""
+
+import asyncio
+import contextlib
+import email
+import email.policy
+import json
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from livepeer_client.adapters.chain.suite import Addresses
+from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
+from livepeer_client.errors import ConfigError
+from livepeer_client.nodes.ingest import run
+from tests.client.nodes.test_gateway import make_config
+from tests.client.nodes.test_orchestrator import configure, launch
+from tests.support.anvil import ALICE, GATEWAY, anvil, free_port, opened, set_stage
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Addresses]]:
+    with anvil() as url:
+        yield url, asyncio.run(set_stage(url, tmp_path_factory.getbasetemp()))
+
+
+@dataclass
+class Serving:
+    """A gateway process with its three ports, and its orchestrator's process."""
+
+    folder: Path
+    process: asyncio.subprocess.Process
+    push: str
+    admin: str
+    metrics: str
+    orchestrator: asyncio.subprocess.Process
+
+
+async def start(folder: Path, chain: tuple[str, Addresses]) -> Serving:
+    selling, buying = folder / "orchestrator", folder / "gateway"
+    selling.mkdir()
+    buying.mkdir()
+    port, push, admin, metrics = (free_port() for _ in range(4))
+    configure(selling, chain, port)
+    url, addresses = chain
+    async with opened(url, addresses) as stage:
+        await stage.transactor(ALICE).send("ServiceRegistry", "setServiceURI", [f"https://127.0.0.1:{port}"])
+    node = await launch(selling, port)
+    (buying / "key").write_text(GATEWAY.key.hex())
+    (buying / "key").chmod(0o600)
+    (buying / "gateway.toml").write_text(
+        "\n".join(
+            [
+                f'[chain]\nrpc_url = "{url}"\naddresses = "{selling}/addresses.json"\npoll_interval_s = 0.2',
+                '[key]\nfile = "key"',
+                '[gateway]\ndata_dir = "data"\nmax_price_per_unit = 10\nmax_ticket_ev_wei = 10000000000000000',
+                "max_total_ev_wei = 1000000000000000000",
+                f'[ingest]\nlisten = "127.0.0.1:{push}"\npresets = ["P144p30fps16x9"]',
+                f'[admin]\nlisten = "127.0.0.1:{admin}"',
+                f'[metrics]\nlisten = "127.0.0.1:{metrics}"',
+            ]
+        )
+    )
+    with (buying / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "livepeer_client", "gateway", "serve", "--config", str(buying / "gateway.toml")),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        line = await process.stdout.readline()
+    assert line.decode() == f"ready 127.0.0.1:{push}\n", (buying / "log").read_text()
+    http = "http://127.0.0.1:"
+    return Serving(buying, process, f"{http}{push}", f"{http}{admin}", f"{http}{metrics}", node.process)
+
+
+@pytest.fixture
+async def serving(tmp_path: Path, chain: tuple[str, Addresses]) -> AsyncIterator[Serving]:
+    place = await start(tmp_path, chain)
+    try:
+        yield place
+    finally:
+        for process in (place.process, place.orchestrator):
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+            await process.wait()
+
+
+async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_cleanly(serving: Serving) -> None:
+    segments = [data async for _, data, _ in GeneratedVideo(count=2, segment_s=1).segments()]
+    headers = {"Accept": "multipart/mixed", "Content-Duration": "1000"}
+    async with aiohttp.ClientSession() as http:
+        parts = []
+        for seq, data in enumerate(segments):
+            async with http.post(f"{serving.push}/live/movie/{seq}.ts", data=data, headers=headers) as response:
+                body = await response.read()
+                assert response.status == 200, body + (serving.folder / "log").read_bytes()
+                raw = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode() + body
+            message = email.message_from_bytes(raw, policy=email.policy.HTTP)
+            parts += list(message.iter_parts())  # type: ignore[attr-defined]
+        async with http.post(f"{serving.push}/live/movie/9.ts", data=b"no video", headers=headers) as response:
+            assert (response.status, await response.text()) == (422, "TranscoderInvalidVideo\n")
+        async with http.get(f"{serving.metrics}/metrics") as response:
+            told = await response.text()
+        async with http.get(f"{serving.admin}/status") as response:
+            status = await response.json()
+        form = {"maxPricePerUnit": "1", "pixelsPerUnit": "1000", "transcodingOptions": "P240p30fps16x9"}
+        async with http.post(f"{serving.admin}/setBroadcastConfig", data=form) as response:
+            assert response.status == 200
+        # A new stream is chosen for by the new ceiling, which nobody is within.
+        async with http.post(f"{serving.push}/live/other/0.ts", data=segments[0], headers=headers) as response:
+            assert (response.status, await response.text()) == (503, "No sessions available\n")
+        async with http.get(f"{serving.admin}/getBroadcastConfig") as response:
+            assert await response.json() == {"MaxPricePerUnit": "1/1000", "TranscodingOptions": "P240p30fps16x9"}
+
+    assert [part["Rendition-Name"] for part in parts] == ["P144p30fps16x9"] * 2
+    media = await PyavProbe().inspect(parts[1].get_payload(decode=True))
+    assert (media.width, media.height) == (256, 144)
+    assert "livepeer_segment_transcoded 2.0" in told
+    assert 'livepeer_segment_unserved{status="422"} 1.0' in told
+    assert "livepeer_gateway_deposit 1e+18" in told
+    assert list(status["Manifests"]) == ["movie"]
+
+    serving.process.terminate()
+    async with asyncio.timeout(30):
+        assert await serving.process.wait() == 0, (serving.folder / "log").read_text()
+    pixels = sum([(await PyavProbe().inspect(part.get_payload(decode=True))).pixels for part in parts])
+    assert rows(serving.folder / "data" / "books.sqlite", "SELECT segments, pixels FROM recipients") == [(2, pixels)]
+    seller = serving.folder.parent / "orchestrator" / "data" / "orchestrator.sqlite"
+    assert rows(seller, "SELECT SUM(segments), SUM(pixels) FROM sessions") == [(2, pixels)]
+
+
+def rows(file: Path, query: str) -> list[tuple[object, ...]]:
+    """What a store has on disk."""
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        return connection.execute(query).fetchall()
+
+
+async def test_explain__before_a_real_orchestrator__tells_weights_and_reasons(serving: Serving) -> None:
+    # The books are one process's.
+    serving.process.terminate()
+    await serving.process.wait()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "livepeer_client", "gateway", "explain", "--config"),
+        *(str(serving.folder / "gateway.toml"), "--seed", "1", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode == 0, err
+    lines = {line["verdict"]: line for line in json.loads(out)["candidates"]}
+    assert set(lines) == {"chosen", "rejected"}
+    assert lines["chosen"]["probability"] == 1.0
+    assert lines["chosen"]["shares"]["stake"] == 1.0
+    assert lines["rejected"]["reject_reason"] in ("NO_ANSWER", "NOT_AWAITED")
+
+
+async def test_run__without_an_address_to_listen_at__is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[ingest\] listen"):
+        await run(replace(make_config(tmp_path), ingest=None))
