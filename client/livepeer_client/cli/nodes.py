@@ -2,18 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from livepeer_client.cli.explain import candidate_data, gateway_explain
 from livepeer_client.cli.options import Changes, Config, Json, group, sources
-from livepeer_client.cli.output import Output, hexed
+from livepeer_client.cli.output import Output
 from livepeer_client.cli.running import run
-from livepeer_client.errors import InvalidInput
 
 
 def add(app: typer.Typer) -> None:

@@ -5,7 +5,17 @@ from typing import Final
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
 
-HEAD: Final = ("verdict", "orchestrator", "price/px", "probe", "stake", "trust", "share", "stake/price/random", "because")
+HEAD: Final = (
+    "verdict",
+    "orchestrator",
+    "price/px",
+    "probe",
+    "stake",
+    "trust",
+    "share",
+    "stake/price/random",
+    "because",
+)
 _LPT = 10**18
 
 
