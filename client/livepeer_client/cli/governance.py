@@ -1,5 +1,6 @@
 """Proposals, votes and polls."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,7 +8,7 @@ import typer
 from livepeer_client.cli.calling import call, read
 from livepeer_client.cli.options import AnyConfig, Changes, DryRun, Json, parse_account
 from livepeer_client.cli.output import Output, Table, eth, hexed, lpt
-from livepeer_client.facts.governance import PollChoice, Proposal, Support
+from livepeer_client.facts.governance import GovernedCall, NamedCall, PollChoice, Proposal, Support
 from livepeer_client.types import Address, BlockNumber, Round
 
 if TYPE_CHECKING:
@@ -42,7 +43,23 @@ def proposals(
         found = await reader.proposals(_from(from_block))
         if proposal:
             one = _only(found, proposal)
-            out.show(_proposal(one), lines=_proposal_lines(one))
+            calls, cast = await reader.named_calls(one.calls), await reader.votes_cast(one.id, one.block)
+            data = _proposal(one)
+            data["functions"] = [None if call is None else _named(call) for call in calls]
+            data["votes"] = [
+                {
+                    "voter": hexed(each.voter),
+                    "support": each.support.name.lower(),
+                    "weight": str(each.weight),
+                    "reason": each.reason,
+                }
+                for each in cast
+            ]
+            table = Table(
+                ("voter", "vote", "weight", "reason"),
+                [(hexed(each.voter), each.support.name.lower(), lpt(each.weight), each.reason) for each in cast],
+            )
+            out.show(data, lines=_proposal_lines(one, calls), table=table if cast else None)
             return
         rows = [
             (
@@ -285,7 +302,20 @@ def _proposal(each: Proposal) -> dict[str, object]:
     }
 
 
-def _proposal_lines(each: Proposal) -> list[tuple[str, str]]:
+def _named(call: NamedCall) -> dict[str, object]:
+    """Integers as strings: which are amounts is for the reader to know."""
+    return {"function": call.function, "arguments": {name: _spelt(value) for name, value in call.arguments.items()}}
+
+
+def _spelt(value: object) -> object:
+    if isinstance(value, bytes):
+        return hexed(value)
+    if isinstance(value, (list, tuple)):
+        return [_spelt(each) for each in value]
+    return value if isinstance(value, (bool, str)) else str(value)
+
+
+def _proposal_lines(each: Proposal, names: Sequence[NamedCall | None]) -> list[tuple[str, str]]:
     return [
         ("proposal", str(each.id)),
         ("state", each.state.name.lower()),
@@ -295,8 +325,16 @@ def _proposal_lines(each: Proposal) -> list[tuple[str, str]]:
         ("against", lpt(each.votes.against)),
         ("abstain", lpt(each.votes.abstain)),
         *(
-            (f"call {number}", f"{hexed(call.target)} with {eth(call.value)}, 0x{call.calldata.hex()}")
-            for number, call in enumerate(each.calls, start=1)
+            (f"call {number}", _call_text(call, name))
+            for number, (call, name) in enumerate(zip(each.calls, names, strict=True), start=1)
         ),
         ("description", each.description),
     ]
+
+
+def _call_text(call: GovernedCall, named: NamedCall | None) -> str:
+    money = f" with {eth(call.value)}" if call.value else ""
+    if named is None:
+        return f"{hexed(call.target)}{money}, 0x{call.calldata.hex()}"
+    arguments = ", ".join(f"{name} {_spelt(value)}" for name, value in named.arguments.items())
+    return f"{named.function.partition('(')[0]}({arguments}){money}"

@@ -4,6 +4,7 @@ Rounds, not blocks, are the governor's clock; polls count L1 blocks. Votes, stak
 shares in ppm unless said otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -46,6 +47,15 @@ class GovernedCall:
     target: Address
     value: Wei
     calldata: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCall:
+    """What a call says in the words of the suite: `Contract.function(types)` and the arguments by name. Addresses and
+    hashes as bytes, structs as tuples."""
+
+    function: str
+    arguments: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from livepeer_client.facts.governance import (
     Ballot,
+    GovernedCall,
     GovernorSettings,
+    NamedCall,
     Poll,
     PollVote,
     Proposal,
@@ -33,6 +35,9 @@ class Governance(Protocol):
     ) -> list[Proposal]:
         """Proposals made in these blocks of the chain's own count, oldest first, each as it is now; without a first
         block from the deployment's on."""
+
+    async def named_calls(self, calls: Sequence[GovernedCall]) -> list[NamedCall | None]:
+        """What each call says, None where its target is no contract of the suite or the calldata does not fit one."""
 
     async def votes_cast(self, proposal_id: int | None = None, from_block: BlockNumber | None = None) -> list[VoteCast]:
         """Votes in chain order, of one proposal or of all."""

@@ -83,6 +83,13 @@ async def test_proposals__from_the_first_to_the_vote__are_told_and_voted_on(desk
     }
     one = (await desk.run("proposals", id_[:8], "--json")).data
     assert (one["state"], one["for"], one["against"]) == ("active", str(1000 * LPT), "0")
+    (call,) = one["functions"]
+    assert call["function"] == "LivepeerToken.transfer(address,uint256)"
+    assert list(call["arguments"].values()) == [checksum_address(GATEWAY.address), str(5 * LPT)]
+    assert one["votes"] == [{"voter": ALICE_TEXT, "support": "for", "weight": str(1000 * LPT), "reason": "it pays"}]
+    shown = (await desk.run("proposals", id_)).out
+    assert f"LivepeerToken.transfer({next(iter(call['arguments']))} {checksum_address(GATEWAY.address)}" in shown
+    assert "it pays" in shown
     row = (await desk.run("proposals")).out.splitlines()[1].split("\t")
     assert row[:3] == [id_[:12], "active", "1000 LPT"]
     assert row[-1] == "Pay for the explorer"

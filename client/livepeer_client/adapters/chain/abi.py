@@ -66,6 +66,7 @@ class Function:
         self.signature = _signature(entry)
         self.selector = keccak256(self.signature.encode())[:SELECTOR_BYTES]
         self._inputs = [type_of(parameter) for parameter in entry["inputs"]]
+        self._names = [str(parameter["name"]) or str(at) for at, parameter in enumerate(entry["inputs"])]
         self._outputs = [type_of(parameter) for parameter in entry.get("outputs", [])]
 
     def encode(self, args: Sequence[object]) -> bytes:
@@ -77,6 +78,14 @@ class Function:
             return self.selector + _CODEC.encode(self._inputs, list(args))
         except (EncodingError, TypeError, ValueError, OverflowError) as error:
             raise InvalidInput(f"{self.signature}: {error}") from error
+
+    def decode_arguments(self, calldata: bytes) -> dict[str, Any] | None:
+        """Arguments by name, of calldata with this selector; None if they do not fit."""
+        try:
+            values = _CODEC.decode(self._inputs, calldata[SELECTOR_BYTES:])
+        except (DecodingError, UnicodeDecodeError, OverflowError):
+            return None
+        return dict(zip(self._names, values, strict=True))
 
     def decode(self, data: bytes) -> tuple[Any, ...]:
         """Return values in order; structs as tuples.
@@ -167,6 +176,9 @@ class ContractAbi:
         if name not in self._functions or name in self._overloaded:
             raise InvalidInput(f"{self.name} has no function {name}, or more than one")
         return self._functions[name]
+
+    def function_by_selector(self, selector: bytes) -> Function | None:
+        return next((each for each in self._functions.values() if each.selector == selector), None)
 
     def event(self, name: str) -> Event:
         """:raises InvalidInput: no such event."""

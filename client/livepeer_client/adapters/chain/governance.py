@@ -7,18 +7,19 @@ is not known to the Controller: its address comes with the deployment's file.
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from livepeer_client.adapters.chain.abi import encode_values, load_abi
-from livepeer_client.adapters.chain.contracts import Read, Tag, value_of
+from livepeer_client.adapters.chain.abi import SELECTOR_BYTES, encode_values, load_abi
+from livepeer_client.adapters.chain.contracts import CONTRACTS, Read, Tag, value_of
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.rpc import BadAnswer, Rpc
 from livepeer_client.adapters.chain.suite import Addresses, Suite
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.errors import ChainError, ChainUnavailable, MalformedMessage
+from livepeer_client.errors import ChainError, ChainUnavailable, InvalidInput, MalformedMessage
 from livepeer_client.facts import Block
 from livepeer_client.facts.governance import (
     Ballot,
     GovernedCall,
     GovernorSettings,
+    NamedCall,
     Poll,
     PollVote,
     Proposal,
@@ -104,6 +105,11 @@ class GovernanceReader(Suite):
             return [proposal for proposal in found if proposal is not None]
 
         return await self._pinned(at)
+
+    async def named_calls(self, calls: Sequence[GovernedCall]) -> list[NamedCall | None]:
+        await self.resolve((*CONTRACTS, GOVERNOR, TREASURY))
+        names = {self.address_of(name): name for name in self.names}
+        return [_named_call(names.get(call.target), call) for call in calls]
 
     async def votes_cast(self, proposal_id: int | None = None, from_block: BlockNumber | None = None) -> list[VoteCast]:
         found = []
@@ -297,6 +303,19 @@ def _proposal(args: dict[str, Any], entry: Any, row: Sequence[Any]) -> Proposal 
         block=_block(entry),
         tx_hash=_tx_hash(entry),
     )
+
+
+def _named_call(contract: str | None, call: GovernedCall) -> NamedCall | None:
+    try:
+        abi = None if contract is None else load_abi(contract)
+    except InvalidInput:
+        # Registered, but not of the suite.
+        return None
+    function = None if abi is None else abi.function_by_selector(call.calldata[:SELECTOR_BYTES])
+    arguments = None if function is None else function.decode_arguments(call.calldata)
+    if abi is None or function is None or arguments is None:
+        return None
+    return NamedCall(f"{abi.name}.{function.signature}", arguments)
 
 
 def _text(raw: bytes) -> str:

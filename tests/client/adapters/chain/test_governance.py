@@ -241,6 +241,30 @@ async def test_read__on_a_network_without_governance__says_what_is_missing(
         await bare.polls()
 
 
+async def test_named_calls__of_the_suite__are_told_by_function_and_arguments(stage: CouncilStage) -> None:
+    setting = load_abi("LivepeerGovernor").function("setVotingPeriod").encode([9])
+    governor = await stage.suite.address("LivepeerGovernor")
+    calls = [
+        stage.grant(GATEWAY.address, 3),
+        GovernedCall(governor, Wei(0), setting),
+        GovernedCall(governor, Wei(0), setting[:20]),
+        GovernedCall(governor, Wei(0), b""),
+        GovernedCall(STRANGER.address, Wei(5), setting),
+    ]
+    pay, period, *unknown = await stage.governance.named_calls(calls)
+    assert pay is not None
+    assert period is not None
+    assert (pay.function, list(pay.arguments.values())) == (
+        "LivepeerToken.transfer(address,uint256)",
+        [GATEWAY.address, 3],
+    )
+    assert (period.function, dict(period.arguments)) == (
+        "LivepeerGovernor.setVotingPeriod(uint256)",
+        {"newVotingPeriod": 9},
+    )
+    assert unknown == [None, None, None]
+
+
 # --- voting -------------------------------------------------------------------------------------------------------
 
 
