@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from livepeer_client.adapters.chain.failover import FailoverRpc
 from livepeer_client.adapters.chain.retrying import RetryingRpc, RetryPolicy
-from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.rpc import JsonRpc, Observe
 from livepeer_client.adapters.chain.suite import Addresses, Suite
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.config import ChainConfig
@@ -13,9 +13,12 @@ from livepeer_client.services.gas import GasPriceMonitor
 
 
 @asynccontextmanager
-async def open_suite(config: ChainConfig, addresses: Addresses) -> AsyncIterator[Suite]:
-    """The suite over the nodes of `config`, all of which must be of the chain of `addresses`."""
-    nodes = [JsonRpc(url) for url in config.rpc_urls]
+async def open_suite(config: ChainConfig, addresses: Addresses, observe: Observe | None = None) -> AsyncIterator[Suite]:
+    """The suite over the nodes of `config`, all of which must be of the chain of `addresses`.
+
+    :param observe: as of `JsonRpc`.
+    """
+    nodes = [JsonRpc(url, observe=observe) for url in config.rpc_urls]
     async with FailoverRpc(nodes, chain_id=addresses.chain_id) as rpc:
         yield Suite(RetryingRpc(rpc, RetryPolicy(attempts=4)), addresses)
 

@@ -36,6 +36,7 @@ from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.nodes.workers import Workers, open_workers
@@ -47,6 +48,7 @@ from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
+from livepeer_client.services.figures import FigureService
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.redeemer import TicketForwarder
@@ -75,12 +77,12 @@ async def run(config: OrchestratorConfig) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    settings = config.orchestrator
+    settings, metrics = config.orchestrator, NodeMetrics(config.metrics)
     async with contextlib.AsyncExitStack() as opened:
         signer = await opened.enter_async_context(open_signer(config.key))
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         addresses = load_addresses(config.chain.addresses)
-        suite = await opened.enter_async_context(open_suite(config.chain, addresses))
+        suite = await opened.enter_async_context(open_suite(config.chain, addresses, metrics.observe))
         # A node that cannot see the chain must not say that it is ready.
         await suite.head()
         store = await opened.enter_async_context(
@@ -125,12 +127,23 @@ async def run(config: OrchestratorConfig) -> None:
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
+        redeem = _redemption(config, suite, transactions, store, gas)
         upkeep = [
             registration.run(),
             gas.run(),
             view.watch(),
             transactions.run(),
-            *_upkeep(config, suite, transactions, store, gas),
+            *_upkeep(config, suite, transactions, redeem),
+            metrics.serve(
+                FigureService(
+                    suite,
+                    store,
+                    SystemClock(),
+                    signer.address,
+                    redemption=redeem,
+                    quote=lambda: advertise.last_quote,
+                )
+            ),
         ]
         if config.redemption.redeemer is not None:
             redeemer = connect(config.redemption.redeemer)
@@ -233,29 +246,38 @@ def _secret(settings: OrchestratorSettings) -> bytes | None:
     return read_or_create(settings.secret_file, lambda: secrets.token_bytes(SECRET_BYTES))
 
 
-def _upkeep(
+def _redemption(
     config: OrchestratorConfig,
     suite: Suite,
     transactions: TransactionManager,
     store: TicketStore,
     gas: GasPriceMonitor,
+) -> RedemptionService | None:
+    """What redeems this node's winners, unless nobody or another process does."""
+    redemption = config.redemption
+    if not redemption.enabled or redemption.redeemer is not None:
+        return None
+    return RedemptionService(
+        suite,
+        transactions.lane(Lane.REDEMPTION),
+        store,
+        SystemClock(),
+        redemption.policy,
+        # Nodes that share a store have URIs of their own.
+        owner=config.orchestrator.service_uri,
+        poll_interval_s=redemption.poll_interval_s,
+        gas=gas,
+        pause=PauseFile(config.orchestrator.data_dir / PAUSE_NAME),
+    )
+
+
+def _upkeep(
+    config: OrchestratorConfig, suite: Suite, transactions: TransactionManager, redeem: RedemptionService | None
 ) -> list[Coroutine[Any, Any, None]]:
     """The services that send transactions, as far as they are wanted."""
     clock, services = SystemClock(), []
-    redemption, rounds, reward = config.redemption, config.rounds, config.reward
-    if redemption.enabled and redemption.redeemer is None:
-        redeem = RedemptionService(
-            suite,
-            transactions.lane(Lane.REDEMPTION),
-            store,
-            clock,
-            redemption.policy,
-            # Nodes that share a store have URIs of their own.
-            owner=config.orchestrator.service_uri,
-            poll_interval_s=redemption.poll_interval_s,
-            gas=gas,
-            pause=PauseFile(config.orchestrator.data_dir / PAUSE_NAME),
-        )
+    rounds, reward = config.rounds, config.reward
+    if redeem is not None:
         services += [redeem.run(), answer_operator(redeem, config.orchestrator.data_dir)]
     if rounds.initialize:
         delay = partial(random.SystemRandom().uniform, 0, rounds.max_delay_s)

@@ -20,8 +20,10 @@ from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.services.chain_view import ChainView
+from livepeer_client.services.figures import FigureService
 from livepeer_client.services.redeemer import RedeemerService, WrongRecipient
 from livepeer_client.services.redemption import RedemptionService
 
@@ -40,12 +42,13 @@ async def run(config: RedeemerConfig) -> None:
     settings, redemption, clock = config.redeemer, config.redemption, SystemClock()
     addresses = await asyncio.to_thread(load_addresses, config.chain.addresses)
     certificate = settings.data_dir / "tls.pem"
+    metrics = NodeMetrics(config.metrics)
     async with contextlib.AsyncExitStack() as opened:
         signer = await opened.enter_async_context(open_signer(config.key))
         await asyncio.to_thread(settings.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)
         # Makes the certificate if there is none yet; gRPC reads the file itself.
         await asyncio.to_thread(server_context, certificate, settings.host, time.time())
-        suite = await opened.enter_async_context(open_suite(config.chain, addresses))
+        suite = await opened.enter_async_context(open_suite(config.chain, addresses, metrics.observe))
         # One that cannot see the chain must not say that it is ready.
         await suite.head()
         file = settings.data_dir / "redeemer.sqlite"
@@ -76,7 +79,12 @@ async def run(config: RedeemerConfig) -> None:
             client_authority=settings.client_authority,
             wrong_recipient=WrongRecipient,
         )
-        services = (gas.run(), transactions.run(), redeem.run(), answer_operator(redeem, settings.data_dir))
+        figures = FigureService(suite, store, clock, settings.recipient, redemption=redeem)
+        services = (
+            *(gas.run(), transactions.run(), redeem.run()),
+            answer_operator(redeem, settings.data_dir),
+            metrics.serve(figures),
+        )
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(service) for service in services]
             async with server:

@@ -23,6 +23,7 @@ from livepeer_client.codec.messages import (
     OrchestratorRequest,
 )
 from livepeer_client.codec.signature import is_signed_by
+from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import (
     BadCredentials,
     ChainError,
@@ -101,6 +102,11 @@ class AdvertiseService:
         if board is None:
             return self._offer
         return replace(self._offer, capabilities=board.capabilities, hardware=(*self._offer.hardware, *board.hardware))
+
+    @property
+    def last_quote(self) -> TicketParams | None:
+        """The terms quoted last, whoever asked."""
+        return self._payments.last_quote
 
     async def get_orchestrator(self, request: OrchestratorRequest) -> OrchestratorInfo:
         """Terms for one sender, with a token for a new session.

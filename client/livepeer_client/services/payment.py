@@ -132,6 +132,11 @@ class PaymentService:
         self._recipient = replace(self._recipient, max_face_value=limit)
         self._quotes.recipient = self._recipient
 
+    @property
+    def last_quote(self) -> TicketParams | None:
+        """The terms quoted last, whoever asked."""
+        return self._quotes.last
+
     # --- payments -----------------------------------------------------------------------------------
 
     async def receive(self, payment: Payment, session_id: str) -> Fraction:

@@ -49,6 +49,8 @@ class QuoteService:
         self._winners: dict[Address, int] = {}
         self._winners_as_of: tuple[Hash32, int] | None = None
         self._winners_recorded = 0
+        self.last: TicketParams | None = None
+        """The terms quoted last, whoever asked."""
 
     async def quote(
         self, sender: Address, *, fixed: Fraction | None, job: Capabilities | None
@@ -65,7 +67,8 @@ class QuoteService:
         open_winners = Wei((await self._open_winners(moment)).get(sender, 0))
         trusted = max_float(deposit=facts.info.deposit, allocation=facts.claimable_reserve, open_winners=open_winners)
         try:
-            return self._quote(sender, fixed, job, moment, trusted)
+            info, self.last = self._quote(sender, fixed, job, moment, trusted)
+            return info, self.last
         except QuoteRefused as refusal:
             if "max_float" not in refusal.figures:
                 raise

@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -22,6 +22,9 @@ from livepeer_client.errors import Bug, ChainError, ChainUnavailable, InvalidInp
 
 Call = tuple[str, Sequence[Any]]
 """A method and its parameters, as JSON values."""
+
+Observe = Callable[[str, str | None], None]
+"""Told of each request: which node, and the name of the error's class, None if it was answered."""
 
 _ERROR_STRING: Final = bytes.fromhex("08c379a0")
 _PANIC: Final = bytes.fromhex("4e487b71")
@@ -189,6 +192,7 @@ class JsonRpc:
     :param timeout_s: for each request or batch, connecting included.
     :param batch_max: requests in one batch; larger ones are split.
     :param attempts: how often a request is sent in all when connections break.
+    :param observe: told of each request or batch: the node, as it is shown, and what kind of error came of it.
     """
 
     def __init__(
@@ -199,6 +203,7 @@ class JsonRpc:
         batch_max: int = 500,
         attempts: int = 3,
         retry_delay_s: float = 0.2,
+        observe: Observe | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -212,6 +217,7 @@ class JsonRpc:
         self._batch_max = batch_max
         self._attempts = attempts
         self._retry_delay_s = retry_delay_s
+        self._observe = observe
         self._ids = itertools.count(1)
         self._session: aiohttp.ClientSession | None = None
 
@@ -259,6 +265,19 @@ class JsonRpc:
         return [result_of(str(request["method"]), by_id.get(request["id"])) for request in requests]
 
     async def _post(self, name: str, payload: object, *, again: bool) -> Any:
+        try:
+            answer = await self._posted(name, payload, again=again)
+        except ChainError as error:
+            self._saw(type(error).__name__)
+            raise
+        self._saw(None)
+        return answer
+
+    def _saw(self, error: str | None) -> None:
+        if self._observe is not None:
+            self._observe(self._shown, error)
+
+    async def _posted(self, name: str, payload: object, *, again: bool) -> Any:
         if self._session is None:
             raise Bug("JsonRpc is used inside its `async with`")
         body = json.dumps(payload, separators=(",", ":")).encode()

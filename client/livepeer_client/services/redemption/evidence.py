@@ -118,6 +118,7 @@ class Evidence:
         mined, block = None, block_of(head)
         if receipt is not None:
             mined, block = receipt.tx_hash, BlockRef(receipt.block, receipt.block_hash)
+            self._memory.spend(receipt)
         await self._store.settle_batch(stored.id, outcomes, mined=mined, block=block, lease=lease)
         self._memory.unmined_since.pop(stored.id, None)
         return outcomes

@@ -1,10 +1,12 @@
 """What a redeemer learns on its way and may forget: a restart loses all of it without harm."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from livepeer_client.facts import BlockRef, Head, StoredTicket
+from livepeer_client.facts import BlockRef, Head, Receipt, StoredTicket
+from livepeer_client.facts.figures import Spending
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import Alarm, Decision, RedemptionFacts, SimulationFailure
 from livepeer_client.types import Address, BlockNumber, Hash32
@@ -21,7 +23,8 @@ LOOKS_PER_BLOCK: Final = 200
 class Memory:
     """`gas`: estimates of single redemptions. `failures`: what simulations said. `used` and `refused`: since which
     block a ticket is seen used, or refused for good. `gas_limits`: of batches sent by this process. `unmined_since`:
-    L1 block at which a batch's latest transaction went out. `now`: tickets that the operator wants redeemed."""
+    L1 block at which a batch's latest transaction went out. `now`: tickets that the operator wants redeemed.
+    `spending`, `alarms_raised`: since the process started."""
 
     gas: dict[Hash32, int] = field(default_factory=dict)
     failures: dict[Hash32, SimulationFailure] = field(default_factory=dict)
@@ -35,7 +38,10 @@ class Memory:
     looked_at: int = 0
     decisions: dict[Hash32, Decision] = field(default_factory=dict)
     prices: GasPrices = field(default_factory=lambda: GasPrices((), 0.0))
+    spending: Spending = field(default_factory=Spending)
+    alarms_raised: Counter[str] = field(default_factory=Counter)
     _alarms: set[Alarm] = field(default_factory=set)
+    _spent: set[Hash32] = field(default_factory=set)
 
     def see(self, head: Head, prices: GasPrices) -> None:
         """Note the gas prices of the last day, and let old suspicions go."""
@@ -83,7 +89,21 @@ class Memory:
         """Those that were not raised before."""
         found = [alarm for alarm in dict.fromkeys(alarms) if alarm not in self._alarms]
         self._alarms.update(found)
+        self.alarms_raised.update(alarm.alert.name.lower() for alarm in found)
         return found
+
+    def spend(self, receipt: Receipt) -> None:
+        """Count what a mined redemption cost, once, however often a reorg has it mined."""
+        if receipt.tx_hash in self._spent:
+            return
+        self._spent.add(receipt.tx_hash)
+        before = self.spending
+        self.spending = Spending(
+            before.transactions + 1,
+            before.failed + (not receipt.succeeded),
+            before.gas + receipt.gas_used,
+            before.wei + receipt.gas_used * receipt.effective_gas_price,
+        )
 
 
 class Pause:

@@ -18,6 +18,7 @@ from livepeer_client.facts import (
     TicketState,
     redemption_lease,
 )
+from livepeer_client.facts.figures import Spending
 from livepeer_client.policy.redemption import (
     PAUSED,
     Action,
@@ -119,6 +120,16 @@ class RedemptionService:
     def decisions(self) -> list[Decision]:
         """The latest decision about each ticket still held."""
         return list(self._memory.decisions.values())
+
+    @property
+    def spending(self) -> Spending:
+        """What redemptions have cost since this process started."""
+        return self._memory.spending
+
+    @property
+    def alarms(self) -> dict[str, int]:
+        """Alarms raised since this process started, by kind."""
+        return dict(self._memory.alarms_raised)
 
     async def run(self) -> None:
         """Step at every new block until cancelled. Trouble that may pass, of chain, store or signer, is logged.
