@@ -44,7 +44,7 @@ _REMEDIES: Final = {
     "caller must be unbonded": "a delegate is set: livepeer-client rebond LOCK without --to",
     "invalid unbonding lock ID": "livepeer-client status shows the locks",
     "insufficient fees to withdraw": "livepeer-client status shows the fees",
-    "transcoder must be registered": "bond to yourself first: livepeer-client bond",
+    "transcoder must be registered": "bond to yourself first: livepeer-client bond LPT --to self",
     "caller must be an active transcoder": "stake must be in the pool at the start of a round",
     "caller has already called reward for the current round": "nothing to do until the next round",
     "can't update transcoder params, current round is locked": "wait for the next round",

@@ -10,15 +10,26 @@ from livepeer_client.cli.options import AnyConfig, Changes, DryRun, Json, parse_
 from livepeer_client.codec.amounts import parse_percent
 from livepeer_client.errors import InvalidInput
 from livepeer_client.services.calls import Result
-from livepeer_client.types import Address, Wei
+from livepeer_client.types import ZERO_ADDRESS, Address, Wei
 
 if TYPE_CHECKING:
     from livepeer_client.nodes.account import Account
 
 Lpt = Annotated[int, typer.Argument(parser=parse_lpt, metavar="LPT", help="such as 10lpt, or LPT wei")]
 Lock = Annotated[int, typer.Argument(metavar="LOCK", min=0, help="number of the lock, see `status`")]
+ONESELF = b""
+
+
+def parse_delegate(text: str) -> bytes:
+    """An address, or `self`."""
+    return ONESELF if text == "self" else parse_account(text)
+
+
 To = Annotated[
-    bytes | None, typer.Option("--to", parser=parse_account, metavar="ADDRESS", help="the delegate; oneself without")
+    bytes | None,
+    typer.Option(
+        "--to", parser=parse_delegate, metavar="ADDRESS|self", help="the delegate; the one that is set already without"
+    ),
 ]
 
 
@@ -46,11 +57,11 @@ def bond(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Delegate LPT, moving what is bonded elsewhere along; to oneself makes a transcoder. Allows the BondingManager to
+    """Delegate LPT, moving what is bonded elsewhere along; `--to self` makes a transcoder. Allows the BondingManager to
     take exactly that amount first, if it may not yet."""
 
     async def work(own: "Account") -> tuple[Result[Any] | None, Mapping[str, Result[Any]]]:
-        delegate = own.address if to is None else Address(to)
+        delegate = await _delegate(own, to)
         approved = await own.allow(amount, dry_run=dry_run)
         before = {} if approved is None else {"approve": approved}
         if dry_run and before:
@@ -59,6 +70,16 @@ def bond(
         return await own.contracts.bonding.bond(amount, delegate, dry_run=dry_run), before
 
     call(config, changes, work, as_json=as_json)
+
+
+async def _delegate(own: "Account", to: bytes | None) -> Address:
+    """:raises InvalidInput: none is given and none set."""
+    if to is not None:
+        return own.address if to == ONESELF else Address(to)
+    present = Address((await own.reader.call("BondingManager", "getDelegator", [own.address]))[2])
+    if present == ZERO_ADDRESS:
+        raise InvalidInput("nothing is bonded yet: say --to ADDRESS, or --to self to become a transcoder")
+    return present
 
 
 def unbond(

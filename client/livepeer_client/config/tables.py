@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from livepeer_client.config.sources import Given, Sources
+from livepeer_client.config.sources import PREFIX, Given, Sources
 from livepeer_client.errors import ConfigError
 from livepeer_client.types import Wei
 
@@ -185,6 +185,7 @@ class Document:
     def __init__(self, file: str | Path | None, sources: Sources | None = None) -> None:
         self._sources = Sources() if sources is None else sources
         self._left: dict[str, Any] = {}
+        self._from_file = file is not None
         if file is None:
             self._file = Path.cwd() / "(no settings file)"
             return
@@ -200,6 +201,9 @@ class Document:
     def table(self, name: str, *, required: bool) -> Table:
         values = self._left.pop(name, None)
         if values is None and required and not self._sources.of(name):
+            if not self._from_file:
+                variable = f"{PREFIX}{name.upper()}_..."
+                raise ConfigError(f"no settings for [{name}]: name a settings file, or set {variable}")
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
         if values is not None and not isinstance(values, dict):
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")

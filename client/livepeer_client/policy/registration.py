@@ -32,7 +32,7 @@ def registration_troubles(state: OrchestratorState, published: str, own: str) ->
     """All that keeps gateways from an orchestrator whose settings say `own`. Trailing slashes do not matter."""
     found = []
     if not state.registered:
-        remedy = "livepeer-client bond LPT, and livepeer-client set-rates"
+        remedy = "livepeer-client bond LPT --to self, and livepeer-client set-rates"
         found.append(Trouble(Obstacle.NOT_REGISTERED, f"stake {state.stake} LPT wei", remedy))
     elif not state.active:
         remedy = "wait for the next round; if that does not help others have more stake: livepeer-client bond LPT"

@@ -126,9 +126,24 @@ async def test_bond__by_a_newcomer__allows_exactly_that_and_bonds(desk: Desk, st
 async def test_bond__more_than_the_key_has__states_both_figures(desk: Desk, stage: CouncilStage) -> None:
     await with_lpt(stage, 5 * LPT)
     desk.use(NEWCOMER)
-    told = await desk.run("bond", "10lpt")
+    told = await desk.run("bond", "10lpt", "--to", "self")
     assert told.code == 1
     assert "holds 5 LPT, not 10" in told.err
+
+
+async def test_bond__without_a_delegate__goes_to_the_one_that_is_set_or_asks_for_one(
+    desk: Desk, stage: CouncilStage
+) -> None:
+    await with_lpt(stage, 5 * LPT)
+    desk.use(NEWCOMER)
+    told = await desk.run("bond", "1lpt")
+    assert (told.code, "--to self to become a transcoder" in told.err) == (1, True)
+    bob = checksum_address(BOB.address)
+    await desk.run("bond", "1lpt", "--to", bob)
+    more = await desk.run("bond", "1lpt", "--json")
+    assert (more.data["outcome"]["delegate"], more.data["outcome"]["bonded"]) == (bob, str(2 * LPT))
+    own = await desk.run("bond", "1lpt", "--to", "self", "--json")
+    assert own.data["outcome"]["delegate"] == checksum_address(NEWCOMER.address)
 
 
 async def test_unbond_rebond_and_withdraw__a_lock__moves_the_stake(desk: Desk, stage: CouncilStage) -> None:

@@ -55,6 +55,12 @@ def test_load__without_a_file__the_environment_is_enough(tmp_path: Path, monkeyp
     assert account.key.file == Path("/keys/key")
 
 
+async def test_command__without_any_settings__says_what_to_name(desk: Desk) -> None:
+    told = await desk.bare("status", env={"LIVEPEER_CONFIG": None})
+    assert told.code == 2
+    assert told.err == "livepeer-client: no settings for [chain]: name a settings file, or set LIVEPEER_CHAIN_...\n"
+
+
 def test_load__a_value_that_does_not_fit__names_where_it_was(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"environment LIVEPEER_CHAIN_POLL_INTERVAL_S: \[chain\] poll_interval_s"):
         load_account(file, gather({"LIVEPEER_CHAIN_POLL_INTERVAL_S": "soon"}, []))
