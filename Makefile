@@ -11,7 +11,7 @@ VIDEO  ?=
 # Compiled modules make every start of ape 2 to 3 seconds faster, so keep them wherever the shell forbids them.
 unexport PYTHONDONTWRITEBYTECODE
 # ape-vyper and the tests look up `vyper` and `anvil` by name; ape's data stay inside the checkout.
-export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/$(BIN):$(PATH)
+export PATH := $(CURDIR)/scripts/_bin:$(CURDIR)/$(BIN):$(PATH)
 export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'

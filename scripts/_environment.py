@@ -18,6 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 def complete_path() -> None:
     """Put the checkout's anvil and the compiler that is installed beside this Python first on PATH; once is enough."""
     present = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    wanted = [str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent)]
+    wanted = [str(ROOT / "scripts" / "_bin"), str(Path(sys.executable).parent)]
     warnings.filterwarnings("ignore", message="Field 'import_remapping'")
     os.environ["PATH"] = os.pathsep.join([*wanted, *(entry for entry in present if entry not in wanted)])

@@ -85,7 +85,7 @@ def environment(executable: str, version: str) -> Path:
 
 def run(folder: Path, arguments: list[str], log: Path | None) -> int:
     """The tests in that environment, shown or written to a log. :returns: pytest's exit code."""
-    paths = [str(ROOT / "scripts" / "bin"), str(folder / "bin"), os.environ.get("PATH", "")]
+    paths = [str(ROOT / "scripts" / "_bin"), str(folder / "bin"), os.environ.get("PATH", "")]
     ignored = [f"--ignore={path}" for path in LEFT_OUT]
     command = [str(folder / "bin" / "python"), "-m", "pytest", "-q", *ignored, *(arguments or ["tests/client"])]
     variables = {**os.environ, "PATH": os.pathsep.join(paths)}

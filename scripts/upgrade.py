@@ -18,7 +18,7 @@ from ape import project
 from ape.cli import ConnectedProviderCommand
 
 from scripts._build import ensure_fresh
-from scripts._deployment.checks import Check, table
+from scripts._deployment.checks import table
 from scripts._deployment.command import (
     checkout_commit,
     consent,
@@ -33,6 +33,7 @@ from scripts._deployment.governance import GOVERNOR
 from scripts._deployment.journal import Journal
 from scripts._deployment.run import Run
 from scripts._deployment.site import Sender, Site
+from scripts._deployment.steps import Check
 from scripts._deployment.upgrade import Upgrade, layout_in_force, upgrade_of
 from scripts._environment import complete_path
 from scripts._layouts import Layout, incompatibilities, layout_of

@@ -54,7 +54,7 @@ async def local_chain(folder: Path) -> AsyncIterator[LocalChain]:
     """A fresh chain for the length of a block. Block numbers are L1 numbers here: there is no layer above."""
     port = free_port()
     command = [
-        str(ROOT / "scripts" / "bin" / "anvil"),
+        str(ROOT / "scripts" / "_bin" / "anvil"),
         *("--port", str(port), "--chain-id", str(CHAIN_ID)),
         *("--mnemonic", MNEMONIC, "--accounts", str(ACCOUNTS)),
         *("--config-out", str(folder / "chain.json")),

@@ -34,7 +34,7 @@ async def deploy(chain: LocalChain, addresses: Path, log: Path) -> None:
         *grants,
     ]
     # ape finds the compiler and the chain's program by name, and keeps its own data wherever it is told.
-    path = os.pathsep.join((str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]))
+    path = os.pathsep.join((str(ROOT / "scripts" / "_bin"), str(Path(sys.executable).parent), os.environ["PATH"]))
     await run("deployment", command, log, {"PATH": path, "APE_DATA_FOLDER": str(ROOT / ".ape")})
 
 

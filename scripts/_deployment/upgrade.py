@@ -16,11 +16,10 @@ from typing import Any
 from ape.exceptions import ProviderError
 from eth_utils.crypto import keccak
 
-from scripts._deployment.checks import Check
 from scripts._deployment.errors import DeploymentError, StaleJournal
 from scripts._deployment.run import Run
 from scripts._deployment.site import Site
-from scripts._deployment.steps import CONTROLLER, Configure, Create, Register, Step, contract_id
+from scripts._deployment.steps import CONTROLLER, Check, Configure, Create, Register, Step, contract_id
 from scripts._environment import ROOT
 from scripts._layouts import FOLDER as LAYOUTS
 

@@ -50,7 +50,7 @@ def anvil(*options: str) -> Iterator[str]:
     """A node of our own on a free port; yields its URL."""
     port = free_port()
     with subprocess.Popen(
-        [str(ROOT / "scripts" / "bin" / "anvil"), "--port", str(port), "--silent", *options], stdout=subprocess.DEVNULL
+        [str(ROOT / "scripts" / "_bin" / "anvil"), "--port", str(port), "--silent", *options], stdout=subprocess.DEVNULL
     ) as process:
         try:
             yield f"http://127.0.0.1:{port}"

@@ -96,7 +96,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     keyfile = {**Account.encrypt(key.key, PASSPHRASE, kdf="pbkdf2", iterations=2), "address": key.address}
     (folder / "accounts" / "deployer.json").write_text(json.dumps(keyfile))
     port = free_port()
-    command = [str(ROOT / "scripts" / "bin" / "anvil"), "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent"]
+    command = [str(ROOT / "scripts" / "_bin" / "anvil"), "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent"]
     with subprocess.Popen([*command, "--number", str(L1_HEIGHT)]) as node:
         try:
             url = f"http://127.0.0.1:{port}"

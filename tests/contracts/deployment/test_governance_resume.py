@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from scripts._deployment.governance import CREATOR, FAUCET, GOVERNOR, TREASURY, VOTING, CreateInitialised
 from scripts._deployment.governance_checks import TREASURY_ROLES
@@ -14,7 +14,7 @@ from scripts._deployment.journal import Journal
 from scripts._deployment.steps import ROLES, contract_id
 from scripts._params import LOCAL
 from scripts._protocol import everything
-from tests.contracts.deployment.conftest import LPT, Deployer, Died, Fault
+from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 
 def facts(deployer: Deployer) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from scripts._deployment.checks import table
 from scripts._deployment.governance import FAUCET, GOVERNOR, TREASURY, VOTING, update_id
@@ -15,7 +15,7 @@ from scripts._deployment.steps import ROLES, Check
 from scripts._layouts import layout_of
 from scripts._params import LOCAL, Profile
 from scripts._protocol import expectation
-from tests.contracts.deployment.conftest import LPT, Deployer, Died, Fault
+from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 TRUE = "0x" + "00" * 31 + "01"
 FALSE = "0x" + "00" * 32

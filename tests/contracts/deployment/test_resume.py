@@ -21,7 +21,7 @@ from scripts._deployment.journal import Journal
 from scripts._deployment.steps import ROLES, contract_id
 from scripts._params import LOCAL
 from scripts._protocol import construction, opening
-from tests.contracts.deployment.conftest import LPT, Deployer, Died, Fault
+from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 # Of a whole deployment that gives LPT to two accounts: the right to mint, twice LPT, the right given back.
 TRANSACTIONS = len(construction(LOCAL)) + len(opening()) + 4

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ethpm_types import ContractType
 
 from scripts._deployment.errors import DeploymentError, IncompatibleLayout
 from scripts._deployment.journal import Journal
@@ -22,7 +20,7 @@ from scripts._layouts import incompatibilities, layout_of, snapshot
 from scripts._params import LOCAL
 from scripts._protocol import construction, expectation
 from scripts.upgrade import carry_out
-from tests.contracts.deployment.conftest import Deployer, Died, Fault, MortalSender
+from tests.contracts.deployment.deployer import Deployer, Died, Fault, MortalSender, altered_type
 
 URI = "https://orchestrator.example:8935"
 NEW_VIEW = """
@@ -37,33 +35,11 @@ IN_FRONT = ("_service_uris:", "_added: uint256\n_service_uris:")
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> Path:
-    """A copy of the contracts that a test may change."""
-    shutil.copytree(ROOT / "contracts", tmp_path / "contracts", ignore=shutil.ignore_patterns("mocks"))
-    return tmp_path
-
-
-@pytest.fixture
 def alter(sources: Path, deployed: Deployer) -> Callable[..., None]:
     """`alter(name, change)`: from now on the sources of the contract are what `change` makes of them."""
 
     def put(name: str, change: Callable[[str], str]) -> None:
-        path = sources / "contracts" / f"{name}.vy"
-        path.write_text(change((ROOT / "contracts" / f"{name}.vy").read_text()))
-        printed = subprocess.run(
-            ["vyper", "-p", str(sources), "-f", "abi,bytecode,bytecode_runtime", str(path)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.splitlines()
-        deployed.altered[name] = ContractType.model_validate(
-            {
-                "contractName": name,
-                "abi": json.loads(printed[0]),
-                "deploymentBytecode": {"bytecode": printed[1]},
-                "runtimeBytecode": {"bytecode": printed[2]},
-            }
-        )
+        deployed.altered[name] = altered_type(sources, name, change)
 
     return put
 

@@ -12,7 +12,7 @@ from scripts._deployment.site import digest
 from scripts._deployment.steps import ROLES, contract_id
 from scripts._params import LOCAL, Profile
 from scripts._protocol import expectation
-from tests.contracts.deployment.conftest import Deployer
+from tests.contracts.deployment.deployer import Deployer
 
 OTHER = keccak(text="OTHER_ROLE")
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_abi import decode
+from eth_abi.abi import decode
 
 from scripts._deployment.site import NULL_ADDRESS
 from scripts._deployment.standard_json import compiled_again, standard_json, submissions, write
 from scripts._deployment.steps import Create
 from scripts._params import LOCAL
 from scripts._protocol import everything
-from tests.contracts.deployment.conftest import Deployer
+from tests.contracts.deployment.deployer import Deployer
 
 CREATIONS = [step for step in everything(LOCAL, NULL_ADDRESS) if isinstance(step, Create)]
 INITIALISED = ("Treasury", "LivepeerGovernor")

@@ -132,7 +132,7 @@ class Chain:
 def opened() -> Iterator[Chain]:
     """A fresh chain on a node of its own; accounts need neither keys nor money for gas."""
     port = free_port()
-    command = [str(ROOT / "scripts" / "bin" / "anvil"), "--port", str(port), "--silent", "--accounts", "1"]
+    command = [str(ROOT / "scripts" / "_bin" / "anvil"), "--port", str(port), "--silent", "--accounts", "1"]
     command += [
         "--hardfork",
         HARD_FORK,
