@@ -343,12 +343,13 @@ class GatewayTotals:
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a decoder finds in a segment: `pixels` = width x height x decoded frames."""
+    """What a decoder finds in a segment: `pixels` = width x height x decoded frames; `codec` by FFmpeg's name."""
 
     width: int
     height: int
     frames: int
     duration_s: Fraction
+    codec: str = "h264"
 
     @property
     def pixels(self) -> int:

@@ -8,7 +8,7 @@ from typing import Final
 
 from livepeer_client.codec.credentials import result_digest
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.codec.messages import TranscodedSegment, VideoProfile
+from livepeer_client.codec.messages import TranscodedSegment, VideoCodec, VideoProfile
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.errors import BadResult
 from livepeer_client.facts import MediaInfo
@@ -26,6 +26,14 @@ DURATION_TOLERANCE_S: Final = Fraction(1, 5)
 the end by a frame or two, and containers round."""
 _RENDITION_OVERHEAD: Final = 4
 _RENDITION_FLOOR_BYTES: Final = 4 * 1024 * 1024
+
+CODECS: Final = {
+    VideoCodec.H264: "h264",
+    VideoCodec.H265: "hevc",
+    VideoCodec.VP8: "vp8",
+    VideoCodec.VP9: "vp9",
+}
+"""What a decoder calls the codecs that can be ordered."""
 
 NON_RETRYABLE: Final = frozenset(
     {
@@ -131,6 +139,8 @@ def check_rendition(profile: VideoProfile, claimed_pixels: int, found: MediaInfo
     """
     if claimed_pixels != found.pixels:
         raise BadResult(f"pixels of {profile.name}", found.pixels, claimed_pixels)
+    if found.codec != CODECS[profile.encoder]:
+        raise BadResult(f"codec of {profile.name}", CODECS[profile.encoder], found.codec)
     if not _right_size(profile, found, source):
         raise BadResult(f"size of {profile.name}", (profile.width, profile.height), (found.width, found.height))
     most = most_frames(profile, source)

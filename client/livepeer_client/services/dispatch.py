@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from livepeer_client.codec.capability import job_capabilities
-from livepeer_client.codec.messages import Capabilities, VideoProfile
+from livepeer_client.codec.messages import Capabilities, VideoCodec, VideoProfile
 from livepeer_client.errors import (
     InvalidInput,
     LivepeerError,
@@ -21,7 +21,7 @@ from livepeer_client.errors import (
     PeerRefused,
 )
 from livepeer_client.policy.discovery import Offer
-from livepeer_client.policy.results import MAX_SEGMENT_BYTES, MAX_SEGMENT_MS
+from livepeer_client.policy.results import CODECS, MAX_SEGMENT_BYTES, MAX_SEGMENT_MS
 from livepeer_client.policy.selection import Selection, latency_score
 from livepeer_client.policy.sessions import InFlight
 from livepeer_client.policy.trust import trust_of, wants_check
@@ -126,9 +126,8 @@ class StreamSession:
         self.swaps = 0
         self._shared = dispatcher
         self._observe = observer
-        self._job = job_capabilities(profiles)
-        self._order = Order(manifest_id, profiles, self._job, lambda: dispatcher.rules.timeout_multiplier)
-        self._chooser = Chooser(dispatcher, dispatcher.payer, self._job, observer)
+        self._codec = ""
+        self._take(CODECS[VideoCodec.H264])
 
     async def submit(self, seq: int, segment: bytes, duration_ms: int) -> SegmentResult:
         """Have one MPEG-TS segment transcoded. An orchestrator that fails is replaced and the same segment sent again.
@@ -144,6 +143,7 @@ class StreamSession:
         started_s = self._shared.clock.monotonic()
         # A segment that does not decode is refused here, before anybody is paid for trying.
         source = await self._shared.media.inspect(segment)
+        self._take(source.codec)
         work = Segment(seq, segment, duration_ms, source)
         job = Job(TRANSCODING.with_attempts(self._shared.rules.max_attempts).start)
         while True:
@@ -157,6 +157,21 @@ class StreamSession:
                 self._observe(SegmentDone(result))
                 self._chooser.look_ahead()
                 return result
+
+    def _take(self, codec: str) -> None:
+        """Look for those who decode what is sent; a stream that changes its codec starts anew with others.
+
+        :raises MediaError: nobody has a name for it.
+        """
+        if codec == self._codec:
+            return
+        source = next((each for each, name in CODECS.items() if name == codec), None)
+        if source is None:
+            raise MediaError("Unsupported input codec", codec)
+        self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source)
+        shared = self._shared
+        self._order = Order(self.manifest_id, self.profiles, self._job, lambda: shared.rules.timeout_multiplier)
+        self._chooser = Chooser(shared, shared.payer, self._job, self._observe)
 
     async def close(self) -> None:
         """End what runs beside the segments."""

@@ -7,9 +7,10 @@ from fractions import Fraction
 import pytest
 
 from livepeer_client.adapters.fakes import fake_segment
-from livepeer_client.codec.messages import PriceInfo
+from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, Capability, with_capacities
+from livepeer_client.codec.messages import Capabilities, PriceInfo, VideoCodec
 from livepeer_client.errors import NoOrchestrator, ParamsRejected, PeerRefused, PeerUnreachable, ResultMismatch
-from livepeer_client.facts import Rendition
+from livepeer_client.facts import MediaInfo, Rendition
 from livepeer_client.policy.discovery import Offer, RejectReason
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.policy.workloads import Cause
@@ -323,3 +324,37 @@ async def test_submit__own_account_cannot_pay__is_said_before_anybody_is_asked_t
     with pytest.raises(ParamsRejected):
         await send(market.stream(QUIET), 0)
     assert market["ada"].received == []
+
+
+async def test_submit__source_in_hevc__goes_only_to_those_who_decode_it() -> None:
+    market = await Market("ada", "bob").open()
+    bits = DEFAULT_CAPABILITIES | {int(Capability.HEVC_DECODE)}
+    market["bob"].capabilities = Capabilities(bits, capacities=with_capacities(bits))
+    dispatcher = market.dispatcher(QUIET)
+    probe = dispatcher.media
+
+    class Hevc:
+        """Sees HEVC in what is submitted, H.264 in what comes back."""
+
+        async def inspect(self, data: bytes, *, max_pixels: int | None = None) -> MediaInfo:
+            found = await probe.inspect(data, max_pixels=max_pixels)
+            return found if max_pixels is not None else replace(found, codec="hevc")
+
+        async def fingerprint(self, data: bytes) -> tuple[bytes, ...]:
+            return await probe.fingerprint(data)
+
+    dispatcher.media = Hevc()
+    assert await send(dispatcher.stream(PROFILES, "manifest"), 0) == ["bob"]
+
+
+async def test_submit__rendition_in_another_codec_than_ordered__is_a_bad_result() -> None:
+    market = await Market("ada").open()
+    hevc = (replace(PROFILES[0], encoder=VideoCodec.H265),)
+    bits = DEFAULT_CAPABILITIES | {int(Capability.HEVC_ENCODE)}
+    market["ada"].capabilities = Capabilities(bits, capacities=with_capacities(bits))
+    stream = market.dispatcher(QUIET).stream(hevc, "manifest", market.events.append)
+    with pytest.raises(NoOrchestrator):
+        await send(stream, 0)
+    (swap,) = market.happened(Swapped)
+    assert isinstance(swap, Swapped)
+    assert swap.code is Cause.BAD_RESULT

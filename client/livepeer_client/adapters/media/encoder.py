@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.packet import Packet
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 PIXEL_FORMAT: Final = "yuv420p"
 MAX_SIDE: Final = 8192
 MAX_FPS: Final = 240
+_ENCODERS: Final = {VideoCodec.H264: "libx264", VideoCodec.H265: "libx265"}
 _PROFILES: Final = {
     CodecProfile.ENCODER_DEFAULT: None,
     CodecProfile.H264_BASELINE: "baseline",
@@ -36,11 +38,13 @@ _COPIED_AUDIO: Final = {
 
 def check_profile(profile: VideoProfile) -> None:
     """:raises MediaError: a rendition that nobody can make, with the network's text for it."""
-    if profile.encoder is not VideoCodec.H264:
+    if profile.encoder not in _ENCODERS:
         raise MediaError("Encoder not found", profile.encoder.name)
     if profile.format not in _COPIED_AUDIO:
         raise MediaError("TranscoderUnrecognizedFormat", str(profile.format))
-    if profile.profile not in _PROFILES:
+    # The names of profiles are H.264's.
+    foreign = profile.encoder is not VideoCodec.H264 and profile.profile is not CodecProfile.ENCODER_DEFAULT
+    if profile.profile not in _PROFILES or foreign:
         raise MediaError("TranscoderUnrecognizedProfile", str(profile.profile))
     # Colour is stored for every second pixel, so odd sizes cannot be encoded.
     if profile.width % 2 or profile.height % 2 or max(profile.width, profile.height) > MAX_SIDE:
@@ -97,7 +101,11 @@ class RenditionEncoder:
         self._audio: AudioStream | None = None
         with translated("Invalid argument"):
             self._container = open_output(self._buffer, profile.format)
-            self._stream = self._container.add_stream("libx264", rate=self._rate, options=self._options(preset))
+            added = self._container.add_stream(
+                _ENCODERS[profile.encoder], rate=self._rate, options=self._options(preset)
+            )
+        # Both names are of video encoders, which PyAV's types know of one only.
+        self._stream = cast("VideoStream", added)
         self._stream.width, self._stream.height = profile.width, profile.height
         self._stream.pix_fmt = PIXEL_FORMAT
         context = self._stream.codec_context
@@ -108,6 +116,8 @@ class RenditionEncoder:
             context.bit_rate = profile.bitrate
 
     def _options(self, preset: str) -> dict[str, str]:
+        if self.profile.encoder is VideoCodec.H265:
+            return self._hevc_options(preset)
         options = {
             "preset": preset,
             "bf": "0",
@@ -121,6 +131,14 @@ class RenditionEncoder:
         if self.profile.bitrate:
             options["maxrate"] = options["bufsize"] = str(self.profile.bitrate)
         return options
+
+    def _hevc_options(self, preset: str) -> dict[str, str]:
+        # The same as for H.264 in the words of libx265, which else speaks to the terminal and takes every core.
+        wanted = "scenecut=0:keyint=-1:bframes=0:open-gop=0:repeat-headers=1:log-level=none:pools=none:frame-threads=1"
+        if self.profile.bitrate:
+            kbit = max(1, self.profile.bitrate // 1000)
+            wanted += f":vbv-maxrate={kbit}:vbv-bufsize={kbit}"
+        return {"preset": preset, "forced-idr": "1", "x265-params": wanted}
 
     def copy_audio(self, source: AudioStream) -> None:
         """Carry the source's sound along as it is, if the container can hold it; before the first frame."""

@@ -57,7 +57,7 @@ def _inspect(data: bytes, max_pixels: int | None, stop: StopFlag) -> MediaInfo:
     frames = 0
     first = last = Fraction(0)
     with translated(INVALID_VIDEO), open_segment(data) as (container, stream):
-        width, height = stream.width, stream.height
+        width, height, codec = stream.width, stream.height, stream.codec_context.name
         rate = stream.average_rate
         for frame in (frame for packet in demux(container, stream) for frame in packet.decode()):
             stop.check()
@@ -78,7 +78,7 @@ def _inspect(data: bytes, max_pixels: int | None, stop: StopFlag) -> MediaInfo:
     if frames == 0:
         raise MediaError(INVALID_VIDEO, "no frame decodes")
     one_frame = (last - first) / (frames - 1) if frames > 1 else 1 / (rate or DEFAULT_RATE)
-    return MediaInfo(width, height, frames, frames * one_frame)
+    return MediaInfo(width, height, frames, frames * one_frame, codec)
 
 
 def _fingerprint(data: bytes, stop: StopFlag) -> tuple[bytes, ...]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from livepeer_client.codec.capability import Capability
 
-# Outputs in H.264 only, in either container, from any place that credentials can name; no object stores, no
+# Outputs in H.264 and HEVC, in either container, from any place that credentials can name; no object stores, no
 # perceptual hashes, no slices.
 _ALWAYS: Final = frozenset(
     {
@@ -19,6 +19,7 @@ _ALWAYS: Final = frozenset(
         Capability.PROFILE_H264_CONSTRAINED_HIGH,
         Capability.GOP,
         Capability.AUTH_TOKEN,
+        Capability.HEVC_ENCODE,
     }
 )
 _SOURCES: Final[Mapping[str, Capability]] = {"h264": Capability.H264, "hevc": Capability.HEVC_DECODE}

@@ -47,7 +47,7 @@ class PyavTranscoder:
     :raises ConfigError: PyAV is not installed.
     """
 
-    def __init__(self, *, workers: int = 2, preset: str = "veryfast", codecs: Sequence[str] = ("h264",)) -> None:
+    def __init__(self, *, workers: int = 2, preset: str = "veryfast", codecs: Sequence[str] = ("h264", "hevc")) -> None:
         require_av()
         self._preset = preset
         self._codecs = frozenset(codecs)
