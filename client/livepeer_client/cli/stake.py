@@ -61,13 +61,7 @@ def bond(
     take exactly that amount first, if it may not yet."""
 
     async def work(own: "Account") -> tuple[Result[Any] | None, Mapping[str, Result[Any]]]:
-        delegate = await _delegate(own, to)
-        approved = await own.allow(amount, dry_run=dry_run)
-        before = {} if approved is None else {"approve": approved}
-        if dry_run and before:
-            # What depends on a call that was not made cannot be tried.
-            return None, before
-        return await own.contracts.bonding.bond(amount, delegate, dry_run=dry_run), before
+        return await own.bond(amount, await _delegate(own, to), dry_run=dry_run)
 
     call(config, changes, work, as_json=as_json)
 

@@ -9,13 +9,14 @@ from livepeer_client.adapters.chain.governance import GovernanceReader
 from livepeer_client.adapters.chain.json_values import quantity, to_hex
 from livepeer_client.adapters.chain.retrying import RetryingRpc, RetryPolicy
 from livepeer_client.adapters.chain.rpc import JsonRpc
+from livepeer_client.adapters.chain.sequence import simulate_sequence
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.codec.amounts import format_units
 from livepeer_client.config import AccountConfig, ChainConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import RoundState, SenderInfo, UnbondingLock
 from livepeer_client.nodes.keys import make_transactor, open_signer
-from livepeer_client.policy.outcomes import Approved
+from livepeer_client.policy.outcomes import Approved, Bonded, bonded
 from livepeer_client.services.calls import Contracts
 from livepeer_client.services.calls.result import Result
 from livepeer_client.types import Address, BlockNumber, Round, Wei
@@ -38,10 +39,13 @@ class Account:
     reader: GovernanceReader
     contracts: Contracts
 
-    async def allow(self, amount: int, *, dry_run: bool) -> Result[Approved] | None:
-        """Let the BondingManager take `amount` LPT wei. None if it may already.
+    async def bond(
+        self, amount: int, to: Address, *, dry_run: bool
+    ) -> tuple[Result[Bonded] | None, dict[str, Result[Approved]]]:
+        """Bond, having let the BondingManager take exactly that much first if it may not yet.
 
-        :raises InvalidInput: the key has less than that.
+        :returns: the bond, None where a node cannot try it after the approval; and that approval, if one is needed.
+        :raises InvalidInput: the key has less LPT than that.
         """
         bonding = await self.reader.address("BondingManager")
         (held,), (allowed,) = await self.reader.read(
@@ -55,8 +59,19 @@ class Account:
                 f"the key holds {format_units(held)} LPT, not {format_units(amount)}: get LPT, or bond less"
             )
         if allowed >= amount:
-            return None
-        return await self.contracts.token.approve(bonding, amount, dry_run=dry_run)
+            return await self.contracts.bonding.bond(amount, to, dry_run=dry_run), {}
+        approved = await self.contracts.token.approve(bonding, amount, dry_run=dry_run)
+        if not dry_run:
+            return await self.contracts.bonding.bond(amount, to), {"approve": approved}
+        steps = await simulate_sequence(
+            self.reader,
+            self.address,
+            [("LivepeerToken", "approve", [bonding, amount]), ("BondingManager", "bond", [amount, to])],
+        )
+        if steps is None:
+            return None, {"approve": approved}
+        gas, price = steps[1].gas, approved.cost // approved.gas
+        return Result(bonded(steps[1].logs), gas, Wei(gas * price), None), {"approve": approved}
 
 
 @asynccontextmanager

@@ -114,9 +114,10 @@ async def test_bond__by_a_newcomer__allows_exactly_that_and_bonds(desk: Desk, st
     desk.use(NEWCOMER)
     alice = checksum_address(ALICE.address)
     tried = await desk.run("bond", "10lpt", "--to", alice, "--dry-run", "--json")
-    assert tried.data["outcome"] is None
     assert tried.data["before"]["approve"]["dry_run"] is True
+    assert tried.data["gas"] > 100_000
     done = await desk.run("bond", "10lpt", "--to", alice, "--json")
+    assert tried.data["outcome"] == done.data["outcome"]
     assert (done.data["outcome"]["added"], done.data["outcome"]["delegate"]) == (str(10 * LPT), alice)
     assert done.data["before"]["approve"]["outcome"]["amount"] == str(10 * LPT)
     bonding = await stage.suite.address("BondingManager")
@@ -129,6 +130,15 @@ async def test_bond__more_than_the_key_has__states_both_figures(desk: Desk, stag
     told = await desk.run("bond", "10lpt", "--to", "self")
     assert told.code == 1
     assert "holds 5 LPT, not 10" in told.err
+
+
+async def test_bond__dry_run_that_the_contract_would_refuse__says_so_before_anything_is_allowed(
+    desk: Desk, stage: CouncilStage
+) -> None:
+    # A registered transcoder may not move its stake to another.
+    told = await desk.run("bond", "1lpt", "--to", checksum_address(BOB.address), "--dry-run", "--json")
+    assert (told.code, told.error["type"]) == (3, "Reverted")
+    assert "registered transcoders can't delegate towards other addresses" in told.error["message"]
 
 
 async def test_bond__without_a_delegate__goes_to_the_one_that_is_set_or_asks_for_one(

@@ -2,10 +2,17 @@
 
 import dataclasses
 import inspect
+import json
 import typing
 
-from livepeer_client.cli.results import ETH_FIELDS, ID_FIELDS, LPT_FIELDS, PLAIN_FIELDS, PPM_FIELDS
+import pytest
+
+from livepeer_client.cli.output import Output
+from livepeer_client.cli.results import ETH_FIELDS, ID_FIELDS, LPT_FIELDS, PLAIN_FIELDS, PPM_FIELDS, show
 from livepeer_client.policy import governance, outcomes
+from livepeer_client.policy.outcomes import Approved
+from livepeer_client.services.calls import Result
+from livepeer_client.types import Address, Wei
 
 INTEGERS = {"int", "Wei", "Round", "BlockNumber"}
 
@@ -39,3 +46,15 @@ def test_outcomes__wei_of_the_library__are_eth_of_the_command_line() -> None:
             hints = typing.get_type_hints(kind) if kind.__module__ == module.__name__ else {}
             wei |= {name for name, hint in hints.items() if getattr(hint, "__name__", "") == "Wei"}
     assert wei - {"amount"} == ETH_FIELDS
+
+
+def test_show__a_call_that_could_not_be_tried__has_the_same_keys_and_says_what_comes_first(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    approved = Result(Approved(Address(bytes(20)), Address(bytes(20)), 5), 30_000, Wei(7), None)
+    show(Output(as_json=True), None, {"approve": approved})
+    told = json.loads(capsys.readouterr().out)
+    assert told["outcome"] is None
+    assert set(told) == {*told["before"]["approve"], "before"}
+    show(Output(as_json=False), None, {"approve": approved})
+    assert "cannot be tried before: approve" in capsys.readouterr().out
