@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from livepeer_client.codec.ticket import TicketParams
+from livepeer_client.facts import OrchestratorTotals
 from livepeer_client.facts.chain import Head, OrchestratorState, RoundState
 
 
@@ -20,17 +21,15 @@ class Spending:
 @dataclass(frozen=True, slots=True)
 class NodeFigures:
     """`queue`: (tickets, face values in wei) of open winners by what the latest plan says of them; `oldest_s`: since
-    the oldest of them was received. `decisions` counts them by the planner's reason. `received` expected value and
-    `paid` face values, wei, are those of the whole store. `alarms` counts by kind since the process started. `quote` is
-    the one given last.
+    the oldest of them was received. `decisions` counts them by the planner's reason. `totals` are those of the whole
+    store. `alarms` counts by kind since the process started. `quote` is the one given last.
     """
 
     now_s: float
     head: Head
     round: RoundState
     me: OrchestratorState
-    received: float
-    paid: int
+    totals: OrchestratorTotals
     queue: Mapping[str, tuple[int, int]]
     oldest_s: float
     decisions: Mapping[str, int]

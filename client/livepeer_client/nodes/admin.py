@@ -1,4 +1,4 @@
-"""What an operator may change while a node runs, and what is told to Prometheus (offchain-network 7)."""
+"""What an operator may change while a node runs (offchain-network 7)."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,6 @@ from livepeer_client.codec.capability import Capability
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price_list import PriceList, Tariff
-from livepeer_client.ports import TicketStore
 from livepeer_client.services.work import AUTO, WorkService
 from livepeer_client.types import MAX_UINT256, Wei
 
@@ -54,28 +53,11 @@ class Dials:
 
 
 @contextlib.asynccontextmanager
-async def overseen(
-    config: OrchestratorConfig, dials: Dials, work: WorkService, store: TicketStore
-) -> AsyncIterator[None]:
-    """Serve an orchestrator's administration and metrics, as far as they are configured."""
+async def overseen(config: OrchestratorConfig, dials: Dials, work: WorkService) -> AsyncIterator[None]:
+    """Serve an orchestrator's administration, if it is configured."""
     async with contextlib.AsyncExitStack() as opened:
         if config.admin is not None:
             await opened.enter_async_context(served(orchestrator_admin(dials, work), *config.admin))
-        if config.metrics is not None:
-            from prometheus_client import CollectorRegistry
-
-            from livepeer_client.adapters.metrics import MetricsServer
-            from livepeer_client.adapters.metrics.work import OrchestratorMetrics
-
-            registry = CollectorRegistry()
-            metrics = OrchestratorMetrics(registry, work.status)
-
-            async def refresh() -> None:
-                metrics.refresh(await store.totals())
-
-            await opened.enter_async_context(
-                MetricsServer(registry, host=config.metrics.host, port=config.metrics.port, refresh=refresh)
-            )
         yield
 
 

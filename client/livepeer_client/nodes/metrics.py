@@ -1,7 +1,7 @@
 """The metrics of a node that earns, served where its settings say."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from livepeer_client.adapters.chain.rpc import Observe
@@ -40,6 +40,15 @@ class NodeMetrics:
     def observe(self) -> Observe | None:
         """For `open_suite`."""
         return None if self._config is None else self._chain.observe_rpc
+
+    def of_work(self, status: Callable[[], Mapping[str, object]]) -> Callable[[NodeFigures], None]:
+        """Adds an orchestrator's sessions and tickets; what it returns is to be told of each look."""
+        if self._config is None:
+            return lambda _: None
+        from livepeer_client.adapters.metrics.work import OrchestratorMetrics
+
+        work = OrchestratorMetrics(self.registry, status)
+        return lambda figures: work.refresh(figures.totals)
 
     async def serve(self, service: FigureService, *, also: Callable[[NodeFigures], None] = lambda _: None) -> None:
         """Serve figures of `service` until cancelled; nothing where none are wanted.

@@ -116,7 +116,7 @@ async def run(config: OrchestratorConfig) -> None:
             board=board,
             runner=workers.runner,
         )
-        await opened.enter_async_context(overseen(config, dials, work, store))
+        await opened.enter_async_context(overseen(config, dials, work))
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
@@ -142,7 +142,8 @@ async def run(config: OrchestratorConfig) -> None:
                     signer.address,
                     redemption=redeem,
                     quote=lambda: advertise.last_quote,
-                )
+                ),
+                also=metrics.of_work(work.status),
             ),
         ]
         if config.redemption.redeemer is not None:

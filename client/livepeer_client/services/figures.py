@@ -41,7 +41,6 @@ class FigureService:
         """:raises ChainError, StoreError:"""
         head = await self._chain.head()
         state, me = await both(self._chain.round_state(), self._chain.orchestrator_state(self._recipient))
-        totals = await self._store.totals()
         tickets = await self._store.tickets(TicketState.HELD, TicketState.SENT)
         redemption = self._redemption
         decisions = {} if redemption is None else {each.hash: each for each in redemption.decisions}
@@ -56,8 +55,7 @@ class FigureService:
             head=head,
             round=state,
             me=me,
-            received=float(totals.expected_value_credited),
-            paid=totals.paid,
+            totals=await self._store.totals(),
             queue=queue,
             oldest_s=max((now - ticket.received_at for ticket in tickets), default=0.0),
             decisions=Counter(each.reason.name.lower() for each in decisions.values()),

@@ -63,6 +63,8 @@ async def test_orchestrator__with_metrics__tells_chain_quotes_reward_and_rpc(
             state = await stage.suite.round_state()
             assert found["livepeer_round_current",] == state.current
             assert found["livepeer_orchestrator_active",] == 1
+            # What is told of its work stands beside that.
+            assert found["livepeer_max_sessions_total",] > 0
             # Its settings call no reward.
             assert found["livepeer_reward_called",] == 0
             node_name = chain[0].removeprefix("http://")
