@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-import crash lock abi proto diagrams pictures clean
+.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-import crash lock abi proto diagrams pictures clean
 
 help:
 	@printf '%s\n' \
@@ -31,6 +31,7 @@ help:
 	  'make bench-stores           payments stored per second, with a commit each and with shared commits' \
 	  'make bench-chain            a pool of 100 orchestrators read, against AsyncWeb3' \
 	  'make bench-import           what importing the library costs' \
+	  'make bench-fanout           100 orchestrators probed, against the official SDK; five minutes' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
 	  'make coverage               which lines of the contracts run; minutes' \
@@ -168,6 +169,9 @@ bench-import: setup
 
 bench-chain: setup
 	@$(BIN)/python tests/bench/chain_reads.py
+
+bench-fanout: setup .tools/sdk/.ready
+	@$(BIN)/python tests/bench/fanout.py --save
 
 bench-redemption: setup
 	@$(BIN)/python tests/bench/redemption.py --save

@@ -8,21 +8,20 @@ a cache and no statement about identity; when a peer cannot be reached it is fet
 
 import asyncio
 import logging
-import os
 import ssl
-import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 import grpc
 import grpc.aio
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
+from livepeer_client.adapters.pins import Pin, PinFolder, make_pin
 from livepeer_client.codec import wire
 from livepeer_client.codec.messages import OrchestratorInfo, OrchestratorRequest
 from livepeer_client.errors import (
@@ -33,6 +32,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
 )
+from livepeer_client.types import Address
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 GET_ORCHESTRATOR: Final = "/net.Orchestrator/GetOrchestrator"
 PING: Final = "/net.Orchestrator/Ping"
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+PROOF_S: Final = 86_400.0
 _MAX_HOST_CHARS: Final = 253
 
 _log = logging.getLogger(__name__)
@@ -86,10 +87,15 @@ class _Authority:
     tls: bool
 
     @property
+    def file_name(self) -> str:
+        return quote(self.target, safe="")
+
+    @property
     def target(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+@lru_cache(maxsize=4096)
 def _authority(uri: str) -> _Authority:
     """Host and port of a service URI; without a scheme it is taken for https, as the network does.
 
@@ -108,71 +114,10 @@ def _authority(uri: str) -> _Authority:
     return _Authority(host, port or (443 if tls else 80), tls)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pin:
-    """A leaf certificate (DER) and a name it is valid for."""
-
-    der: bytes
-    name: str
-
-
-def _pin(der: bytes, host: str) -> _Pin:
-    """:raises MalformedMessage: no certificate."""
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        return _Pin(der, _certificate_name(certificate) or host)
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise MalformedMessage("certificate", str(error)) from error
-
-
-def _certificate_name(certificate: x509.Certificate) -> str:
-    """The first DNS name, else the first IP address, else the common name (offchain-network B.1)."""
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        pass  # The common name is left.
-    else:
-        if dns := names.get_values_for_type(x509.DNSName):
-            return dns[0]
-        if addresses := names.get_values_for_type(x509.IPAddress):
-            return str(addresses[0])
-    common = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(common[0].value) if common else ""
-
-
-class _PinFolder:
-    """Pins on disk, one PEM file per authority, so that a restart is not a first contact."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def _path(self, authority: _Authority) -> Path:
-        return self._folder / f"{quote(authority.target, safe='')}.pem"
-
-    def load(self, authority: _Authority) -> _Pin | None:
-        try:
-            der = ssl.PEM_cert_to_DER_cert(self._path(authority).read_text(encoding="ascii"))
-            return _pin(der, authority.host)
-        except (OSError, ValueError, MalformedMessage):
-            # Absent or damaged: what a cache lacks is fetched again.
-            return None
-
-    def store(self, authority: _Authority, pin: _Pin) -> None:
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._folder, suffix=".part")
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(ssl.DER_cert_to_PEM_cert(pin.der))
-            os.replace(name, self._path(authority))
-        except OSError as error:
-            # A full disk, or a host whose name is too long for a file's: the cache lacks it, nothing else.
-            _log.warning("certificate of %s not kept: %s", authority.target, error)
-
-
 class _Channel:
     """A kept channel. Closing one cancels its calls, so a replaced channel closes with its last call."""
 
-    def __init__(self, authority: _Authority, pin: _Pin | None) -> None:
+    def __init__(self, authority: _Authority, pin: Pin | None) -> None:
         options: list[tuple[str, object]] = [
             ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
             # Peers are reached directly, like the certificate was.
@@ -216,18 +161,22 @@ class _Channel:
 class _Peer:
     authority: _Authority
     channel: _Channel | None = None
-    pin: _Pin | None = None
+    pin: Pin | None = None
     # One caller connects, the others wait for its channel, each within its own deadline.
     connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class GrpcProbe:
-    """`ports.OrchestratorProbe` over grpc.aio. Channels and pins are kept per authority; `pins` is their folder."""
+    """`ports.OrchestratorProbe` and `ports.KeyProofs` over grpc.aio. Channels and pins are kept per authority, the pins
+    in a folder."""
 
     def __init__(self, pins: Path | None = None) -> None:
-        self._folder = _PinFolder(pins) if pins is not None else None
+        self._folder = PinFolder(pins) if pins is not None else None
         self._peers: dict[_Authority, _Peer] = {}
         self._closed = False
+        self._request: tuple[OrchestratorRequest, bytes] | None = None
+        self._reading = asyncio.Lock()
+        self._read = False
         self._unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._unverified.check_hostname = False
         self._unverified.verify_mode = ssl.CERT_NONE
@@ -241,12 +190,36 @@ class GrpcProbe:
 
     async def get_info(self, uri: str, request: OrchestratorRequest, *, timeout_s: float) -> OrchestratorInfo:
         """See `ports.OrchestratorProbe.get_info`."""
-        answer = await self._call(uri, GET_ORCHESTRATOR, wire.encode_orchestrator_request(request), timeout_s)
+        # A discovery sends one and the same request to everybody.
+        if self._request is None or self._request[0] is not request:
+            self._request = request, wire.encode_orchestrator_request(request)
+        answer = await self._call(uri, GET_ORCHESTRATOR, self._request[1], timeout_s)
         return wire.decode_orchestrator_info(answer)
 
     async def ping(self, uri: str, value: bytes, *, timeout_s: float) -> bytes:
         """See `ports.OrchestratorProbe.ping`."""
         return wire.decode_ping(await self._call(uri, PING, wire.encode_ping(value), timeout_s))
+
+    # --- ports.KeyProofs
+
+    async def recall(self, uri: str) -> Address | None:
+        """See `ports.KeyProofs.recall`. A proof counts for a day, and as long as the peer's certificate is the same;
+        without TLS nothing is remembered."""
+        try:
+            authority = _authority(uri)
+        except MalformedMessage:
+            return None
+        pin = await self._kept(self._peers.setdefault(authority, _Peer(authority))) if authority.tls else None
+        return pin.proven if pin is not None and time.time() - pin.proven_at < PROOF_S else None
+
+    async def remember(self, uri: str, address: Address) -> None:
+        """See `ports.KeyProofs.remember`."""
+        peer = self._peers.get(_authority(uri))
+        if peer is None or peer.pin is None:
+            return
+        peer.pin = replace(peer.pin, proven=address, proven_at=time.time())
+        if self._folder is not None:
+            await asyncio.to_thread(self._folder.store, peer.authority.file_name, peer.pin)
 
     async def open_channel(
         self, uri: str, *, authority: bytes | None = None, keepalive_s: float = 30
@@ -273,7 +246,7 @@ class GrpcProbe:
         if authority is None:
             pin = await self._first_contact(target)
         else:
-            pin = _pin(ssl.PEM_cert_to_DER_cert(authority.decode("ascii")), target.host)
+            pin = make_pin(ssl.PEM_cert_to_DER_cert(authority.decode("ascii")), target.host)
         options.append(("grpc.ssl_target_name_override", pin.name))
         credentials = grpc.ssl_channel_credentials(ssl.DER_cert_to_PEM_cert(pin.der).encode())
         return grpc.aio.secure_channel(target.target, credentials, options)
@@ -319,17 +292,26 @@ class GrpcProbe:
                 await replaced.retire()
             return peer.channel
 
-    async def _pinned(self, peer: _Peer, *, fresh: bool) -> _Pin:
-        if self._folder is not None and not fresh:
-            stored = await asyncio.to_thread(self._folder.load, peer.authority)
-            if stored is not None:
-                return stored
+    async def _pinned(self, peer: _Peer, *, fresh: bool) -> Pin:
+        if not fresh and (kept := await self._kept(peer)) is not None:
+            return kept
         pin = await self._first_contact(peer.authority)
-        if self._folder is not None and pin != peer.pin:
-            await asyncio.to_thread(self._folder.store, peer.authority, pin)
+        if self._folder is not None and not pin.same_certificate(peer.pin):
+            await asyncio.to_thread(self._folder.store, peer.authority.file_name, pin)
         return pin
 
-    async def _first_contact(self, authority: _Authority) -> _Pin:
+    async def _kept(self, peer: _Peer) -> Pin | None:
+        """What is known of a peer's certificate, from the last connection or from disk."""
+        if peer.pin is None and self._folder is not None:
+            async with self._reading:
+                if not self._read:
+                    await asyncio.to_thread(self._folder.read)
+                    self._read = True
+            if peer.pin is None:
+                peer.pin = self._folder.load(peer.authority.file_name, peer.authority.host)
+        return peer.pin
+
+    async def _first_contact(self, authority: _Authority) -> Pin:
         """Fetch the leaf by a handshake that checks nothing."""
         try:
             _, writer = await asyncio.open_connection(authority.host, authority.port, ssl=self._unverified)
@@ -343,7 +325,7 @@ class GrpcProbe:
             writer.transport.abort()
         if der is None:
             raise MalformedMessage("certificate", f"{authority.target} presented none")
-        return _pin(der, authority.host)
+        return make_pin(der, authority.host)
 
 
 @asynccontextmanager

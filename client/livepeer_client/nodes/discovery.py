@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.config import DiscoveryConfig
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.ports import (
     Chain,
     OrchestratorCache,
-    OrchestratorProbe,
     OrchestratorSource,
     Signer,
     WebClient,
@@ -39,7 +39,7 @@ class Discovery:
 async def open_discovery(
     config: DiscoveryConfig,
     chain: Chain,
-    probe: OrchestratorProbe,
+    probe: GrpcProbe,
     signer: Signer,
     plan: ProbePlan,
     *,
@@ -59,6 +59,7 @@ async def open_discovery(
             plan=plan,
             blocked=config.blocked,
             extra_nodes=config.extra_nodes,
+            proofs=probe,
         )
         upkeep: list[Coroutine[Any, Any, None]] = [pool.run()]
         performance = None

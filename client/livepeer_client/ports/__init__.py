@@ -47,6 +47,7 @@ from livepeer_client.ports.chain import StakeHints as StakeHints
 from livepeer_client.ports.chain import TransactionJournal as TransactionJournal
 from livepeer_client.ports.chain import TransactionSigner as TransactionSigner
 from livepeer_client.ports.chain import Transactor as Transactor
+from livepeer_client.ports.discovery import KeyProofs as KeyProofs
 from livepeer_client.ports.discovery import OrchestratorCache as OrchestratorCache
 from livepeer_client.ports.discovery import OrchestratorSource as OrchestratorSource
 from livepeer_client.ports.discovery import WebClient as WebClient

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.facts import KnownOrchestrator
-from livepeer_client.types import Round
+from livepeer_client.types import Address, Round
 
 
 class OrchestratorSource(Protocol):
@@ -41,3 +41,13 @@ class WebClient(Protocol):
 
     async def post(self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout_s: float) -> bytes:
         """As `get`, with a JSON body. Only status 200 counts."""
+
+
+class KeyProofs(Protocol):
+    """Where a key was proven before, so that not every discovery asks again."""
+
+    async def recall(self, uri: str) -> Address | None:
+        """Whose key was proven at `uri`, as far as that still counts."""
+
+    async def remember(self, uri: str, address: Address) -> None:
+        """A key was proven there just now."""

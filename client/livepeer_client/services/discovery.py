@@ -25,13 +25,13 @@ from livepeer_client.policy.discovery import (
 from livepeer_client.policy.nodes import further, thinned
 from livepeer_client.policy.sources import Origin
 from livepeer_client.policy.uri import origin
-from livepeer_client.ports import Clock, OrchestratorProbe, OrchestratorSource, Signer
+from livepeer_client.ports import Clock, KeyProofs, OrchestratorProbe, OrchestratorSource, Signer
 from livepeer_client.types import Address, Signature
 
 # Shorter than anything else that an orchestrator's key signs, or an honest one would have to refuse.
 _CHALLENGE_BYTES: Final = 16
 PROOF_S: Final = 600.0
-"""How long a key that was proven at a URI counts as being there."""
+"""How long a key that was proven at a URI counts as being there, where nothing else says."""
 
 _chance: Final = secrets.SystemRandom()
 
@@ -68,7 +68,7 @@ class DiscoveryService:
 
     With `challenge`, everybody who makes an offer must also sign a random value with the registered key: an answer
     alone proves nothing, since terms can be copied (offchain-network 2.4, A). The challenge goes out beside the
-    request, so it costs no time, and once proven a key counts for ten minutes.
+    request, so it costs no time; where a key was proven before, `proofs` says (without them, for ten minutes).
 
     :param blocked: addresses that are never used, as orchestrator or as recipient.
     :param extra_nodes: further nodes asked per answer, and used per operator.
@@ -88,6 +88,7 @@ class DiscoveryService:
         extra_nodes: int = 0,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
         shuffle: Callable[[MutableSequence[RegisteredOrchestrator]], None] = _chance.shuffle,
+        proofs: KeyProofs | None = None,
     ) -> None:
         self._source = source
         self._probe = probe
@@ -100,7 +101,7 @@ class DiscoveryService:
         self._random_bytes = random_bytes
         self.shuffle = shuffle
         self._signature: Signature | None = None
-        self._proofs: dict[str, tuple[Address, float]] = {}
+        self._proofs = proofs or _Proofs(clock)
         self._flights: dict[bytes, _Flight] = {}
         self._claimed: dict[tuple[Address, str], float] = {}
 
@@ -174,7 +175,7 @@ class DiscoveryService:
         proof: asyncio.Task[bytes] | None = None
         info: OrchestratorInfo | None = None
         try:
-            if challenged and self._proven_at(uri) is None:
+            if challenged and await self._proofs.recall(uri) is None:
                 proof = asyncio.create_task(self._probe.ping(uri, value, timeout_s=timeout_s))
             info = await self._probe.get_info(uri, request, timeout_s=timeout_s)
             took_s = self.clock.monotonic() - started
@@ -182,15 +183,14 @@ class DiscoveryService:
             if not challenged or not isinstance(outcome, Offer):
                 return _Answer(outcome, info)
             address = outcome.member.address
-            if self._proven_at(uri) == address:
+            if await self._proofs.recall(uri) == address:
                 return _Answer(outcome, info)
             if proof is None:
-                # Another key was proven here before.
+                # Another key was proven here before, or over another certificate.
                 proof = asyncio.create_task(self._probe.ping(uri, value, timeout_s=max(timeout_s - took_s, 0.0)))
             if not is_signed_by(address, await proof, ping_digest(value)):
-                self._proofs.pop(uri, None)
                 return _Answer(Rejection(outcome.member, RejectReason.KEY_NOT_PROVEN))
-            self._proofs[uri] = address, self.clock.monotonic()
+            await self._proofs.remember(uri, address)
             return _Answer(outcome, info)
         except TransportError as error:
             return _Answer(Rejection(member, RejectReason.NO_ANSWER, {type(error).__name__: error.detail}))
@@ -204,9 +204,20 @@ class DiscoveryService:
                 proof.cancel()
                 await asyncio.gather(proof, return_exceptions=True)
 
-    def _proven_at(self, uri: str) -> Address | None:
-        address, at = self._proofs.get(uri, (None, 0.0))
-        return address if self.clock.monotonic() - at < PROOF_S else None
+
+class _Proofs:
+    """`ports.KeyProofs` of one process: not bound to a certificate, so they count for ten minutes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[str, tuple[Address, float]] = {}
+
+    async def recall(self, uri: str) -> Address | None:
+        address, at = self._known.get(uri, (None, 0.0))
+        return address if self._clock.monotonic() - at < PROOF_S else None
+
+    async def remember(self, uri: str, address: Address) -> None:
+        self._known[uri] = address, self._clock.monotonic()
 
 
 class _Round:

@@ -23,6 +23,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
 )
+from livepeer_client.types import Address
 from tests.support.certificates import Certificate, make_certificate
 
 REQUEST = OrchestratorRequest(bytes(range(20)), bytes(65))
@@ -307,3 +308,59 @@ def test_status_errors__every_status_but_ok__has_an_error_of_ours() -> None:
     assert set(grpc_probe.STATUS_ERRORS) == set(grpc.StatusCode) - {grpc.StatusCode.OK}
     for status, make in grpc_probe.STATUS_ERRORS.items():
         assert isinstance(make("peer", status.value[0], "text"), LivepeerError)
+
+
+# --- keys proven behind a certificate ---------------------------------------------------------------
+
+
+async def test_remember__a_proof__outlives_a_restart_with_the_certificate(tmp_path: Path) -> None:
+    address = Address(b"\xaa" * 20)
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port:
+        uri = f"https://127.0.0.1:{port}"
+        async with GrpcProbe(tmp_path) as first:
+            assert await first.recall(uri) is None
+            await first.get_info(uri, REQUEST, timeout_s=10)
+            await first.remember(uri, address)
+            assert await first.recall(uri) == address
+        async with GrpcProbe(tmp_path) as second:
+            assert await second.recall(uri) == address
+            await second.get_info(uri, REQUEST, timeout_s=10)
+            assert await second.recall(uri) == address
+
+
+async def test_recall__peer_has_another_certificate__forgets_what_was_proven(tmp_path: Path) -> None:
+    async with Orchestrator().serve(make_certificate(dns=["o.example"])) as port, GrpcProbe(tmp_path) as first:
+        uri = f"https://127.0.0.1:{port}"
+        await first.get_info(uri, REQUEST, timeout_s=10)
+        await first.remember(uri, Address(b"\xaa" * 20))
+    async with Orchestrator().serve(make_certificate(dns=["o.example"]), port), GrpcProbe(tmp_path) as second:
+        assert await second.recall(uri) is not None
+        await second.get_info(uri, REQUEST, timeout_s=10)
+        assert await second.recall(uri) is None
+    async with GrpcProbe(tmp_path) as third:
+        assert await third.recall(uri) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["proven 0x11 1\n", "proven nobody 1\n", "proven 0x" + "aa" * 20 + "\n", "proven 0x" + "aa" * 20 + " 1000\n"],
+    ids=["short", "no address", "no time", "long ago"],
+)
+async def test_recall__damaged_or_old_proof__is_none_and_the_certificate_still_serves(
+    tmp_path: Path, line: str
+) -> None:
+    certificate = make_certificate(dns=["o.example"])
+    async with Orchestrator().serve(certificate) as port:
+        uri = f"https://127.0.0.1:{port}"
+        (tmp_path / f"127.0.0.1%3A{port}.pem").write_text(certificate.chain.decode() + line)
+        async with GrpcProbe(tmp_path) as probe:
+            assert await probe.recall(uri) is None
+            await probe.get_info(uri, REQUEST, timeout_s=10)
+
+
+async def test_recall__no_tls_or_no_uri__remembers_nothing(tmp_path: Path) -> None:
+    async with GrpcProbe(tmp_path) as probe:
+        for uri in ("http://127.0.0.1:1", "ftp://x", "https://127.0.0.1:1"):
+            assert await probe.recall(uri) is None
+        await probe.remember("https://127.0.0.1:1", Address(b"\xaa" * 20))
+        assert await probe.recall("https://127.0.0.1:1") is None

@@ -10,8 +10,9 @@ import aiohttp
 import pytest
 from cryptography import x509
 
-from livepeer_client.adapters.grpc_probe import GrpcProbe, _pin
+from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport, translated
+from livepeer_client.adapters.pins import make_pin
 from livepeer_client.codec.messages import OrchestratorRequest
 from livepeer_client.errors import LivepeerError, MalformedMessage, PeerUnreachable
 from tests.support.certificates import make_certificate
@@ -54,7 +55,7 @@ def test_pin__certificate_with_names_nobody_can_read__is_the_peers_error() -> No
     extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3002a300"))
     pem = make_certificate(extra=[extension]).chain.decode()
     with pytest.raises(MalformedMessage):
-        _pin(ssl.PEM_cert_to_DER_cert(pem), "host.example")
+        make_pin(ssl.PEM_cert_to_DER_cert(pem), "host.example")
 
 
 @asynccontextmanager
