@@ -16,12 +16,13 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-import crash lock abi proto diagrams pictures clean
+.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-import crash lock abi proto diagrams pictures clean
 
 help:
 	@printf '%s\n' \
 	  'make demo [VIDEO=path.mp4]  the whole network on a local chain, with real video and real payments' \
-	  'make test                   every check and every test' \
+	  'make devnet [ORCHESTRATORS=n]  a local network to develop against, until Ctrl-C' \
+  'make test                   every check and every test' \
 	  'make check                  formatting, lint, types, import layers, generated files' \
 	  'make test-client test-contracts test-e2e   the tests of one part' \
 	  'make test-conformance       every rule has its tests, as far as the tests before recorded them' \
@@ -85,6 +86,10 @@ SDK_PYTHON ?= $(shell for python in python3.13 python3.12 "$${PYENV_ROOT:-$$HOME
 # --- what people run ------------------------------------------------------------------------------
 demo: setup
 	@$(BIN)/python -m scripts._demo $(if $(VIDEO),--video '$(VIDEO)')
+
+ORCHESTRATORS ?= 2
+devnet: setup
+	@$(BIN)/python -m scripts._devnet --orchestrators $(ORCHESTRATORS)
 
 # The conformance test reads what the suites before it recorded, so it comes last.
 test: check test-client
@@ -197,4 +202,4 @@ lock: setup
 clean:
 	@# Imported keys stay: Ape keeps them in its data folder.
 	@test ! -d .ape || find .ape -mindepth 1 -maxdepth 1 ! -name accounts -exec rm -rf {} +
-	@rm -rf .build .demo .pytest_cache .mypy_cache .ruff_cache build dist
+	@rm -rf .build .demo .devnet .pytest_cache .mypy_cache .ruff_cache build dist

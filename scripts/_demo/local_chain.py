@@ -50,9 +50,10 @@ class LocalChain:
 
 
 @contextlib.asynccontextmanager
-async def local_chain(folder: Path) -> AsyncIterator[LocalChain]:
-    """A fresh chain for the length of a block. Block numbers are L1 numbers here: there is no layer above."""
-    port = free_port()
+async def local_chain(folder: Path, port: int = 0) -> AsyncIterator[LocalChain]:
+    """A fresh chain for the length of a block, on a free port unless one is asked for. Block numbers are L1 numbers
+    here: there is no layer above."""
+    port = port or free_port()
     command = [
         str(ROOT / "scripts" / "_bin" / "anvil"),
         *("--port", str(port), "--chain-id", str(CHAIN_ID)),

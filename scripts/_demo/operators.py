@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -21,10 +21,11 @@ _READY_TIMEOUT_S: Final = 30.0
 _ROUND_POLL_S: Final = 0.25
 
 
-async def deploy(chain: LocalChain, addresses: Path, log: Path) -> None:
-    """The suite by the deploy script that testnets use; LPT for everybody who bonds."""
-    stakers = {role.account.address: role.stake for role in cast.ORCHESTRATORS}
-    stakers[cast.DELEGATOR.address] = cast.DELEGATION
+async def deploy(chain: LocalChain, addresses: Path, log: Path, stakers: Mapping[Address, int] | None = None) -> None:
+    """The suite by the deploy script that testnets use; LPT wei for `stakers`, who are the story's unless named."""
+    if stakers is None:
+        stakers = {role.account.address: role.stake for role in cast.ORCHESTRATORS}
+        stakers[cast.DELEGATOR.address] = cast.DELEGATION
     grants = [f"--fund-lpt=0x{address.hex()}:{amount // cast.LPT}" for address, amount in stakers.items()]
     command = [
         str(Path(sys.executable).parent / "ape"),
