@@ -1,6 +1,7 @@
 """HTTP of a remote signer (offchain-payments 12, offchain-network 1.5 and 4.13). Rules live behind the callables.
 
 POST /sign-orchestrator-info   a login signature
+POST /sign-byoc-job            the signature under a job of a brought-along capability
 POST /generate-live-payment    one payment; 480 refresh first, 481 too dear, 482 no ticket needed
 GET  /discover-orchestrators   orchestrators to choose from, if the signer keeps a list
 """
@@ -49,6 +50,8 @@ class Desk(Protocol):
 
     async def generate_live_payment(self, body: bytes, headers: Headers) -> Answer: ...
 
+    async def sign_byoc_job(self, body: bytes, headers: Headers) -> tuple[Address, Signature]: ...
+
 
 Directory = Callable[[Sequence[str]], Awaitable[list[dict[str, object]]]]
 """Entries for any of some `pipeline/model` names, all without names; empty while none are known."""
@@ -62,6 +65,7 @@ def build_signer_app(desk: Desk, directory: Directory | None = None) -> web.Appl
         [
             web.post("/sign-orchestrator-info", routes.login),
             web.post("/generate-live-payment", routes.payment),
+            web.post("/sign-byoc-job", routes.byoc),
         ]
     )
     if directory is not None:
@@ -99,6 +103,13 @@ class _Routes:
         except LivepeerError as error:
             return _refusal(error)
         return _json(200, signer_api.encode_login(address, sig))
+
+    async def byoc(self, request: web.Request) -> web.Response:
+        try:
+            sender, sig = await self._desk.sign_byoc_job(await request.read(), _headers(request))
+        except LivepeerError as error:
+            return _refusal(error)
+        return _json(200, signer_api.encode_byoc_signature(sender, sig))
 
     async def payment(self, request: web.Request) -> web.Response:
         body = await request.read()

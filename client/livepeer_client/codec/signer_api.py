@@ -207,6 +207,17 @@ def decode_login(data: bytes) -> tuple[Address, Signature]:
     return address, Signature(sig)
 
 
+def decode_byoc_job(data: bytes) -> tuple[str, str]:
+    """`request` and `parameters` of a `POST /sign-byoc-job`, whose other fields are not signed."""
+    body = _object(data)
+    return _text(body, "request"), _text(body, "parameters")
+
+
+def encode_byoc_signature(sender: Address, sig: Signature) -> bytes:
+    """Answer of `POST /sign-byoc-job`."""
+    return json.dumps({"sender": checksum_address(sender), "signature": f"0x{sig.hex()}"}).encode()
+
+
 def encode_error(message: str) -> bytes:
     return json.dumps({"error": {"message": message}}).encode()
 

@@ -14,6 +14,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
+from livepeer_client.adapters.byoc_client import ByocHttp
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http import HttpTransport
@@ -32,6 +33,7 @@ from livepeer_client.config import OrchestratorConfig, OrchestratorSettings
 from livepeer_client.facts import Lane
 from livepeer_client.nodes.admin import Dials, overseen
 from livepeer_client.nodes.ai import open_runner, sell_pipelines
+from livepeer_client.nodes.byoc import sell_byoc
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
@@ -45,6 +47,7 @@ from livepeer_client.policy.recipient import SECRET_BYTES
 from livepeer_client.ports import Signer, TicketStore
 from livepeer_client.services.admission import DiscoveryWebhook
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, AdvertiseService, Offer
+from livepeer_client.services.byoc import Registry
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.drawing import TicketDrawer
@@ -104,9 +107,9 @@ async def run(config: OrchestratorConfig) -> None:
         if settings.discovery_webhook_url is not None:
             web = await opened.enter_async_context(AiohttpWebClient())
             webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
-        dials = Dials(config.prices)
+        dials, registry = Dials(config.prices), Registry(board)
         advertise, work, payments = _build(
-            config, dials, signer, view, store, board, workers, drawer, fetcher, registration, webhook
+            config, dials, signer, view, store, board, workers, drawer, fetcher, registration, webhook, registry
         )
         pipelines = sell_pipelines(
             config.pipelines,
@@ -117,11 +120,22 @@ async def run(config: OrchestratorConfig) -> None:
             runner=workers.runner,
         )
         await opened.enter_async_context(overseen(config, dials, work))
+        worker_http = await opened.enter_async_context(ByocHttp())
+        byoc, training = sell_byoc(
+            registry,
+            settings.service_uri,
+            workers.secret,
+            work=work,
+            payments=payments,
+            board=board,
+            http=worker_http,
+        )
+        opened.push_async_callback(training.close)
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work, mounts=(*workers.mounts, pipelines)),
+            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc)),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
@@ -191,13 +205,14 @@ def _build(
     drawer: TicketDrawer,
     fetcher: PublicFetcher,
     registration: RegistrationWatch,
-    webhook: DiscoveryWebhook | None = None,
+    webhook: DiscoveryWebhook | None,
+    registry: Registry,
 ) -> tuple[AdvertiseService, WorkService, PaymentService]:
     settings, clock = config.orchestrator, SystemClock()
     latency_s = settings.latency_ms / 1000
     payments = PaymentService(
         recipient=settings.recipient(signer.address, config.redemption.policy),
-        prices=lambda: dials.prices if webhook is None else dials.prices.with_base_for(webhook.prices),
+        prices=lambda: registry.priced(dials.prices if webhook is None else dials.prices.with_base_for(webhook.prices)),
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,

@@ -32,6 +32,7 @@ class Workers:
     mounts: tuple[Mount, ...] = ()
     rpc: tuple[grpc.GenericRpcHandler, ...] = ()
     session_ended: Callable[[str], None] = lambda _: None
+    secret: Secret | None = None
     drains: tuple[Callable[[float], Coroutine[Any, Any, None]], ...] = field(default=())
 
     async def drain(self) -> None:
@@ -66,5 +67,6 @@ def open_workers(
         ),
         rpc=(transcoder_rpc(transcoders, secret), ai_worker_rpc(models, secret, new_enough)),
         session_ended=transcoders.session_ended,
+        secret=secret,
         drains=(transcoders.pool.drain, models.pool.drain),
     )

@@ -31,6 +31,7 @@ from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkServi
 from livepeer_client.types import Address
 
 RETRY_AFTER_S: Final = 2
+OLD_QUOTE: Final = "TicketParams expired"
 NO_CAPACITY: Final = "insufficient capacity"
 BAD_REQUEST: Final = 400
 
@@ -132,11 +133,11 @@ class AiWork:
             return Refused(BAD_REQUEST, f"{entry.app} is not sold to this sender")
         price = await self._payments.session_price(sender, account)
         if price is None and least > _price_of(checked.payment):
-            # Else the quote of a cheaper model would fix this one's price.
-            return Refused(BAD_REQUEST, f"expected price below {least} wei per unit")
-        refused = await self._work.take_payment(checked.payment, sender, account)
-        if refused is not None:
-            return refused
+            # Else the quote of a cheaper model would fix this one's price. Who reads this asks for a new one.
+            return Refused(BAD_REQUEST, f"{OLD_QUOTE}: expected price below {least} wei per unit")
+        taken = await self._work.take_payment(checked.payment, sender, account)
+        if isinstance(taken, Refused):
+            return taken
         self._jobs += 1
         fee = units * (await self._payments.session_price(sender, account) or least)
         held = self._held.get((sender, account), Fraction(0))

@@ -311,6 +311,18 @@ class PaymentService:
             await completed(self._debit(seat, Debit(sender, session_id, seq, units, fee)))
         return fee
 
+    async def charge_fee(self, sender: Address, session_id: str, seq: int, units: int, price: Fraction) -> Fraction:
+        """Charge `units` at a price of their own, whatever quote the balance was paid on.
+
+        :returns: the balance after it, wei, exact; it may be negative.
+        :raises StoreError: nothing was charged; with `StoreUnavailable` it may have been.
+        """
+        async with self._at(sender, session_id) as seat:
+            if seat.account is None:
+                raise Bug(f"work for {session_id} without an account")
+            await completed(self._debit(seat, Debit(sender, session_id, seq, units, units * price)))
+            return Fraction(0) if seat.account is None else seat.account.balance
+
     async def _debit(self, seat: _Seat, debit: Debit) -> None:
         try:
             after = _account_of(await self._store.record_debit(debit))

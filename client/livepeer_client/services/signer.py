@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec import signer_api, wire
+from livepeer_client.codec.byoc_api import job_digest
 from livepeer_client.codec.credentials import orchestrator_request_digest, segment_digest
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import SegmentCredentials
 from livepeer_client.codec.signer_api import CoveredReply, PaymentReply
-from livepeer_client.errors import ChainError, MalformedMessage, SignerConflict, SignerRefused
+from livepeer_client.errors import ChainError, InvalidInput, MalformedMessage, SignerConflict, SignerRefused
 from livepeer_client.facts import SignedRequest, SignerSession
 from livepeer_client.policy import signer_state
 from livepeer_client.policy.sender import build_payment
@@ -119,6 +120,21 @@ class SignerService:
         if self._login is None:
             self._login = await self._signer.sign(orchestrator_request_digest(self._signer.address))
         return self._signer.address, self._login
+
+    async def sign_byoc_job(self, body: bytes, headers: Headers) -> tuple[Address, Signature]:
+        """The signature under a job of a brought-along capability.
+
+        :raises MalformedMessage: the request does not decode, or is nothing that this key signs.
+        :raises SignerRefused: the webhook says no.
+        """
+        request, parameters = signer_api.decode_byoc_job(body)
+        try:
+            digest = job_digest(request, parameters)
+        except InvalidInput as error:
+            raise MalformedMessage("BYOC job", str(error)) from error
+        if self._auth is not None:
+            check_answer(await self._auth.authorise(headers, None))
+        return self._signer.address, await self._signer.sign(digest)
 
     async def generate_live_payment(self, body: bytes, headers: Headers) -> SignerAnswer:
         """One payment, or the word that none is needed (482).

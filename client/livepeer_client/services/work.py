@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from typing import Final, NoReturn
 
 from livepeer_client.codec import live_api, wire
@@ -267,10 +268,11 @@ class WorkService:
         payment, admitted = checked
         if work_follows and self._is_capped(admitted.token.session_id):
             return Refused(403, CAPPED)
-        refused = await self.take_payment(payment, admitted.sender, admitted.token.session_id)
-        if refused is None and work_follows:
-            refused = self._short_of_balance(admitted.sender, admitted.token.session_id)
-        return refused or admitted
+        taken = await self.take_payment(payment, admitted.sender, admitted.token.session_id)
+        if isinstance(taken, Refused):
+            return taken
+        short = self._short_of_balance(admitted.sender, admitted.token.session_id) if work_follows else None
+        return short or admitted
 
     def check_headers(self, payment_header: str, segment_header: str) -> "tuple[Payment, Admitted] | Refused":
         """Judge both headers; nothing is taken yet."""
@@ -283,8 +285,8 @@ class WorkService:
         except BadCredentials as error:
             return Refused(403, error.reason)
 
-    async def take_payment(self, payment: Payment, sender: Address, account: str) -> Refused | None:
-        """Take a payment for `account`: a session's id, or another name that work is paid under."""
+    async def take_payment(self, payment: Payment, sender: Address, account: str) -> Fraction | Refused:
+        """The credit of a payment for `account`: a session's id, or another name that work is paid under."""
         try:
             credit = await self._payments.receive(payment, account)
         except MalformedMessage as error:
@@ -303,7 +305,7 @@ class WorkService:
             len(payment.tickets),
             int(credit),
         )
-        return None
+        return credit
 
     def _short_of_balance(self, sender: Address, account: str) -> Refused | None:
         try:
