@@ -247,7 +247,8 @@ class ByocWork:
         credit = await self.pay(payment, job.sender, entry.name)
         if isinstance(credit, Refused):
             return credit
-        if entry.price and not credit and self._used_before(job):
+        used_before = self._used_before(job)
+        if entry.price and not credit and used_before:
             # Whoever overheard the header could spend what its sender has paid ahead.
             return Refused(403, REPLAYED)
         need = BYOC_PREPAID_S * entry.price
