@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from eth_utils.crypto import keccak
 
+from scripts import verify_deployment
 from scripts._deployment.checks import table
 from scripts._deployment.governance import FAUCET, GOVERNOR, TREASURY, VOTING, update_id
 from scripts._deployment.governance_checks import ALREADY, TREASURY_ROLES
@@ -15,6 +19,7 @@ from scripts._deployment.steps import ROLES, Check
 from scripts._layouts import layout_of
 from scripts._params import LOCAL, Profile
 from scripts._protocol import expectation
+from scripts.deploy import address_file
 from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 TRUE = "0x" + "00" * 31 + "01"
@@ -309,3 +314,37 @@ def test_check__died_before_it_handed_over__names_every_right_the_deployer_still
 
     assert deployer.run() == 6
     assert differing(deployer) == {}
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def verify(deployer: Deployer, **options: Any) -> None:
+    values: dict[str, Any] = {"named": "local", "given": None, "addresses": None, "owner": None, "paused": None}
+    verify_deployment.cli.callback(provider=deployer.account.provider, **{**values, **options})
+
+
+def test_verify_deployment__with_addresses_only__knows_everything_from_the_chain(
+    governed: Deployer, tmp_path: Path, capsys: Any
+) -> None:
+    file = tmp_path / "addresses.json"
+    chain_id = governed.account.provider.chain_id
+    file.write_text(json.dumps(address_file(governed.site.addresses, chain_id, 0)))
+
+    verify(governed, addresses=file)
+    assert " 0 differ" in capsys.readouterr().out
+
+    act(governed, "BondingManager", "setUnbondingPeriod", 3, by=GOVERNOR)
+    with pytest.raises(SystemExit):
+        verify(governed, addresses=file)
+    told = capsys.readouterr()
+    assert "1 differ" in told.out
+    assert "The Controller's owner has to call BondingManager.setUnbondingPeriod(7)" in told.err
+
+
+def test_verify_deployment__before_governance_is_there__says_what_to_do(governed_deployer: Deployer) -> None:
+    with pytest.raises(Died):
+        governed_deployer.run(Fault("before sending", after=30))
+
+    with pytest.raises(click.ClickException, match="finish the deployment with `ape run deploy`"):
+        verify(governed_deployer, given=governed_deployer.path)
