@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,24 @@ class Submission:
 
 def standard_json(contract: str, root: Path = ROOT) -> dict[str, Any]:
     """The compiler's input with every source that it reads, settings and a digest of them all."""
+    return standard_jsons([contract], root)[contract]
+
+
+def standard_jsons(contracts: Sequence[str], root: Path = ROOT) -> dict[str, dict[str, Any]]:
+    """Of several contracts, by one run of the compiler."""
     printed = subprocess.run(
-        [str(COMPILER / "vyper"), "-p", ".", "-f", "solc_json", f"contracts/{contract}.vy"],
+        [str(COMPILER / "vyper"), "-p", ".", "-f", "solc_json", *(f"contracts/{name}.vy" for name in contracts)],
         cwd=root,
         capture_output=True,
         text=True,
         check=True,
     )
-    content: dict[str, Any] = json.loads(printed.stdout)
-    return content
+    found = {}
+    for line in printed.stdout.splitlines():
+        content: dict[str, Any] = json.loads(line)
+        (target,) = content["settings"]["outputSelection"]
+        found[Path(target).stem] = content
+    return found
 
 
 def compiled_again(content: dict[str, Any], folder: Path) -> dict[str, str]:
@@ -98,7 +107,7 @@ def write(folder: Path, found: Iterable[Submission]) -> None:
     """One standard JSON for each source, and `contracts.json` with what else an explorer asks for."""
     found = list(found)
     folder.mkdir(parents=True, exist_ok=True)
-    for contract in sorted({submission.contract for submission in found}):
-        (folder / f"{contract}.json").write_text(json.dumps(standard_json(contract)))
+    for contract, content in standard_jsons(sorted({submission.contract for submission in found})).items():
+        (folder / f"{contract}.json").write_text(json.dumps(content))
     lines = [submission.line() for submission in found]
     (folder / "contracts.json").write_text(json.dumps(lines, indent=1) + "\n")

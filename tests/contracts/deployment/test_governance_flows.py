@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts import execute, execute_update, propose, queue, stage, vote
-from scripts._deployment.governance import GOVERNOR, TREASURY
+from scripts._deployment.governance import GOVERNOR, TREASURY, VOTING
 from scripts._deployment.journal import Journal
 from scripts._deployment.run import Run
 from scripts._deployment.steps import contract_id
@@ -56,15 +56,15 @@ def test_flow__treasury_gets_its_cut_of_the_rewards__and_spends_it_after_a_vote(
     assert differences(town) == []
 
 
-def upgrade(town: Town, sources: Path, update: Path | None = None) -> int:
-    """`ape run upgrade BondingManager`: the number of transactions sent."""
+def upgrade(town: Town, sources: Path, name: str = "BondingManager", *, update: Path | None = None) -> int:
+    """`ape run upgrade`: the number of transactions sent."""
     deployer = town.deployer
     journal, site = Journal.resume(deployer.path), deployer.new_site()
     sender = MortalSender(deployer.account, site, None)
     try:
         run = Run(site=site, sender=sender, journal=journal)
-        task = upgrade_of("BondingManager", run, everything(QUICK, deployer.address))
-        carry_out(task, layout_of("BondingManager", sources), reason=None, update=update)
+        task = upgrade_of(name, run, everything(QUICK, deployer.address))
+        carry_out(task, layout_of(name, sources), reason=None, update=update)
     finally:
         journal.close()
     deployer.sites.append(site)
@@ -78,7 +78,7 @@ def test_flow__new_bonding_manager__goes_through_the_governor_with_live_stake(
     town.deployer.altered["BondingManager"] = altered_type(sources, "BondingManager", lambda text: text + NEW_VIEW)
     update = town.folder / "update.json"
 
-    assert upgrade(town, sources, update) == 1
+    assert upgrade(town, sources, update=update) == 1
     assert f"`ape run stage {update} --delay BLOCKS`" in town.capsys.readouterr().out
     assert town.read("Controller", "getContract", contract_id("BondingManagerTarget")) == before
 
@@ -101,6 +101,28 @@ def test_flow__new_bonding_manager__goes_through_the_governor_with_live_stake(
     assert upgrade(town, sources) == 0
     assert differences(town) == []
     assert town.deployer.run() == 0
+
+
+def test_flow__new_livepeer_governor__keeps_a_proposal_in_the_middle_of_its_vote(town: Town, sources: Path) -> None:
+    file = town.decision({"contract": TREASURY, "function": "updateDelay", "arguments": [5]})
+    town.run(propose, file=file)
+    town.next_round(2)
+    town.run(vote, proposal=str(file), choice="for", reason="")
+    town.deployer.altered[VOTING] = altered_type(
+        sources, VOTING, lambda text: text + NEW_VIEW.replace("version", "made")
+    )
+    update = town.folder / "update.json"
+
+    assert upgrade(town, sources, VOTING, update=update) == 1
+    town.run(stage, file=update, delay=0)
+    town.run(execute_update, file=update)
+    assert town.read(VOTING, "made") == 2
+    town.next_round()
+    town.run(queue, file=file)
+    town.chain.mine(timestamp=town.deployer.site.time + QUICK.treasury_min_delay_s)
+    town.run(execute, file=file)
+    assert town.read(TREASURY, "getMinDelay") == 5
+    assert [line.split(".")[1][:11] for line in differences(town)] == ["getMinDelay"]
 
 
 def test_flow__update_of_the_governors_own_owner__is_seen_by_the_verification(town: Town, accounts: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from eth_abi.abi import decode
 
 from scripts._deployment.site import NULL_ADDRESS
-from scripts._deployment.standard_json import compiled_again, standard_json, submissions, write
+from scripts._deployment.standard_json import compiled_again, standard_json, standard_jsons, submissions, write
 from scripts._deployment.steps import Create
 from scripts._params import LOCAL
 from scripts._protocol import everything
@@ -20,10 +20,20 @@ CREATIONS = [step for step in everything(LOCAL, NULL_ADDRESS) if isinstance(step
 INITIALISED = ("Treasury", "LivepeerGovernor")
 
 
-@pytest.mark.parametrize("contract", sorted({step.contract for step in CREATIONS}))
-def test_standard_json__compiled_again_elsewhere__is_the_same_code(project: Any, tmp_path: Path, contract: str) -> None:
+CONTRACTS = sorted({step.contract for step in CREATIONS})
+
+
+@pytest.fixture(scope="module")
+def published(fresh_build: None) -> dict[str, Any]:
+    return standard_jsons(CONTRACTS)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS)
+def test_standard_json__compiled_again_elsewhere__is_the_same_code(
+    project: Any, tmp_path: Path, published: dict[str, Any], contract: str
+) -> None:
     built = project.get_contract(contract).contract_type
-    content = standard_json(contract)
+    content = published[contract]
 
     again = compiled_again(content, tmp_path)
     assert again["creation"] == built.deployment_bytecode.bytecode
