@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-import crash lock abi proto diagrams pictures clean
+.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures clean
 
 help:
 	@printf '%s\n' \
@@ -33,6 +33,8 @@ help:
 	  'make bench-chain            a pool of 100 orchestrators read, against AsyncWeb3' \
 	  'make bench-import           what importing the library costs' \
 	  'make bench-fanout           100 orchestrators probed, against the official SDK; five minutes' \
+	  'make bench-load             paid jobs per minute without a codec, and where the time of one goes' \
+	  'make soak [MINUTES=n]       ten streams really transcoded: nothing lost, memory level, books equal' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
 	  'make coverage               which lines of the contracts run; minutes' \
@@ -177,6 +179,13 @@ bench-chain: setup
 
 bench-fanout: setup .tools/sdk/.ready
 	@$(BIN)/python tests/bench/fanout.py --save
+
+bench-load: setup
+	@$(BIN)/python tests/bench/load.py --save
+
+# make soak MINUTES=10: the samples of memory are written beside the other figures.
+soak: setup
+	@$(BIN)/python tests/bench/soak.py --minutes $(MINUTES) --save
 
 bench-redemption: setup
 	@$(BIN)/python tests/bench/redemption.py --save
