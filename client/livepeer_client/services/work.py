@@ -10,8 +10,7 @@ A charge is stored before the renditions are offered, and both before the answer
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, NoReturn
 
@@ -51,6 +50,9 @@ from livepeer_client.ports import Clock, Signer, Transcoder, UrlFetcher
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.renditions import RenditionStore
+from livepeer_client.services.work_sessions import AUTO as AUTO
+from livepeer_client.services.work_sessions import Auto as Auto
+from livepeer_client.services.work_sessions import WorkSession
 from livepeer_client.types import Address
 
 MAX_DURATION_MS: Final = 5 * 60 * 1000
@@ -80,22 +82,6 @@ class Refused:
 
     status: int
     reason: str
-
-
-class Auto(Enum):
-    """A limit that goes by what there is."""
-
-    AUTO = "auto"
-
-
-AUTO: Final = Auto.AUTO
-
-
-@dataclass(slots=True)
-class _Session:
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    present: int = 0
-    used_at: float = 0.0
 
 
 class WorkService:
@@ -139,7 +125,7 @@ class WorkService:
         self._min_work_s = min_work_s
         self._troubles = troubles
         self._session_ended = session_ended
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, WorkSession] = {}
         self._segments = 0
         self._failed = asyncio.Event()
 
@@ -336,7 +322,7 @@ class WorkService:
         token = self._advertise.check_token(credentials.auth_token)
         return Admitted(Address(payment.sender), token, credentials)
 
-    async def perform(self, admitted: "Admitted", place: "_Session | str", body: bytes) -> TranscodeResult:
+    async def perform(self, admitted: "Admitted", place: "WorkSession | str", body: bytes) -> TranscodeResult:
         """Do the work of an exchange in its session's turn, charge it and offer the renditions.
 
         :param place: what `enter` gave; if that is no place, it is the answer.
@@ -351,7 +337,9 @@ class WorkService:
             try:
                 # They come in the order in which they asked.
                 async with place.turn:
-                    segments, sig = await self._transcode(admitted, body)
+                    done = place.answered(admitted.sender, credentials)
+                    segments, sig = done or await self._transcode(admitted, body)
+                    place.remember(admitted.sender, credentials, (segments, sig))
             except MediaError as refusal:
                 error = refusal.reason
             except LivepeerError as trouble:
@@ -401,18 +389,18 @@ class WorkService:
         session = self._sessions.get(session_id)
         return BUSY if session is not None and session.present > QUEUE_LENGTH else ""
 
-    def enter(self, session_id: str) -> "_Session | str":
+    def enter(self, session_id: str) -> "WorkSession | str":
         """Take a place in a session, from before a body is read until its work is done; or the wire text of why not.
 
         So a sender has no more bodies in our memory than its session has places.
         """
         if no_room := self._no_room(session_id):
             return no_room
-        session = self._sessions.setdefault(session_id, _Session())
+        session = self._sessions.setdefault(session_id, WorkSession())
         session.present += 1
         return session
 
-    def leave(self, session_id: str, place: "_Session") -> None:
+    def leave(self, session_id: str, place: "WorkSession") -> None:
         """Give up a place."""
         place.present -= 1
         place.used_at = self._clock.monotonic()
@@ -449,7 +437,7 @@ class SegmentExchange:
         self._service = service
         self._headers = (payment, credentials)
         self._admitted: Admitted | None = None
-        self._place: _Session | str = BUSY
+        self._place: WorkSession | str = BUSY
 
     def __enter__(self) -> "SegmentExchange":
         return self

@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from fractions import Fraction
 
 from livepeer_client.adapters.fakes import FakeTranscoder
 from livepeer_client.codec import wire
 from livepeer_client.codec.messages import SegmentCredentials, TranscodeResult
 from livepeer_client.facts import Rendition
-from livepeer_client.services.renditions import KEPT_DIRECTORIES, RenditionStore
+from livepeer_client.services.renditions import KEPT_DIRECTORIES, KEPT_PER_DIRECTORY, RenditionStore
 from livepeer_client.services.work import QUEUE_LENGTH, SegmentExchange
 from tests.support.shop import PROFILES, SEGMENT, SERVICE_URI, Session, Shop
 
@@ -84,3 +85,40 @@ def test_put__ever_new_profile_names__keeps_the_last_of_them() -> None:
 
     kept = [name for seq, name in enumerate(names) if store.get("session", name, f"{seq}.ts") is not None]
     assert kept == names[-KEPT_DIRECTORIES:]
+
+
+async def test_segment__headers_and_body_sent_again__are_answered_again_and_charged_once() -> None:
+    shop = Shop(price=Fraction(1, 1000))
+    session = await shop.session()
+    credentials = wire.segment_header(session.credentials(7))
+    results = []
+    for tickets in (3, 0, 0):
+        with shop.work.exchange(wire.payment_header(session.payment(tickets)), credentials) as one:
+            assert await one.admit() is None
+            results.append(await answer(one))
+    assert [result.error for result in results] == ["", "", ""]
+    assert {result.segments for result in results} == {results[0].segments}
+    assert {result.sig for result in results} == {results[0].sig}
+    assert (len(shop.store.debits), len(shop.transcoder.jobs)) == (1, 1)
+
+
+async def test_segment__another_one_under_the_same_number__is_worked_and_charged() -> None:
+    shop = Shop(price=Fraction(1, 1000))
+    session = await shop.session()
+    for segment in (SEGMENT, SEGMENT + b" another"):
+        payment = wire.payment_header(session.payment(3))
+        with shop.work.exchange(payment, wire.segment_header(session.credentials(7, segment))) as one:
+            assert await one.admit() is None
+            assert one.check_body(segment) is None
+            assert wire.decode_transcode_result(await one.work(segment)).error == ""
+    assert len(shop.store.debits) == 2
+
+
+async def test_segment__repeated_long_after__is_work_again() -> None:
+    shop = Shop(price=Fraction(1, 1000))
+    session = await shop.session()
+    for seq in (*range(KEPT_PER_DIRECTORY + 1), 0):
+        with exchange(session, seq) as one:
+            assert await one.admit() is None
+            assert (await answer(one)).error == ""
+    assert len(shop.store.debits) == KEPT_PER_DIRECTORY + 2
