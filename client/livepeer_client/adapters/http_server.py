@@ -21,6 +21,8 @@ between two pieces of it."""
 UPLOAD_S: Final = 300
 """For the whole body; a segment lasts no longer."""
 CHUNK_BYTES: Final = 1 << 18
+MAX_BYTES_IN_FLIGHT: Final = 1_500_000_000
+"""All segments together that are being received or worked on, whatever their senders and sessions."""
 MAX_URL_BYTES: Final = 4096
 MAX_JSON_BYTES: Final = 1 << 16
 
@@ -93,9 +95,10 @@ def build_app(
     max_segment_bytes: int = MAX_SEGMENT_BYTES,
     body_s: float = BODY_S,
     upload_s: float = UPLOAD_S,
+    max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
 ) -> web.Application:
     """The routes over `desk`, and those of `mounts`. A body may take `upload_s`, and `body_s` between two pieces."""
-    routes = _Routes(desk, max_segment_bytes, body_s, upload_s)
+    routes = _Routes(desk, max_segment_bytes, body_s, upload_s, max_bytes_in_flight)
     app = web.Application()
     app.add_routes(
         [
@@ -112,23 +115,30 @@ def build_app(
 
 
 class _Routes:
-    def __init__(self, desk: Desk, max_segment_bytes: int, body_s: float, upload_s: float) -> None:
+    def __init__(self, desk: Desk, max_segment_bytes: int, body_s: float, upload_s: float, room: int) -> None:
         self._desk = desk
         self._max_segment_bytes = max_segment_bytes
         self._body_s = body_s
         self._upload_s = upload_s
+        self.room = room
 
     async def segment(self, request: web.Request) -> web.StreamResponse:
-        with self._desk.exchange(*_headers(request)) as exchange:
-            return await self._segment(request, exchange)
+        held = _Held(self)
+        try:
+            with self._desk.exchange(*_headers(request)) as exchange:
+                return await self._segment(request, exchange, held)
+        finally:
+            held.release()
 
-    async def _segment(self, request: web.Request, exchange: Exchange) -> web.StreamResponse:
+    async def _segment(self, request: web.Request, exchange: Exchange, held: "_Held") -> web.StreamResponse:
         if (refusal := await exchange.admit()) is not None:
             return _refuse(refusal.status, refusal.reason)
         by_url = request.content_type == _URI_BODY
         limit = MAX_URL_BYTES if by_url else self._max_segment_bytes
         try:
-            body = await self._read(request, limit) if exchange.wants_body else b""
+            body = await self._read(request, limit, held) if exchange.wants_body else b""
+        except _Full:
+            return _refuse(503, "too much at once")
         except (TimeoutError, web.HTTPException, ConnectionError) as error:
             _log.info("segment body not read: %s", type(error).__name__)
             return _refuse(500, "Internal Server Error")
@@ -178,8 +188,11 @@ class _Routes:
     async def status(self, request: web.Request) -> web.Response:
         return web.json_response(dict(self._desk.status()))
 
-    async def _read(self, request: web.Request, limit: int) -> bytes | None:
-        """The body, or None if it has more than `limit` bytes."""
+    async def _read(self, request: web.Request, limit: int, held: "_Held | None" = None) -> bytes | None:
+        """The body, or None if it has more than `limit` bytes.
+
+        :raises _Full: all bodies together would take more than there is room for.
+        """
         if (request.content_length or 0) > limit:
             return None
         body = bytearray()
@@ -193,7 +206,32 @@ class _Routes:
                         return bytes(body)
                 if len(body) + len(piece) > limit:
                     return None
+                if held is not None:
+                    held.take(len(piece))
                 body += piece
+
+
+class _Full(Exception):
+    """There is no room for more of any body."""
+
+
+class _Held:
+    """What one exchange holds of the room that all bodies share."""
+
+    def __init__(self, routes: _Routes) -> None:
+        self._routes = routes
+        self._bytes = 0
+
+    def take(self, count: int) -> None:
+        """:raises _Full: there is less left."""
+        if count > self._routes.room:
+            raise _Full
+        self._routes.room -= count
+        self._bytes += count
+
+    def release(self) -> None:
+        self._routes.room += self._bytes
+        self._bytes = 0
 
 
 def _headers(request: web.Request) -> tuple[str, str]:

@@ -20,14 +20,14 @@ STATUS = b"GET /status HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @asynccontextmanager
-async def serving(folder: Path, desk: DeskDouble, **limits: int) -> AsyncIterator[TlsServer]:
+async def serving(folder: Path, desk: DeskDouble, room: int = 10_000_000, **limits: int) -> AsyncIterator[TlsServer]:
     rpc = RpcDouble()
     desk.hold.set()
     server = TlsServer(
         host="127.0.0.1",
         port=0,
         context=server_context(folder / "tls.pem", "127.0.0.1", time.time()),
-        app=build_app(desk, max_segment_bytes=1_000_000, body_s=0.4, upload_s=0.6),
+        app=build_app(desk, max_segment_bytes=1_000_000, body_s=0.4, upload_s=0.6, max_bytes_in_flight=room),
         rpc=[orchestrator_rpc(rpc.get_orchestrator, rpc.ping, rpc.end_session)],
         grace_s=0.2,
         head_s=0.3,
@@ -169,3 +169,53 @@ async def test_segment__no_room__is_answered_without_its_body(tmp_path: Path) ->
         async with http.post(url, data=b"video", ssl=False) as response:
             assert (response.status, await response.read()) == (200, b"")
     assert (desk.bodies, desk.left) == ([b""], 1)
+
+
+async def post(http: aiohttp.ClientSession, server: TlsServer, count: int) -> int:
+    async with http.post(f"https://127.0.0.1:{server.port}/segment", data=bytes(count)) as response:
+        await response.read()
+        return response.status
+
+
+async def test_segment__more_at_once_than_there_is_room_for__is_refused_until_some_of_it_is_done(
+    tmp_path: Path,
+) -> None:
+    desk = DeskDouble()
+    async with (
+        serving(tmp_path, desk, room=1_000_000) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http,
+    ):
+        desk.hold.clear()
+        working = [asyncio.create_task(post(http, server, 400_000)) for _ in range(2)]
+        async with asyncio.timeout(10):
+            while len(desk.bodies) < 2:  # noqa: ASYNC110, the double has no event for it
+                await asyncio.sleep(0.01)
+        assert await post(http, server, 400_000) == 503
+        # Others are served, and what was refused holds no room.
+        assert await is_served(server)
+        assert await post(http, server, 400_000) == 503
+        desk.hold.set()
+        assert await asyncio.gather(*working) == [200, 200]
+        assert await post(http, server, 900_000) == 200
+
+
+async def test_segment__of_300_mb__is_refused_by_its_header_and_by_its_bytes(tmp_path: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(5000):
+            yield bytes(65_536)
+
+    desk = DeskDouble()
+    async with (
+        serving(tmp_path, desk) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http,
+    ):
+        url = f"https://127.0.0.1:{server.port}/segment"
+        headers = {"Content-Length": "300000001"}
+        with suppress(aiohttp.ClientError):
+            async with http.post(url, data=endless(), headers=headers) as response:
+                assert response.status == 413
+        with suppress(aiohttp.ClientError):
+            async with http.post(url, data=endless()) as response:
+                assert response.status == 413
+        assert desk.bodies == []
+        assert await is_served(server)
