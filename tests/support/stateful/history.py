@@ -25,9 +25,11 @@ from tests.support.stateful.rules_money import RULES
 from tests.support.stateful.world import BATCHES, Divergence, World
 
 EVERYTHING_EVERY = 120
+"""Steps from one comparison of the whole state to the next."""
 # A stake of 2^96 times a factor of this size still fits a word; factors start at 10^27.
 LARGEST_FACTOR = 10**45
-"""Steps from one comparison of the whole state to the next."""
+# The same for fee factors, which start at 0 and are multiplied by the stake or by 10^27.
+LARGEST_FEE_FACTOR = 10**48
 
 
 @dataclass(slots=True)
@@ -110,11 +112,13 @@ class Run:
         self._invariants = Invariants(self.world, self._now)
 
     def is_beyond_words(self) -> bool:
-        """Whether a reward factor has grown so large that products with it no longer fit 256 bits: it takes several
-        rounds whose whole reward goes to a stake of a few wei. Then look-ups fail, as they do in the deployed contract,
-        and nothing can be said any more."""
+        """Whether a factor has grown so large that products with it no longer fit 256 bits: it takes several rounds
+        whose whole reward, or hundreds of ETH of fees, go to a stake of a few wei, which alone is concerned. Then
+        look-ups fail, as they do in the deployed contract, and nothing can be said any more."""
         pools = self.world.model.bonding.pools.of
-        return any(pools[key].reward_factor > LARGEST_FACTOR for key in pools)
+        return any(
+            pools[key].reward_factor > LARGEST_FACTOR or pools[key].fee_factor > LARGEST_FEE_FACTOR for key in pools
+        )
 
     def step(self, op: Op) -> bool:
         """:raises Divergence: see World.apply and Invariants; also if something cannot be looked up any more."""
