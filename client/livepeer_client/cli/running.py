@@ -1,6 +1,7 @@
 """A command's work, run to its end: errors become one line, what would help, and an exit code."""
 
 import asyncio
+import errno
 import json
 import sys
 from collections.abc import Callable, Coroutine
@@ -67,7 +68,7 @@ class Failure:
         return json.dumps({"error": told})
 
 
-def failure_of(error: LivepeerError) -> Failure:
+def failure_of(error: LivepeerError | OSError) -> Failure:
     code, remedy = _verdict(error)
     # What was compared, where a command knows more than the contract says.
     message = "; ".join([str(error), *getattr(error, "__notes__", [])])
@@ -76,7 +77,7 @@ def failure_of(error: LivepeerError) -> Failure:
     return Failure(code, type(error).__name__, message, remedy)
 
 
-def _verdict(error: LivepeerError) -> tuple[int, str]:
+def _verdict(error: LivepeerError | OSError) -> tuple[int, str]:
     match error:
         case ConfigError():
             return EXIT_USAGE, ""
@@ -93,6 +94,8 @@ def _verdict(error: LivepeerError) -> tuple[int, str]:
             return EXIT_UNAVAILABLE, "see rpc_url and fallback_rpc_urls in [chain] (LIVEPEER_CHAIN_RPC_URL)"
         case TransactionDropped():
             return EXIT_UNKNOWN, "it may still be mined: look for it before sending again"
+        case OSError(errno=errno.EADDRINUSE):
+            return EXIT_FAILED, "another process listens there: change `listen`"
         case _:
             return EXIT_FAILED, ""
 
@@ -100,8 +103,16 @@ def _verdict(error: LivepeerError) -> tuple[int, str]:
 def run(start: Callable[[], Coroutine[Any, Any, None]], *, as_json: bool = False) -> None:
     """:raises SystemExit: with the code of docs/cli.md, unless all went well."""
     try:
-        asyncio.run(start())
-    except LivepeerError as error:
+        try:
+            asyncio.run(start())
+        except ExceptionGroup as group:
+            # The first is the reason, the others are its consequences.
+            first = group.exceptions[0]
+            while isinstance(first, ExceptionGroup):
+                first = first.exceptions[0]
+            raise first from group
+    except (LivepeerError, OSError) as error:
+        # Of the second kind: a port that is taken, a folder that may not be written, both the operator's to mend.
         failure = failure_of(error)
         if as_json:
             sys.stderr.write(f"{failure.as_json()}\n")

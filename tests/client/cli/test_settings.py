@@ -1,5 +1,9 @@
 """Where settings come from: file, environment, flags; and the commands that write and check them."""
 
+import asyncio
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,3 +145,22 @@ async def test_config_check__a_key_that_others_can_read__is_refused(desk: Desk) 
     told = await desk.run("config", "check")
     assert told.code == 2
     assert "chmod 600" in told.err
+
+
+async def test_run__a_port_that_is_taken__is_one_line_with_what_helps(desk: Desk) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        settings = (desk.folder / "account.toml").read_text()
+        (desk.folder / "account.toml").write_text(
+            f'{settings}[signer]\nlisten = "127.0.0.1:{port}"\ndata_dir = "data"\nallow_no_auth = true\n'
+        )
+        program = [sys.executable, "-m", "livepeer_client", "signer", "run"]
+        command = [*program, "--config", str(desk.folder / "account.toml")]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False, timeout=60)
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1
+    assert last.startswith("livepeer-client: OSError: ")
+    assert last.endswith("(another process listens there: change `listen`)")
+    assert "Traceback" not in done.stderr
