@@ -139,12 +139,14 @@ class PaymentService:
 
     # --- payments -----------------------------------------------------------------------------------
 
-    async def receive(self, payment: Payment, session_id: str) -> Fraction:
+    async def receive(self, payment: Payment, session_id: str, *, transcoding: bool = False) -> Fraction:
         """Judge a payment, store what it brought and then credit it to (sender, session).
 
         The session's price is the one returned with its first credited ticket, fixed in the same step. A payment
         without tickets brings nothing, and opens a session only where work is free.
 
+        :param transcoding: the session is one of transcoding, so its price is at least the base price: a quote for a
+            cheaper model would fix its own otherwise.
         :returns: the credit, wei, exact.
         :raises MalformedMessage, PaymentRefused: the payment as a whole; nothing has changed.
         :raises TicketRejected: a ticket. If it is fatal nothing has changed, else what the tickets before it
@@ -158,6 +160,8 @@ class PaymentService:
                 if sender and seat.account is None and self._quotes.base_price(sender) == 0:
                     seat.account = Account(Fraction(0), Fraction(0))
                 return Fraction(0)
+            if transcoding and seat.account is None:
+                self._quotes.refuse_below_base(payment.expected_price, sender)
             verdict = await self._taken(seat, payment, sender, session_id)
         if verdict.rejection is not None:
             raise verdict.rejection

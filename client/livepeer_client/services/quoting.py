@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from livepeer_client.codec.messages import Capabilities, PriceInfo
 from livepeer_client.codec.ticket import TicketParams
-from livepeer_client.errors import ChainError, QuoteRefused
+from livepeer_client.errors import ChainError, PaymentRefused, QuoteRefused
 from livepeer_client.facts import TicketState
 from livepeer_client.policy.price import as_decimal, price_to_info, with_overhead
 from livepeer_client.policy.price_list import PriceList
@@ -82,6 +82,14 @@ class QuoteService:
     def base_price(self, sender: Address) -> Fraction:
         """Wei per pixel of transcoding for `sender`. Raises as `quote`."""
         return self._prices().price(sender)
+
+    def refuse_below_base(self, price: PriceInfo | None, sender: Address) -> None:
+        """:raises PaymentRefused: a price below that of transcoding for `sender`. The text makes a gateway ask anew.
+        :raises PriceUnavailable: as `quote`.
+        """
+        least = price_to_info(as_decimal(self.base_price(sender))).wei_per_pixel
+        if price is not None and price.pixels_per_unit and price.wei_per_pixel < least:
+            raise PaymentRefused("TicketParams expired", price=price.wei_per_pixel, least=least)
 
     def advertised(self, sender: Address) -> tuple[PriceInfo, ...]:
         """Prices of all models for `sender`. Raises as `quote`."""

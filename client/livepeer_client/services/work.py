@@ -254,11 +254,11 @@ class WorkService:
         payment, admitted = checked
         if work_follows and self._is_capped(admitted.token.session_id):
             return Refused(403, CAPPED)
-        taken = await self.take_payment(payment, admitted.sender, admitted.token.session_id)
+        sender, session_id = admitted.sender, admitted.token.session_id
+        taken = await self.take_payment(payment, sender, session_id, transcoding=work_follows)
         if isinstance(taken, Refused):
             return taken
-        short = self._short_of_balance(admitted.sender, admitted.token.session_id) if work_follows else None
-        return short or admitted
+        return (self._short_of_balance(sender, session_id) if work_follows else None) or admitted
 
     def check_headers(self, payment_header: str, segment_header: str) -> "tuple[Payment, Admitted] | Refused":
         """Judge both headers; nothing is taken yet."""
@@ -271,10 +271,12 @@ class WorkService:
         except BadCredentials as error:
             return Refused(403, error.reason)
 
-    async def take_payment(self, payment: Payment, sender: Address, account: str) -> Fraction | Refused:
+    async def take_payment(
+        self, payment: Payment, sender: Address, account: str, *, transcoding: bool = False
+    ) -> Fraction | Refused:
         """The credit of a payment for `account`: a session's id, or another name that work is paid under."""
         try:
-            credit = await self._payments.receive(payment, account)
+            credit = await self._payments.receive(payment, account, transcoding=transcoding)
         except MalformedMessage as error:
             return Refused(400, error.detail)
         except (TicketRejected, PaymentRefused) as error:
@@ -284,13 +286,8 @@ class WorkService:
             self._stop_if_corrupt(error)
             _log.error("payment not taken sender=0x%s session=%s reason=%s", sender.hex(), account, error)
             return Refused(500, INTERNAL)
-        _log.info(
-            "payment sender=0x%s session=%s tickets=%d credit_wei=%d",
-            sender.hex(),
-            account,
-            len(payment.tickets),
-            int(credit),
-        )
+        figures = sender.hex(), account, len(payment.tickets), int(credit)
+        _log.info("payment sender=0x%s session=%s tickets=%d credit_wei=%d", *figures)
         return credit
 
     def _short_of_balance(self, sender: Address, account: str) -> Refused | None:

@@ -1,6 +1,7 @@
 """The same port over HTTP/2: real clients of it beside gRPC and HTTP/1.1, with TLS and in clear text."""
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, Event, InformationalResponseReceived, ResponseReceived, StreamReset
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from livepeer_client.adapters import http2, http2_preface
 from livepeer_client.adapters.http2_preface import PREFACE, Kind, Opening
@@ -411,3 +414,50 @@ def test_opening__a_frame_larger_than_offered__is_broken_before_it_is_there() ->
     opening.feed(HELLO + (http2_preface.MAX_FRAME_BYTES + 1).to_bytes(3, "big") + bytes(6))
 
     assert opening.kind is Kind.BROKEN
+
+
+_FRAMES = st.builds(
+    lambda kind, flags, stream, body: len(body).to_bytes(3, "big") + bytes([kind, flags]) + stream + body,
+    st.integers(0, 12),
+    st.integers(0, 255),
+    st.sampled_from([bytes(4), b"\0\0\0\1", b"\0\0\0\3", b"\xff" * 4]),
+    st.binary(max_size=64),
+)
+
+
+@given(st.lists(st.one_of(_FRAMES, st.binary(max_size=32)), max_size=12), st.integers(1, 200))
+def test_opening__any_frames__is_decided_or_broken_and_loses_nothing(frames: list[bytes], step: int) -> None:
+    opening = Opening(MAX_HEADER_BYTES)
+    sent = PREFACE + b"".join(frames)
+
+    passed = b"".join(opening.feed(sent[at : at + step]) for at in range(0, len(sent), step))
+
+    if opening.kind in (None, Kind.BROKEN):
+        assert passed == b"" or opening.kind is Kind.BROKEN
+    elif opening.done:
+        assert passed.startswith(PREFACE)
+        assert sent.endswith(passed[-8:])
+
+
+@given(st.lists(st.one_of(_FRAMES, st.binary(max_size=32)), max_size=12))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_http2__any_frames_on_a_connection__never_raise_and_end_it_at_most(frames: list[bytes]) -> None:
+    async def play() -> None:
+        app = web.Application()
+        runner = web.AppRunner(app)
+        await runner.setup()
+        assert runner.server is not None
+        near, far = socket.socketpair()
+        loop = asyncio.get_running_loop()
+        connection = http2.Http2Connection(runner.server, max_header_bytes=MAX_HEADER_BYTES, idle_s=60)
+        transport, _ = await loop.connect_accepted_socket(lambda: connection, near)
+        try:
+            connection.data_received(PREFACE + b"".join(frames))
+            await asyncio.sleep(0)
+            await connection.drain(0)
+        finally:
+            transport.abort()
+            far.close()
+            await runner.cleanup()
+
+    asyncio.run(play())

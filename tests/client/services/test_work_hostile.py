@@ -8,9 +8,11 @@ from livepeer_client.adapters.fakes import FakeTranscoder
 from livepeer_client.codec import wire
 from livepeer_client.codec.messages import SegmentCredentials, TranscodeResult
 from livepeer_client.facts import Rendition
+from livepeer_client.policy.pipelines import pipeline_job
+from livepeer_client.policy.price_list import Tariff
 from livepeer_client.services.renditions import KEPT_DIRECTORIES, KEPT_PER_DIRECTORY, RenditionStore
 from livepeer_client.services.work import QUEUE_LENGTH, SegmentExchange
-from tests.support.shop import PROFILES, SEGMENT, SERVICE_URI, Session, Shop
+from tests.support.shop import PROFILES, SEGMENT, SERVICE_URI, Session, Shop, login
 
 
 def exchange(session: Session, seq: int) -> SegmentExchange:
@@ -122,3 +124,17 @@ async def test_segment__repeated_long_after__is_work_again() -> None:
             assert await one.admit() is None
             assert (await answer(one)).error == ""
     assert len(shop.store.debits) == KEPT_PER_DIRECTORY + 2
+
+
+async def test_admit__paid_on_a_quote_for_a_cheaper_model__is_told_to_ask_anew_and_takes_nothing() -> None:
+    shop = Shop(price=Fraction(100), models={(34, "tiny"): Tariff(Fraction(1))})
+    request = replace(login(), capabilities=pipeline_job(34, "tiny"))
+    cheap = Session(shop, await shop.advertise.get_orchestrator(request))
+    assert cheap.info.price_info is not None
+    assert cheap.info.price_info.wei_per_pixel == 1
+
+    refused = await exchange(cheap, 0).admit()
+
+    assert refused is not None
+    assert (refused.status, refused.reason.startswith("TicketParams expired"), shop.books()[0]) == (400, True, 0)
+    assert await exchange(await shop.session(), 0).admit() is None
