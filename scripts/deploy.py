@@ -250,6 +250,7 @@ def rehearse(provider: ProviderAPI, header: Header, amounts: dict[str, int], *, 
     def begin(site: Site, deployer: str) -> Journal:
         return Journal.begin(header_of(site, deployer, params, owner=header.owner))
 
-    return gas_by_step(
-        project, provider, begin, lambda _, journal: steps_of(journal.header, journal, amounts, starts=starts)
-    )
+    def plan(_: str, journal: Journal) -> Sequence[Step]:
+        return steps_of(journal.header, journal, amounts, starts=starts)
+
+    return gas_by_step(project, provider, begin, plan, deployer=header.deployer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -116,6 +117,7 @@ def test_commands__arbitrum_sepolia__killed_resumed_verified_and_idempotent(term
     assert code == 0, errors
     assert "create Controller" in output
     assert f"{STEPS} to do" in output
+    assert len(re.findall(r" to do +[1-9][\d,]* gas$", output, re.MULTILINE)) == STEPS
     assert (terminal.nonce, terminal.journal.exists()) == (0, False)
 
     # Somebody pulls the plug in the middle.
