@@ -80,7 +80,7 @@ class Choices:
 
     async def discover(self, job: Capabilities) -> DiscoveryReport:
         """Who can do a job; whom nobody has judged yet gets the trust its source gives it."""
-        report = await self.discovery.refresh(job)
+        report = await self.discovery.shared(job)
         for offer in report.offers:
             self.trusts.setdefault(offer.member.address, Trust(self._given_trust(offer)))
         return report
@@ -277,7 +277,11 @@ class Chooser:
         return self._engagement(chosen)
 
     def _engagement(self, offer: Offer) -> Engagement:
-        return self._engagements.setdefault(offer.member.address, Engagement(offer, offer.price))
+        known = self._engagements.get(offer.member.address)
+        if known is None:
+            borrowed = not self._shared.discovery.take(offer)
+            known = self._engagements[offer.member.address] = Engagement(offer, offer.price, borrowed=borrowed)
+        return known
 
     def _scores(self) -> dict[Address, float]:
         return {address: its.scores[-1] for address, its in self._standings.items() if its.scores}

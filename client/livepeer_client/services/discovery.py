@@ -103,7 +103,7 @@ class DiscoveryService:
         self._signature: Signature | None = None
         self._proofs = proofs or _Proofs(clock)
         self._flights: dict[bytes, _Flight] = {}
-        self._claimed: dict[tuple[Address, str], float] = {}
+        self._taken: dict[tuple[Address, str], float] = {}
 
     async def refresh(self, job: Capabilities, *, survey: bool = False) -> DiscoveryReport:
         """Ask everybody in the pool for `job`, all at once; end early as the plan says.
@@ -118,8 +118,9 @@ class DiscoveryService:
         return await _Round(self, pool, request, job).run()
 
     async def shared(self, job: Capabilities) -> DiscoveryReport:
-        """As `refresh`, but all who ask for the same job at the same time get one report. What is in it is used by
-        nobody before `claim`, since a quote and its session are one stream's."""
+        """As `refresh`, but all who ask for the same job at the same time get one report. Before a
+        stream uses an offer of it, it has to `take` it, and ask for terms of its own (`requote`) if it comes too late:
+        a quote and its session are one stream's."""
         key = encode_capabilities(job)
         flight = self._flights.get(key)
         if flight is None:
@@ -135,16 +136,16 @@ class DiscoveryService:
                 if self._flights.get(key) is flight:
                     del self._flights[key]
 
-    async def claim(self, offer: Offer, job: Capabilities, *, timeout_s: float) -> Offer | Rejection:
-        """An offer for one stream alone: this one to whoever comes first, to others a new one of the same peer."""
+    def take(self, offer: Offer) -> bool:
+        """Whether a stream may use the quote and session of an offer: yes to whoever asks first."""
         token = offer.info.auth_token
         now = self.clock.monotonic()
-        self._claimed = {key: at for key, at in self._claimed.items() if now - at < AUTH_TOKEN_LIFETIME_S}
+        self._taken = {key: at for key, at in self._taken.items() if now - at < AUTH_TOKEN_LIFETIME_S}
         key = offer.member.address, token.session_id if token is not None else ""
-        if key in self._claimed:
-            return await self.requote(offer.member, job, timeout_s=timeout_s)
-        self._claimed[key] = now
-        return offer
+        if key in self._taken:
+            return False
+        self._taken[key] = now
+        return True
 
     async def requote(
         self, member: RegisteredOrchestrator, job: Capabilities, *, timeout_s: float

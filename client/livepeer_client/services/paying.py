@@ -74,13 +74,15 @@ class NonceLedger:
 class Engagement:
     """One orchestrator at work for one stream. `offer` holds its newest terms, `initial_price` its first, wei/pixel.
 
-    `balance` belongs to the session id of the offer's auth token.
+    `balance` belongs to the session id of the offer's auth token. `borrowed`: the offer's quote and session are another
+    stream's, so new ones are asked for before anything is paid.
     """
 
     offer: Offer
     initial_price: Fraction
     balance: Balance = field(default_factory=Balance)
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    borrowed: bool = False
 
     @property
     def address(self) -> Address:
@@ -102,6 +104,7 @@ class Engagement:
         """Use new terms. Another session id is another account with the orchestrator: the old balance is abandoned."""
         before = self.token.session_id
         self.offer = offer
+        self.borrowed = False
         if self.token.session_id != before:
             self.balance = Balance()
 
@@ -202,6 +205,8 @@ class Payer:
         engagement.adopt(outcome)
 
     def _renewal_due(self, engagement: Engagement, block: BlockNumber) -> str | None:
+        if engagement.borrowed:
+            return "another stream has this one"
         params, now_s = engagement.offer.ticket_params, self._clock.time()
         first_s, first_block = self._nonces.first_seen(params, now_s, block)
         quote = QuoteInUse(

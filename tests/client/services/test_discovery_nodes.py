@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from livepeer_client.codec.capability import job_capabilities
-from livepeer_client.codec.credentials import ping_digest
+from livepeer_client.codec.credentials import AUTH_TOKEN_LIFETIME_S, ping_digest
 from livepeer_client.codec.messages import OrchestratorInfo, OrchestratorRequest, RegisteredOrchestrator
-from livepeer_client.policy.discovery import Offer, ProbePlan, RejectReason
+from livepeer_client.policy.discovery import ProbePlan, RejectReason
 from livepeer_client.policy.sources import listed
 from livepeer_client.services.discovery import PROOF_S, DiscoveryReport, DiscoveryService
 from livepeer_client.types import Address
-from tests.support.market import CHALLENGE, PROFILES, Market, Orchestrator
+from tests.support.market import CHALLENGE, PROFILES, Market, Orchestrator, segment
 
 JOB = job_capabilities(PROFILES)
 
@@ -291,16 +291,28 @@ async def test_shared__several_at_once__are_one_round_of_probes_and_later_ones_a
     assert await again is not reports[0]
 
 
-async def test_claim__the_same_offer_twice__each_stream_has_a_quote_and_session_of_its_own() -> None:
-    market = await Market("ada").open()
+async def test_take__the_same_offer_twice__is_the_first_ones_until_its_token_is_void() -> None:
+    market = await Market("ada", "bob").open()
     discovery = service(market)
-    (offer,) = (await discovery.shared(JOB)).offers
-    first = await discovery.claim(offer, JOB, timeout_s=2)
-    second = await discovery.claim(offer, JOB, timeout_s=2)
-    assert first is offer
-    assert isinstance(second, Offer)
-    assert second.ticket_params.recipient_rand_hash != offer.ticket_params.recipient_rand_hash
-    assert second.info.auth_token != offer.info.auth_token
+    first, second = (await discovery.shared(JOB)).offers
+    assert [discovery.take(first), discovery.take(first), discovery.take(second)] == [True, False, True]
+    await market.clock.advance(AUTH_TOKEN_LIFETIME_S)
+    assert discovery.take(first)
+
+
+async def test_streams__that_start_at_once__share_the_probes_and_neither_quote_nor_session() -> None:
+    market = await Market("ada").open()
+    dispatcher = market.dispatcher()
+    streams = [dispatcher.stream(PROFILES, f"manifest-{number}") for number in range(4)]
+    await asyncio.gather(*(stream.submit(0, segment(0), 2000) for stream in streams))
+    received = market["ada"].received
+    sessions = [credentials.auth_token.session_id for credentials, _ in received if credentials.auth_token]
+    assert len(set(sessions)) == 4
+    assert len(set(market["ada"].nonces)) == len(market["ada"].nonces)
+    quotes = {payment.ticket_params.recipient_rand_hash for _, payment in received if payment.ticket_params}
+    assert len(quotes) == 4
+    # One probe for all, and one more for each that came too late for its quote.
+    assert len(market.probe.asked) == 4
 
 
 async def test_shared__everybody_who_waited_is_gone__its_probes_end() -> None:
