@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures clean
+.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures plots clean
 
 help:
 	@printf '%s\n' \
@@ -46,7 +46,8 @@ help:
 	  'make abi proto lock         regenerate the shipped ABIs, the wire messages, the lock files' \
 	  'make diagrams               draw the diagrams in docs/ from the tables in the code' \
 	  'make pictures               draw the board of the dashboard in docs/ from its scenario' \
-	  'make clean                  remove what was built; imported keys stay'
+	  'make plots                  draw the figures of the measurements in git, in docs/plots' \
+  'make clean                  remove what was built; imported keys stay'
 
 # --- set-up: skipped when nothing changed ---------------------------------------------------------
 setup: $(VENV)/.ready node_modules/.ready
@@ -149,6 +150,9 @@ diagrams: setup
 # The board in docs/, from a fixed scenario; a test compares.
 pictures: setup
 	@UPDATE_PICTURES=1 $(BIN)/python -m pytest -q -p no:ape_test tests/client/dash/test_pictures.py
+
+plots: setup
+	@$(BIN)/python -m scripts._plots
 
 # As long as one likes, with a seed to repeat: make fuzz MINUTES=20 SEED=1
 MINUTES ?= 5
