@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.control import NodeAbsent
 from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
 from livepeer_client.facts import Lane, StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
+from livepeer_client.nodes.desk import RedeemingNode
 from livepeer_client.nodes.keys import make_transactor, open_signer, open_transactions
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.redemption import Decision, Explanation
@@ -82,15 +84,26 @@ async def explain_ticket(config: OrchestratorConfig, prefix: str) -> Explanation
 
 
 async def hold_tickets(config: OrchestratorConfig, prefixes: Sequence[str], note: str) -> None:
-    """Keep winners out of every transaction until released. Raises as `explain_ticket`."""
-    async with _opened(config, read_only=False) as (store, service):
-        await service.hold(await _named(store, prefixes), note)
+    """Keep winners out of every transaction until released; a running node does it itself. Raises as
+    `explain_ticket`."""
+    async with _opened(config, read_only=True) as (store, _):
+        hashes = await _named(store, prefixes)
+    try:
+        await RedeemingNode.of(config).control.hold(hashes, note)
+    except NodeAbsent:
+        async with _opened(config, read_only=False) as (_, service):
+            await service.hold(hashes, note)
 
 
 async def release_tickets(config: OrchestratorConfig, prefixes: Sequence[str]) -> None:
-    """End a hold. Raises as `explain_ticket`."""
-    async with _opened(config, read_only=False) as (store, service):
-        await service.release(await _named(store, prefixes))
+    """End a hold; a running node does it itself. Raises as `explain_ticket`."""
+    async with _opened(config, read_only=True) as (store, _):
+        hashes = await _named(store, prefixes)
+    try:
+        await RedeemingNode.of(config).control.release(hashes)
+    except NodeAbsent:
+        async with _opened(config, read_only=False) as (_, service):
+            await service.release(hashes)
 
 
 async def redeem_tickets(

@@ -15,8 +15,8 @@ from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.sqlite import SqliteTicketStore, SqliteTransactionJournal
 from livepeer_client.facts import Lane, Outgoing, ReceivedPayment, TicketState, redemption_lease
 from livepeer_client.types import BlockNumber, Hash32, Wei
-from tests.client.nodes.test_orchestrator import configure
-from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, opened, set_stage
+from tests.client.nodes.test_orchestrator import configure, launch
+from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, free_port, opened, set_stage
 from tests.support.artifacts import CACHE
 
 ROUND_BLOCKS = 200
@@ -110,6 +110,24 @@ async def test_hold_and_release__of_a_ticket__are_kept_in_the_store(tmp_path: Pa
     assert "held back: asking the sender" in (await tickets(tmp_path, "list")).stdout
     assert (await tickets(tmp_path, "release", name)).returncode == 0
     assert "holds it back" not in (await tickets(tmp_path, "explain", name)).stdout
+
+
+async def test_hold_and_release__while_the_node_runs__are_done_by_the_node(
+    tmp_path: Path, chain: tuple[str, Addresses], hashes: list[Hash32]
+) -> None:
+    port = free_port()
+    configure(tmp_path, chain, port)
+    node = await launch(tmp_path, port)
+    try:
+        name = hashes[2].hex()
+        held = await tickets(tmp_path, "hold", name, "--note", "asking the sender")
+        assert held.returncode == 0, held.stderr
+        assert "held back: asking the sender" in (await tickets(tmp_path, "list")).stdout
+        assert (await tickets(tmp_path, "release", name)).returncode == 0
+        assert "held back" not in (await tickets(tmp_path, "list")).stdout
+    finally:
+        node.process.terminate()
+        assert await node.process.wait() == 0
 
 
 async def states_in(folder: Path) -> list[tuple[TicketState, int]]:
