@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,8 @@ import httpx
 import pytest
 from aiohttp import web
 
+from livepeer_client.adapters.fakes import ManualClock
+from livepeer_client.adapters.keys import LocalSigner
 from livepeer_client.codec import wire
 from livepeer_client.config.pipelines import read_pipelines
 from livepeer_client.config.tables import Document
@@ -19,7 +22,7 @@ from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import Pipeline, PipelineTable, Unit, pipeline_job
 from livepeer_client.policy.price_list import Tariff
 from tests.support.ai import UPSCALE, AiShop, a_file, buying, model_runner, picture, png, until
-from tests.support.shop import GATEWAY, Session, login
+from tests.support.shop import GATEWAY, Session, Shop, login
 
 FIELDS = {"prompt": "sharper"}
 SIZE = FileSize(64, 48)
@@ -300,3 +303,53 @@ async def test_gateway__an_answer_with_a_file_elsewhere__is_not_fetched(tmp_path
     ):
         with pytest.raises(NoOrchestrator):
             await buyer.ai.run(entry, {})
+
+
+# --- more than one orchestrator -------------------------------------------------------------------
+
+
+class FailsOnce:
+    """A runner, of whoever asks first, that fails after `s` seconds and never again."""
+
+    def __init__(self, clock: ManualClock, s: float) -> None:
+        self._clock, self._s = clock, s
+        self.runs = 0
+
+    async def run(self, pipeline: Pipeline, request: AiRequest) -> AiResult:
+        self.runs += 1
+        if self.runs == 1:
+            await self._clock.advance(self._s)
+            raise MediaError("out of memory")
+        return AiResult({"text": "done"})
+
+
+@asynccontextmanager
+async def two(folder: Path, takes_s: float) -> AsyncIterator[tuple[list[AiShop], FailsOnce]]:
+    """Two orchestrators on one chain; whichever comes first fails."""
+    first = Shop()
+    second = Shop(chain=first.chain, clock=first.clock, signer=LocalSigner(b"\x55" * 32))
+    runner = FailsOnce(first.clock, takes_s)
+    async with AsyncExitStack() as opened:
+        shops = [AiShop(folder, PipelineTable([UPSCALE]), runner=runner, shop=shop) for shop in (first, second)]
+        for shop in shops:
+            await opened.enter_async_context(shop.serving())
+        yield shops, runner
+
+
+async def test_gateway__an_orchestrator_fails__goes_on_to_the_other_and_pays_that_one_only(tmp_path: Path) -> None:
+    async with two(tmp_path, 0.5) as (shops, runner), buying(*shops) as buyer:
+        done = await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
+
+        assert (done.attempts, runner.runs, done.result.body) == (2, 2, {"text": "done"})
+        assert list(buyer.choices.suspensions) == [
+            shop.shop.address for shop in shops if shop.shop.address != done.orchestrator
+        ]
+        assert sum(len(shop.shop.store.debits) for shop in shops) == 1
+
+
+async def test_gateway__the_first_failure_takes_longer_than_the_budget__nobody_else_is_tried(tmp_path: Path) -> None:
+    async with two(tmp_path, 2.5) as (shops, runner), buying(*shops) as buyer:
+        with pytest.raises(NoOrchestrator):
+            await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
+
+    assert runner.runs == 1
