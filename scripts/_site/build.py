@@ -34,6 +34,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "mechanisms.md",
         "architecture.md",
         "payments.md",
+        "selection.md",
+        "transcoding.md",
         "win-check.md",
         "governance.md",
         "differences.md",

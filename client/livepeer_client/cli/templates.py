@@ -36,6 +36,7 @@ data_dir = "data"
 # Wei for pixels_per_unit pixels.
 price_per_unit = 1000
 # pixels_per_unit = 1
+# "auto" for as many as there is capacity for.
 # max_sessions = 10
 # expiration_blocks = 40
 
@@ -76,6 +77,12 @@ max_price_per_unit = 2000
 # pixels_per_unit = 1
 # max_ticket_ev_wei = 3000000000000
 # deposit_multiplier = 1
+
+# For `gateway serve`, which takes segments over HTTP:
+# [ingest]
+# listen = "127.0.0.1:8936"
+# presets = ["P240p30fps16x9", "P360p30fps16x9"]
+# webhook_url = "https://..."
 """,
     "transcoder": """\
 # Paths are relative to this file. The secret is the orchestrator's; readable by you alone (chmod 600).

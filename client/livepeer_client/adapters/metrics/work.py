@@ -60,7 +60,6 @@ class GatewayMetrics:
         "ticket_value_sent": "Expected value of the tickets sent, wei, by recipient",
         "transcoding_price": "Price last paid, wei per pixel, by orchestrator",
         "mil_pixels_processed": "Pixels paid for, in millions",
-        "transcode_score": "Seconds from sending to the checked result, per second of video, of the last segment",
         "fast_verification_done": "Segments compared with those of a trusted orchestrator",
         "fast_verification_failed": "Comparisons that showed another picture",
         "current_sessions_total": "Streams open",
