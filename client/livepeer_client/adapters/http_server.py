@@ -154,9 +154,13 @@ class _Routes:
             return _refuse(refusal.status, refusal.reason)
         # The status goes out before the work starts; what fails from here on is said inside the answer.
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
-        await response.prepare(request)
-        await response.write(await exchange.work(body))
-        await response.write_eof()
+        try:
+            await response.prepare(request)
+            await response.write(await exchange.work(body))
+            await response.write_eof()
+        except ConnectionError:
+            # It has not waited; the work is charged, and answered again if it asks again.
+            _log.info("segment's sender is gone")
         return response
 
     async def payment(self, request: web.Request) -> web.Response:

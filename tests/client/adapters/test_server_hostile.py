@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from livepeer_client.adapters.http_server import build_app
 from livepeer_client.adapters.rpc_server import orchestrator_rpc
@@ -219,3 +221,28 @@ async def test_segment__of_300_mb__is_refused_by_its_header_and_by_its_bytes(tmp
                 assert response.status == 413
         assert desk.bodies == []
         assert await is_served(server)
+
+
+async def test_segment__sender_leaves_before_its_answer__is_a_line_in_the_log_and_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk = DeskDouble()
+    async with (
+        serving(tmp_path, desk) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http,
+    ):
+        desk.hold.clear()
+        leaving = asyncio.create_task(post(http, server, 1000))
+        async with asyncio.timeout(10):
+            while not desk.bodies:  # noqa: ASYNC110, the double has no event for it
+                await asyncio.sleep(0.01)
+            leaving.cancel()
+            await asyncio.gather(leaving, return_exceptions=True)
+            # A round trip of somebody else, after which the server has seen it go.
+            assert await is_served(server)
+            desk.hold.set()
+            while desk.left < 1:  # noqa: ASYNC110, as above
+                await asyncio.sleep(0.01)
+        assert await is_served(server)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
