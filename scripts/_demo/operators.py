@@ -160,6 +160,8 @@ def gateway_settings(folder: Path, chain: LocalChain, addresses: Path) -> Path:
                 "pixels_per_unit": ceiling.denominator,
                 "max_ticket_ev_wei": 2 * cast.TICKET_EV,
                 "max_total_ev_wei": 20 * cast.TICKET_EV,
+                # Everybody is waited for, on a busy machine as well; it ends once all have answered.
+                "discovery_timeout_s": 5.0,
             },
         }
     )
