@@ -34,6 +34,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "mechanisms.md",
         "architecture.md",
         "payments.md",
+        "discovery.md",
         "selection.md",
         "transcoding.md",
         "win-check.md",
