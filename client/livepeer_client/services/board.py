@@ -46,7 +46,7 @@ class BoardService:
         self._recipient = recipient
         self._policy = policy
         self._found = Market((), "nobody was asked yet")
-        self._open: set[Hash32] = set()
+        self._shown: set[Hash32] = set()
 
     async def look(self) -> BoardFacts:
         head = await self._chain.head()
@@ -54,8 +54,10 @@ class BoardService:
         told = await self._redemption.survey()
         state = await self._desk.state()
         tickets = {each.hash: each for each in await self._store.tickets(TicketState.HELD, TicketState.SENT)}
-        gone = await together(*(self._store.ticket(hash_) for hash_ in self._open - tickets.keys()))
-        self._open = set(tickets)
+        # A ticket may be settled between the two reads: then it is told as open now, and as gone at the next look.
+        shown = {each.hash for each in told}
+        gone = await together(*(self._store.ticket(hash_) for hash_ in (self._shown | shown) - tickets.keys()))
+        self._shown = shown
         tickets |= {each.hash: each for each in gone if each is not None}
         return BoardFacts(
             now_s=self._clock.time(),
