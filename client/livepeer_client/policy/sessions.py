@@ -42,10 +42,10 @@ class InFlight:
     duration_s: float
 
 
-def keeps_up(in_flight: Sequence[InFlight], now_s: float, k: int = 1) -> bool:
+def keeps_up(in_flight: Sequence[InFlight], now_s: float, k: float = 1) -> bool:
     """Whether the oldest segment out is younger than `k` times its duration; true with none out.
 
-    `k` is 1, and 2 where there is nobody else to turn to.
+    `k` is 1, and 2 where there is nobody else to turn to, times the multiplier of all time limits.
     """
     if not in_flight:
         return True

@@ -215,7 +215,7 @@ class Chooser:
                 current = self.current = await self._choose(seq, tried)
                 return current
             standing = self.standing(current.address)
-            if not keeps_up(standing.in_flight, self._shared.clock.monotonic()):
+            if not keeps_up(standing.in_flight, self._shared.clock.monotonic(), self._patience):
                 return await self._relieved(seq, current, tried)
             if self._shared.rules.hysteresis.leaves(tuple(standing.scores)):
                 current = self.current = await self._faster(seq, current, tried)
@@ -230,7 +230,7 @@ class Chooser:
             self.current = await self._choose(seq, tried, in_use={current.address})
         except NoOrchestrator:
             in_flight = self.standing(current.address).in_flight
-            if not keeps_up(in_flight, self._shared.clock.monotonic(), k=2):
+            if not keeps_up(in_flight, self._shared.clock.monotonic(), 2 * self._patience):
                 raise
         return self.current or current
 
@@ -275,6 +275,11 @@ class Chooser:
         if chosen is None:
             raise _nobody(selection, tried)
         return self._engagement(chosen)
+
+    @property
+    def _patience(self) -> float:
+        """A gateway that gives everybody more time does so here as well, but never less."""
+        return max(1.0, self._shared.rules.timeout_multiplier)
 
     def _engagement(self, offer: Offer) -> Engagement:
         known = self._engagements.get(offer.member.address)

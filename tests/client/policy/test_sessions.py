@@ -26,6 +26,7 @@ def test_keeps_up__oldest_in_flight__against_its_duration() -> None:
     assert not keeps_up(out, 12.0)
     assert keeps_up(out, 13.9, k=2)
     assert not keeps_up(out, 14.0, k=2)
+    assert keeps_up(out, 12.9, k=1.5)
 
 
 def test_keeps_up__segment_of_a_second__gets_one_and_a_half() -> None:
