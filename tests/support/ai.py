@@ -13,7 +13,6 @@ from random import Random
 from typing import Any
 
 import av
-import numpy as np
 from aiohttp import web
 
 from livepeer_client.adapters.ai_client import AiHttp, HttpRunner
@@ -59,8 +58,10 @@ UPSCALE = Pipeline(30, "upscale", "lanczos", Tariff(Fraction(2)), warm=True)
 
 def png(width: int = 64, height: int = 48) -> bytes:
     """A picture of noise."""
-    values = np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8)
-    return encode_png(av.VideoFrame.from_ndarray(values, format="rgb24"))
+    frame = av.VideoFrame(width, height, "rgb24")
+    (plane,) = frame.planes
+    plane.update(Random(1).randbytes(plane.buffer_size))
+    return encode_png(frame)
 
 
 def free_port() -> int:

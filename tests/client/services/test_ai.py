@@ -203,6 +203,9 @@ async def test_job__paid_on_a_quote_for_something_cheaper__is_refused_before_the
     ("how", "text"),
     [
         ({"files": {"image": ("a.png", b"no picture")}}, "a file that cannot be read"),
+        ({"files": {"image": ("a.png", b"#EXTM3U\nfile:///etc/passwd")}}, "a file that cannot be read"),
+        ({"files": {"image": ("a.png", b"ffconcat version 1.0\nfile /etc/passwd")}}, "a file that cannot be read"),
+        ({"files": {"image": ("a.png", b"\x89PNG\r\n\x1a\n and no more")}}, "the size of the image"),
         ({"files": {}, "data": FIELDS}, "neither JSON nor a form"),
         ({"data": {}}, "missing prompt"),
         ({"data": {**FIELDS, "model_id": "another"}}, "no such model"),
@@ -210,7 +213,18 @@ async def test_job__paid_on_a_quote_for_something_cheaper__is_refused_before_the
         ({"data": None, "files": None, "json": [1]}, "not a JSON object"),
         ({"data": None, "files": None, "json": {"prompt": "x"}}, "missing image"),
     ],
-    ids=["no picture", "no form", "no prompt", "no model", "two files", "no object", "no image"],
+    ids=[
+        "no picture",
+        "playlist",
+        "concat",
+        "cut off",
+        "no form",
+        "no prompt",
+        "no model",
+        "two files",
+        "no object",
+        "no image",
+    ],
 )
 async def test_job__a_request_that_is_none__is_400_and_takes_no_payment(
     shop: AiShop, how: dict[str, object], text: str
