@@ -66,6 +66,7 @@ class Shop:
     max_face_value: Wei = Wei(2_000_000)
     min_gas_price: Wei = Wei(0)
     secret: bytes | None = None
+    service_uri: str = SERVICE_URI
     models: dict[Model, Tariff] = field(default_factory=dict)
     chain: FakeChain = field(default_factory=FakeChain)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -99,7 +100,7 @@ class Shop:
         )
         capabilities = Capabilities(bits=DEFAULT_CAPABILITIES, version="0.1.0")
         self.advertise = AdvertiseService(
-            offer=Offer(SERVICE_URI, capabilities),
+            offer=Offer(self.service_uri, capabilities),
             signer=self.signer,
             payments=self.payments,
             token_key=TOKEN_KEY,
@@ -110,7 +111,7 @@ class Shop:
             payments=self.payments,
             signer=self.signer,
             transcoder=self.transcoder,
-            renditions=RenditionStore(SERVICE_URI),
+            renditions=RenditionStore(self.service_uri),
             clock=self.clock,
             max_sessions=self.max_sessions,
             latency_s=self.latency_s,

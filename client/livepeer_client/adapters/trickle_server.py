@@ -24,6 +24,7 @@ from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.policy.trickle import (
     IDLE_S,
     MAX_SEGMENT_BYTES,
+    NEXT,
     NOT_FOUND,
     TERMINATED,
     Channel,
@@ -123,6 +124,17 @@ class TrickleHub:
         """Close and remove a channel, if it is there. Who reads on gets what was written and then its end."""
         if (entry := self._open.pop(name, None)) is not None:
             entry.channel.close()
+            entry.notify()
+
+    def publish(self, name: str, data: bytes) -> None:
+        """Write one whole segment of our own; to a channel that is gone, nothing.
+
+        :raises TrickleRefused: beyond what a segment or all channels may hold.
+        """
+        if (entry := self._open.get(name)) is not None:
+            write = entry.channel.write(NEXT)
+            self.append(entry, write, data)
+            entry.channel.finish(write)
             entry.notify()
 
     def has(self, name: str) -> bool:

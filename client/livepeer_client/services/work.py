@@ -111,6 +111,7 @@ class WorkService:
         session_ended: Callable[[str], None] = lambda _: None,
         troubles: Callable[[], Sequence[object]] = tuple,
     ) -> None:
+        self.live_accounts: set[tuple[Address, str]] = set()
         self._advertise = advertise
         self._payments = payments
         self._signer = signer
@@ -255,6 +256,10 @@ class WorkService:
         if work_follows and self._is_capped(admitted.token.session_id):
             return Refused(403, CAPPED)
         sender, session_id = admitted.sender, admitted.token.session_id
+        manifest_id = admitted.credentials.manifest_id.decode(errors="replace")
+        if not work_follows and (sender, manifest_id) in self.live_accounts:
+            # A live job outlives its auth token; its account is its manifest's (offchain-network 4.2).
+            session_id = manifest_id
         taken = await self.take_payment(payment, sender, session_id, transcoding=work_follows)
         if isinstance(taken, Refused):
             return taken

@@ -1,0 +1,91 @@
+"""One live-video-to-video job by the official SDK; runs in its own environment, `.tools/sdk`.
+
+argv[1] is JSON: orchestrator, signer, segment (a path), segments, payments. Prints one JSON object of what it saw.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from livepeer_gateway import lp_rpc_pb2, remote_signer
+from livepeer_gateway.lv2v import StartJobRequest, start_lv2v
+from livepeer_gateway.trickle_publisher import TricklePublisher
+from livepeer_gateway.trickle_subscriber import TrickleSubscriber
+
+payments: list[bytes] = []
+send_payment = remote_signer.PaymentSession.send_payment
+
+
+def counted(self: remote_signer.PaymentSession) -> None:
+    send_payment(self)
+    payments.append(b"")
+
+
+async def main() -> None:
+    order = json.loads(sys.argv[1])
+    remote_signer.PaymentSession.send_payment = counted
+    job = start_lv2v(
+        order["orchestrator"],
+        StartJobRequest(model_id="noop", params={"prompt": "x"}, stream_id="s"),
+        signer_url=order["signer"],
+        timeout=20,
+    )
+    data = Path(order["segment"]).read_bytes()
+    received: list[bytes] = []
+    events: list[dict[str, object]] = []
+
+    async def publish() -> None:
+        async with TricklePublisher(job.publish_url, "video/mp2t") as publisher:
+            while len(payments) < order["payments"]:
+                async with await publisher.next() as segment:
+                    await segment.write(data)
+                await asyncio.sleep(0.4)
+
+    async def subscribe() -> None:
+        async with TrickleSubscriber(job.subscribe_url) as subscriber:
+            while (segment := await subscriber.next()) is not None:
+                body = b""
+                while piece := await segment.read():
+                    body += piece
+                await segment.close()
+                if body:
+                    received.append(body)
+
+    async def listen() -> None:
+        async with TrickleSubscriber(job.events_url, start_seq=0) as subscriber:
+            while (segment := await subscriber.next()) is not None:
+                body = b""
+                while piece := await segment.read():
+                    body += piece
+                await segment.close()
+                events.extend(json.loads(line) for line in body.splitlines() if line)
+
+    listening = asyncio.ensure_future(listen())
+    # The end of the publisher is the end of the session, so both readers end by themselves.
+    await asyncio.gather(publish(), subscribe())
+    await listening
+    Path(order["output"]).write_bytes(received[0] if received else b"")
+    info = job.orchestrator_info
+    assert isinstance(info, lp_rpc_pb2.OrchestratorInfo)
+    print(
+        json.dumps(
+            {
+                "manifest_id": job.manifest_id,
+                "received": len(received),
+                "payments": len(payments),
+                "events": events,
+                "address": info.address.hex(),
+                "transcoder": info.transcoder,
+                # Nothing that we send is unknown to the SDK's own messages.
+                "unknown": [len(message.UnknownFields()) for message in (info, info.ticket_params, info.price_info)]
+                if hasattr(info, "UnknownFields")
+                else [],
+                "info": info.SerializeToString(deterministic=True).hex(),
+            }
+        )
+    )
+    await job.close()
+
+
+asyncio.run(main())
