@@ -117,7 +117,8 @@ check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 	@echo '--- documentation: pages, links, references'
 	@$(MAKE) --silent docs
 
-test-client: setup
+# The official SDK where a Python for it is here; in CI it has to be.
+test-client: setup $(if $(SDK_PYTHON)$(CI),.tools/sdk/.ready)
 	@$(BIN)/python -m pytest -p no:ape_test --record client tests/client
 
 # The same on every working Python that is here, with the newest of what Ape holds back.

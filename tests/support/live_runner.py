@@ -2,41 +2,40 @@
 
     python live_runner.py      prints `ready <port>`, then serves POST /live-video-to-video
 
-MPEG-TS with H.264 in and out; the operation is the negative of every plane of every frame, done with NumPy.
+MPEG-TS with H.264 in and out; the operation is the negative of every plane of every frame.
 """
 
 import asyncio
 import io
 import json
 import sys
+from fractions import Fraction
+from statistics import mean
 from typing import Any
 
 import aiohttp
 import av
-import numpy as np
 from aiohttp import web
 
 from livepeer_client.adapters.trickle_client import TricklePublisher, TrickleSubscriber
 from livepeer_client.errors import LivepeerError
 
-Frames = list[tuple[np.ndarray, int]]
+NEGATIVE = bytes(255 - value for value in range(256))
 
 
-def decode(data: bytes) -> Frames:
-    """(luma and chroma planes as one yuv420p array, pts) of every frame."""
+def decode(data: bytes) -> list[av.VideoFrame]:
     with av.open(io.BytesIO(data), format="mpegts") as source:
-        return [(frame.to_ndarray(format="yuv420p"), frame.pts or 0) for frame in source.decode(video=0)]
+        return list(source.decode(video=0))
 
 
-def encode(frames: Frames, *, fps: int = 30) -> bytes:
+def encode(frames: list[av.VideoFrame], *, fps: int = 30) -> bytes:
     out = io.BytesIO()
     with av.open(out, mode="w", format="mpegts") as sink:
-        height, width = frames[0][0].shape[0] * 2 // 3, frames[0][0].shape[1]
-        stream = sink.add_stream("libx264", rate=fps, width=width, height=height, pix_fmt="yuv420p")
+        first = frames[0]
+        stream = sink.add_stream("libx264", rate=fps, width=first.width, height=first.height, pix_fmt="yuv420p")
         stream.options = {"preset": "ultrafast", "tune": "zerolatency"}
-        for number, (planes, _) in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(planes), format="yuv420p")
-            frame.pts = number
+        for number, frame in enumerate(frames):
+            frame.pts, frame.time_base, frame.pict_type = number, Fraction(1, fps), av.video.frame.PictureType.NONE
             sink.mux(stream.encode(frame))
         sink.mux(stream.encode(None))
     return out.getvalue()
@@ -44,7 +43,23 @@ def encode(frames: Frames, *, fps: int = 30) -> bytes:
 
 def inverted(data: bytes) -> bytes:
     """The negative of a segment."""
-    return encode([(255 - planes, pts) for planes, pts in decode(data)])
+    # All of it is decoded by now, so that no frame is needed any more to decode another.
+    frames = decode(data)
+    for frame in frames:
+        for plane in frame.planes:
+            plane.update(bytes(plane).translate(NEGATIVE))
+    return encode(frames)
+
+
+def brightness(data: bytes) -> list[float]:
+    """The mean luma of every frame."""
+    return [mean(_visible(frame.planes[0])) for frame in decode(data)]
+
+
+def _visible(plane: av.video.plane.VideoPlane) -> bytes:
+    """Without what stands beside the picture in memory."""
+    rows, line = bytes(plane), plane.line_size
+    return b"".join(rows[start : start + plane.width] for start in range(0, plane.height * line, line))
 
 
 async def work(http: aiohttp.ClientSession, job: dict[str, Any]) -> None:

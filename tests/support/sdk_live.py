@@ -7,6 +7,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from livepeer_gateway import lp_rpc_pb2, remote_signer
 from livepeer_gateway.lv2v import StartJobRequest, start_lv2v
@@ -22,8 +23,8 @@ def counted(self: remote_signer.PaymentSession) -> None:
     payments.append(b"")
 
 
-async def main() -> None:
-    order = json.loads(sys.argv[1])
+async def main(order: dict[str, Any], data: bytes) -> bytes:
+    """The job; the first segment that came back."""
     remote_signer.PaymentSession.send_payment = counted
     job = start_lv2v(
         order["orchestrator"],
@@ -31,7 +32,6 @@ async def main() -> None:
         signer_url=order["signer"],
         timeout=20,
     )
-    data = Path(order["segment"]).read_bytes()
     received: list[bytes] = []
     events: list[dict[str, object]] = []
 
@@ -46,7 +46,8 @@ async def main() -> None:
         async with TrickleSubscriber(job.subscribe_url) as subscriber:
             while (segment := await subscriber.next()) is not None:
                 body = b""
-                while piece := await segment.read():
+                reader = segment.make_reader()
+                while piece := await reader.read():
                     body += piece
                 await segment.close()
                 if body:
@@ -56,7 +57,8 @@ async def main() -> None:
         async with TrickleSubscriber(job.events_url, start_seq=0) as subscriber:
             while (segment := await subscriber.next()) is not None:
                 body = b""
-                while piece := await segment.read():
+                reader = segment.make_reader()
+                while piece := await reader.read():
                     body += piece
                 await segment.close()
                 events.extend(json.loads(line) for line in body.splitlines() if line)
@@ -65,7 +67,6 @@ async def main() -> None:
     # The end of the publisher is the end of the session, so both readers end by themselves.
     await asyncio.gather(publish(), subscribe())
     await listening
-    Path(order["output"]).write_bytes(received[0] if received else b"")
     info = job.orchestrator_info
     assert isinstance(info, lp_rpc_pb2.OrchestratorInfo)
     print(
@@ -77,15 +78,14 @@ async def main() -> None:
                 "events": events,
                 "address": info.address.hex(),
                 "transcoder": info.transcoder,
-                # Nothing that we send is unknown to the SDK's own messages.
-                "unknown": [len(message.UnknownFields()) for message in (info, info.ticket_params, info.price_info)]
-                if hasattr(info, "UnknownFields")
-                else [],
                 "info": info.SerializeToString(deterministic=True).hex(),
             }
         )
     )
     await job.close()
+    return received[0] if received else b""
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    ordered = json.loads(sys.argv[1])
+    Path(ordered["output"]).write_bytes(asyncio.run(main(ordered, Path(ordered["segment"]).read_bytes())))
