@@ -35,6 +35,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         "architecture.md",
         "payments.md",
         "discovery.md",
+        "live.md",
         "selection.md",
         "transcoding.md",
         "win-check.md",
