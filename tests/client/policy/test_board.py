@@ -252,7 +252,8 @@ def test_changes__when_gas_passes_what_the_batch_bears__say_both_prices() -> Non
 @pytest.mark.parametrize(
     ("wei", "expected"),
     [(0, "0 ETH"), (1, "0.000000000000000001 ETH"), (ETH, "1 ETH"), (19999 * ETH // 10000, "1.9999 ETH"),
-     (199_999 * ETH // 100_000, "1.9999 ETH"), (123_456_789 * ETH // 1000, "123,456 ETH")],
+     (199_999 * ETH // 100_000, "1.9999 ETH"), (123_456_789 * ETH // 1000, "123,456 ETH"),
+     (10**30 - 1, "999,999,999,999 ETH")],
 )  # fmt: skip
 def test_eth__in_few_digits__is_never_more_than_there_is(wei: int, expected: str) -> None:
     assert eth(wei) == expected

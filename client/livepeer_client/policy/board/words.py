@@ -4,6 +4,7 @@ from decimal import ROUND_DOWN, Context, Decimal
 from typing import Final
 
 _DIGITS: Final = Context(prec=5, rounding=ROUND_DOWN)
+_EXACT: Final = Context(prec=100)
 _WHOLE: Final = 10_000
 _MINUTE: Final = 60
 _HOUR: Final = 3600
@@ -20,15 +21,15 @@ def _short(value: Decimal) -> str:
 
 def eth(wei: int) -> str:
     """ETH, five significant digits, cut off."""
-    return f"{_short(Decimal(wei).scaleb(-18))} ETH"
+    return f"{_short(Decimal(wei).scaleb(-18, _EXACT))} ETH"
 
 
 def gwei(wei: int) -> str:
-    return f"{_short(Decimal(wei).scaleb(-9))} gwei"
+    return f"{_short(Decimal(wei).scaleb(-9, _EXACT))} gwei"
 
 
 def lpt(amount: int) -> str:
-    return f"{_short(Decimal(amount).scaleb(-18))} LPT"
+    return f"{_short(Decimal(amount).scaleb(-18, _EXACT))} LPT"
 
 
 def span(seconds: float) -> str:
