@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 import aiohttp
 
 from livepeer_client.adapters.http import HttpTransport
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.worker_api import AI_WORKER_SCHEME
 from livepeer_client.errors import MalformedMessage
 from livepeer_client.facts.ai import AiFile, AiRequest, AiResult
@@ -52,7 +53,7 @@ class AiHttp:
         if not isinstance(content, bytes):
             return AiResult(events=content)
         try:
-            said = json.loads(content)
+            said = bounded_json.loads(content)
         except (ValueError, RecursionError) as error:
             raise MalformedMessage(f"AI answer of {uri}", f"{kind} is not JSON") from error
         if not isinstance(said, dict):

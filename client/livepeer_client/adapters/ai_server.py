@@ -5,7 +5,6 @@ POST /{pipeline}       GET /results/{name}
 
 import asyncio
 import base64
-import json
 import logging
 import secrets
 import time
@@ -17,6 +16,7 @@ from aiohttp import BodyPartReader, web
 
 from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
 from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart, read_part
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.worker_api import AI_WORKER_SCHEME
 from livepeer_client.facts.ai import AiFile, AiResult
 
@@ -137,7 +137,7 @@ async def read_request(request: web.Request) -> tuple[dict[str, Any], AiFile | N
     if request.content_type == "application/json":
         body = await read_all(request, MAX_JSON_BYTES)
         try:
-            fields = json.loads(body)
+            fields = bounded_json.loads(body)
         except (ValueError, RecursionError) as error:
             raise BadPart("not JSON") from error
         if not isinstance(fields, dict):

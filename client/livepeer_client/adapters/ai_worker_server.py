@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final, Protocol
@@ -25,7 +24,7 @@ from livepeer_client.adapters.worker_server import (
     stream,
     task_number,
 )
-from livepeer_client.codec import worker_api
+from livepeer_client.codec import bounded_json, worker_api
 from livepeer_client.codec.worker_api import AiTask, AiWorkerJoins
 from livepeer_client.errors import MalformedMessage
 from livepeer_client.facts.ai import AiFile, AiResult
@@ -150,7 +149,7 @@ async def _result(request: web.Request) -> AiResult:
             kind = part.headers.get("Content-Type", "")
             if part.filename is None and kind.partition(";")[0] == "application/json":
                 try:
-                    body = json.loads(await read_part(part, MAX_JSON_BYTES))
+                    body = bounded_json.loads(await read_part(part, MAX_JSON_BYTES))
                 except (ValueError, RecursionError) as error:
                     raise BadPart("not JSON") from error
                 continue

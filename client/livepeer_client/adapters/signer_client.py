@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from livepeer_client.adapters.http import translated
-from livepeer_client.codec import signer_api
+from livepeer_client.codec import bounded_json, signer_api
 from livepeer_client.codec.credentials import orchestrator_request_digest
 from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.codec.signer_api import CoveredReply, PaymentCall, PaymentReply
@@ -149,7 +149,7 @@ class AuthWebhook:
 
 def _auth_answer(data: bytes) -> AuthAnswer:
     try:
-        found: Any = json.loads(data, parse_float=str)
+        found: Any = bounded_json.loads(data, parse_float=str)
         status, expiry = found.get("status"), found.get("expiry") or 0
         return AuthAnswer(
             status=None if status is None else int(status),

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from livepeer_client.adapters.chain.transaction import sender_of, unsigned
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.address import checksum_address, parse_address
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import is_signed_by
@@ -142,7 +143,7 @@ class Web3Signer:
         except aiohttp.ClientError as error:
             raise PeerUnreachable(self._shown, f"{method}: {type(error).__name__}") from error
         try:
-            answer = json.loads(text)
+            answer = bounded_json.loads(text)
         except ValueError:
             answer = None
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):

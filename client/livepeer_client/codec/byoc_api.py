@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.address import checksum_address, parse_address
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import PriceInfo
@@ -61,7 +62,7 @@ def job_digest(request: str, parameters: str) -> Hash32:
         if name == "parameters" and not text:
             continue
         try:
-            found = json.loads(text)
+            found = bounded_json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InvalidInput(f"{name}: not JSON") from error
         if not isinstance(found, dict) or "\0" in text:
@@ -203,7 +204,7 @@ def _header(header: str, what: str) -> Mapping[str, Any]:
 
 def _object(data: bytes, what: str) -> Mapping[str, Any]:
     try:
-        found = json.loads(data)
+        found = bounded_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(what, "not JSON") from error
     if not isinstance(found, dict):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.errors import (
     ChainError,
     ChainUnavailable,
@@ -104,7 +105,7 @@ def _dump(value: object) -> bytes:
 
 def _load(body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        found = bounded_json.loads(body)
     except ValueError as error:
         raise MalformedMessage("control message", "not JSON") from error
     if not isinstance(found, dict):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.address import parse_address
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.types import Address
@@ -107,6 +108,6 @@ def _score(value: object) -> float:
 
 def _loaded(data: bytes, what: str) -> Any:
     try:
-        return json.loads(data)
+        return bounded_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage(what, "no JSON") from error

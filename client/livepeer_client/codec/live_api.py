@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from livepeer_client.codec import wire
+from livepeer_client.codec import bounded_json, wire
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import OrchestratorInfo
 from livepeer_client.errors import InvalidInput, MalformedMessage
@@ -68,7 +68,7 @@ def decode_refresh(data: bytes) -> tuple[Address, str]:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        found = bounded_json.loads(data)
     except ValueError as error:
         raise MalformedMessage("live payment", "not JSON") from error
     if not isinstance(found, dict):

@@ -1,10 +1,10 @@
 """The network's named renditions, and the JSON in which a stream's renditions are ordered (offchain-network 4.1)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.messages import CodecProfile, VideoCodec, VideoFormat, VideoProfile
 from livepeer_client.errors import InvalidInput, MalformedMessage
 
@@ -84,7 +84,7 @@ def decode_order(text: bytes, format_: VideoFormat = VideoFormat.MPEGTS) -> Stre
     :raises MalformedMessage: no JSON object, a field of another type, an impossible rendition, or too many.
     """
     try:
-        values = json.loads(text)
+        values = bounded_json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("stream order", "no JSON") from error
     if not isinstance(values, dict):

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from livepeer_client.codec import wire
+from livepeer_client.codec import bounded_json, wire
 from livepeer_client.codec.address import checksum_address, parse_address
 from livepeer_client.codec.messages import Capabilities, OrchestratorInfo
 from livepeer_client.errors import InvalidInput, MalformedMessage
@@ -93,7 +93,7 @@ def unseal(key: bytes, sealed: SealedState) -> Mapping[str, Any]:
     if not hmac.compare_digest(seal(key, sealed.state).sig, sealed.sig):
         raise MalformedMessage("signer state", "invalid sig")
     try:
-        found = json.loads(sealed.state)
+        found = bounded_json.loads(sealed.state)
     except ValueError as error:
         raise MalformedMessage("signer state", "invalid state") from error
     if not isinstance(found, dict):
@@ -225,7 +225,7 @@ def encode_error(message: str) -> bytes:
 def decode_error(data: bytes) -> str:
     """The message of a refusal; whatever else came, as text."""
     try:
-        return str(json.loads(data)["error"]["message"])
+        return str(bounded_json.loads(data)["error"]["message"])
     except (ValueError, KeyError, TypeError):
         return data.decode("utf-8", "replace").strip()
 
@@ -244,7 +244,7 @@ def _b64(data: bytes) -> str:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         # Numbers with a point stay text: a price is never a float.
-        found = json.loads(data, parse_float=str)
+        found = bounded_json.loads(data, parse_float=str)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("signer request", f"invalid character in JSON: {error}") from error
     if not isinstance(found, dict):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.codec.address import parse_address
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.types import Address, Round
@@ -99,7 +100,7 @@ def _wei(value: object) -> int | None:
 
 def _data(data: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(data)
+        answer = bounded_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("subgraph", "no JSON") from error
     errors = answer.get("errors") if isinstance(answer, dict) else None

@@ -7,6 +7,7 @@ import json
 import re
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.errors import MalformedMessage
 
 BASE_PATH: Final = "/ai/trickle/"
@@ -54,7 +55,7 @@ def decode_events(data: bytes) -> list[dict[str, Any]]:
     if len(data) > MAX_EVENT_BYTES:
         raise MalformedMessage("trickle message", f"{len(data)} bytes, at most {MAX_EVENT_BYTES}")
     try:
-        found = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+        found = [bounded_json.loads(line) for line in data.decode().splitlines() if line.strip()]
     except (ValueError, RecursionError):
         found = [_whole(data)]
     if not all(isinstance(each, dict) for each in found):
@@ -64,6 +65,6 @@ def decode_events(data: bytes) -> list[dict[str, Any]]:
 
 def _whole(data: bytes) -> object:
     try:
-        return json.loads(data)
+        return bounded_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("trickle message", "not JSON") from error

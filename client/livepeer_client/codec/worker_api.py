@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from livepeer_client.codec import wire
+from livepeer_client.codec import bounded_json, wire
 from livepeer_client.codec.messages import AuthToken, Capabilities, Hardware, SegmentCredentials
 from livepeer_client.codec.proto import net_pb2
 from livepeer_client.codec.widths import read_natural
@@ -161,7 +161,7 @@ def decode_ai_task(data: bytes) -> AiTask:
     """:raises MalformedMessage: not such a message, or its request is no JSON object."""
     message = parse(net_pb2.NotifyAIJob(), data, "AI job")
     try:
-        said = json.loads(message.AIJobData.requestData)
+        said = bounded_json.loads(message.AIJobData.requestData)
         request, url = said["request"], said.get("input_url", "")
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise MalformedMessage("AI job", f"request: {type(error).__name__}") from error

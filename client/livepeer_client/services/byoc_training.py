@@ -5,7 +5,6 @@ when the node stops they end, and only the seconds until then are charged.
 """
 
 import asyncio
-import json
 import logging
 import secrets
 from collections import OrderedDict
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.errors import LivepeerError
 from livepeer_client.services.byoc import ByocWork, Meter, Started, metered
 from livepeer_client.services.work import Refused
@@ -59,7 +59,7 @@ class TrainingJobs:
     async def submit(self, header: str, payment: str, capability: str, body: bytes) -> dict[str, Any] | Refused:
         """Begin a job: its id and where to ask about it."""
         try:
-            asked = json.loads(body)
+            asked = bounded_json.loads(body)
             model_id = str(asked.get("model_id", ""))
         except (ValueError, RecursionError, AttributeError):
             return Refused(400, "not a JSON object")
@@ -197,6 +197,6 @@ class TrainingJobs:
 
 def _json(data: bytes) -> object:
     try:
-        return json.loads(data)
+        return bounded_json.loads(data)
     except (ValueError, RecursionError):
         return None
