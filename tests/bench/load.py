@@ -1,6 +1,6 @@
 """Paid jobs per minute without a codec, and where the time of one goes.
 
-    python tests/bench/load.py [--seconds 20] [--streams 8] [--save]
+    python tests/bench/load.py [--seconds 20] [--streams 8] [--bytes 375000] [--save]
 
 First one stream alone, whose time per job is all overhead: credentials, payment, transfer, checks, accounting. Then
 `--streams` at once for the rate. A job is a segment of 375 kB into one rendition, paid with tickets, on disk on both
@@ -86,8 +86,8 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def measure(seconds: float, streams: int) -> dict[str, object]:
-    data = os.urandom(SEGMENT_BYTES - 8)
+async def measure(seconds: float, streams: int, segment_bytes: int) -> dict[str, object]:
+    data = os.urandom(segment_bytes - 8)
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
@@ -114,7 +114,7 @@ async def measure(seconds: float, streams: int) -> dict[str, object]:
             books = await reconciled(site)
     jobs = WARM_UP + len(took_ms) + len(together)
     return {
-        "segment_bytes": SEGMENT_BYTES,
+        "segment_bytes": segment_bytes,
         "jobs": jobs,
         "alone": {
             "jobs": len(took_ms),
@@ -141,9 +141,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--bytes", type=int, default=SEGMENT_BYTES, help="of a segment; few show what does not grow")
     parser.add_argument("--save", action="store_true", help="write the figures to results/load.json")
     given = parser.parse_args()
-    result = asyncio.run(measure(given.seconds, given.streams))
+    result = asyncio.run(measure(given.seconds, given.streams, given.bytes))
     text = json.dumps(result, indent=2)
     print(text)
     if given.save:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from livepeer_client.codec import bounded_json
 from livepeer_client.errors import MalformedMessage
 
 MAX_REQUEST_BYTES: Final = 1 << 16
@@ -76,7 +77,7 @@ def encode_answer(manifest_id: str, urls: LiveUrls) -> bytes:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data)
+        found = bounded_json.loads(data)
     except (ValueError, RecursionError) as error:
         raise MalformedMessage("live request", "not JSON") from error
     if not isinstance(found, dict):
