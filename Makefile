@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures plots clean
+.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz fuzz-network coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures plots clean
 
 help:
 	@printf '%s\n' \
@@ -37,6 +37,7 @@ help:
 	  'make soak [MINUTES=n]       ten streams really transcoded: nothing lost, memory level, books equal' \
 	  'make bench-redemption       1,000 winners redeemed, against one by one; about two minutes' \
 	  'make fuzz [MINUTES=n] [SEED=s]  random histories of the contracts beside their model' \
+  'make fuzz-network [MINUTES=n] [SEED=s]  hostile bytes for every reader of the wire' \
 	  'make coverage               which lines of the contracts run; minutes' \
 	  'make mutants [ONLY=K6]      every known bad rule brought back: a test must fail on each; minutes' \
 	  'make crash                  a redeemer killed at every point of its work, over three seeds; some minutes' \
@@ -159,6 +160,10 @@ plots: setup
 MINUTES ?= 5
 fuzz: setup
 	@$(BIN)/python -m scripts._fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+# Hostile bytes for every reader of the wire: make fuzz-network MINUTES=10 SEED=1
+fuzz-network: setup
+	@$(BIN)/python -m scripts._fuzz_network --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 coverage: setup
 	@$(BIN)/python -m scripts._coverage
