@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64
-_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_TOKENS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 
 
 def loads(data: str | bytes | bytearray, *, parse_float: Callable[[str], Any] | None = None) -> Any:

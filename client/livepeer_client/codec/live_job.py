@@ -78,7 +78,7 @@ def encode_answer(manifest_id: str, urls: LiveUrls) -> bytes:
 def _object(data: bytes) -> dict[str, Any]:
     try:
         found = bounded_json.loads(data)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise MalformedMessage("live request", "not JSON") from error
     if not isinstance(found, dict):
         raise MalformedMessage("live request", "not a JSON object")

@@ -1,11 +1,12 @@
 """What peers may send in place of a message: readers give a value or one of the library's errors, nothing else."""
 
 import random
+import time
 from collections.abc import Callable
 
 import pytest
 
-from livepeer_client.codec import live_api, live_job, signer_api, trickle
+from livepeer_client.codec import bounded_json, live_api, live_job, signer_api, trickle
 from livepeer_client.errors import MalformedMessage
 from scripts._fuzz_network import Reader, broken, finding, readers
 
@@ -48,3 +49,12 @@ def test_decode_error__nested_beyond_all_bounds__is_no_error_of_ours() -> None:
 def test_parse_seq__not_an_index__is_malformed(text: str) -> None:
     with pytest.raises(MalformedMessage):
         trickle.parse_seq(text)
+
+
+def test_bounded_json__string_without_an_end_full_of_quotes__is_read_in_one_pass() -> None:
+    # Quotes of a string that never ends, each tried as the start of another, took 24 s of a 60 kB body.
+    data = b"[]" * 70 + b'"' + b'\\"' * 60_000
+    started = time.perf_counter()
+    with pytest.raises(ValueError, match=r"."):
+        bounded_json.loads(data)
+    assert time.perf_counter() - started < 5
