@@ -47,7 +47,9 @@ def test_decode_list__entries_of_all_kinds__keeps_the_usable_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"null", b"\xff", b"[" * 100_000, json.dumps([{}] * (MAX_LISTED + 1)).encode()]
+    "data",
+    [b"", b"{}", b"null", b"\xff", b"[" * 100_000, json.dumps([{}] * (MAX_LISTED + 1)).encode()],
+    ids=["empty", "object", "null", "bytes", "deep", "long"],
 )
 def test_decode_list__no_list_or_too_long__is_refused(data: bytes) -> None:
     with pytest.raises(MalformedMessage):

@@ -183,6 +183,7 @@ async def test_subgraph_source__enters_next_round__is_there_and_not_active() -> 
         b'{"errors": [{"message": "indexing error"}]}',
         b"[" * 100_000,
     ],
+    ids=["text", "list", "no data", "no protocol", "no round", "errors", "deep"],
 )
 async def test_subgraph_source__answers_nonsense__is_a_typed_error(answer: bytes) -> None:
     with pytest.raises(MalformedMessage):
