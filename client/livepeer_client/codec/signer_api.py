@@ -10,6 +10,8 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
 from typing import Any, Final, NoReturn
 
 from livepeer_client.codec import bounded_json, wire
@@ -149,7 +151,10 @@ def read_ceiling(value: object) -> PriceCeiling | None:
         return None
     if not isinstance(value, dict):
         _refuse("maxPrice must be an object")
-    return PriceCeiling(str(value.get("price", "")), str(value.get("currency", "")), str(value.get("unit", "")))
+    price = value.get("price", "")
+    # Clients compute with floats, whose text has an exponent from 1e16 on.
+    text = format(Decimal(repr(price)), "f") if isinstance(price, float) and isfinite(price) else str(price)
+    return PriceCeiling(text, str(value.get("currency", "")), str(value.get("unit", "")))
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from livepeer_client.codec.capability import Capability
 from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
 from livepeer_client.config.discovery import read_discovery
 from livepeer_client.config.ingest import IngestConfig, read_ingest
+from livepeer_client.config.live_runners import LiveRunnersConfig, read_live_runners
 from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
 from livepeer_client.config.metrics import read_metrics
 from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
@@ -154,6 +155,7 @@ class OrchestratorConfig:
     admin: tuple[str, int] | None = None
     pipelines: PipelineTable = field(default_factory=PipelineTable)
     workers: WorkersConfig | None = None
+    live_runners: LiveRunnersConfig | None = None
     runners: RunnersConfig = field(default_factory=RunnersConfig)
 
     @property
@@ -260,6 +262,7 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
         admin=read_admin(document),
         pipelines=read_pipelines(document),
         workers=read_workers(document),
+        live_runners=read_live_runners(document),
         runners=read_runners(document),
     )
     document.finish()

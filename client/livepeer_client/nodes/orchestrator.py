@@ -37,6 +37,7 @@ from livepeer_client.nodes.byoc import sell_byoc
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
+from livepeer_client.nodes.live_runners import open_live_runners
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.redeemer import connect
@@ -131,11 +132,16 @@ async def run(config: OrchestratorConfig) -> None:
             http=worker_http,
         )
         opened.push_async_callback(training.close)
+        mounts, runner_services = await opened.enter_async_context(
+            open_live_runners(
+                config.live_runners, settings.service_uri, advertise=advertise, work=work, payments=payments
+            )
+        )
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc)),
+            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc, *mounts)),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
@@ -143,6 +149,7 @@ async def run(config: OrchestratorConfig) -> None:
         )
         redeem = _redemption(config, suite, transactions, store, gas)
         upkeep = [
+            *runner_services,
             registration.run(),
             gas.run(),
             view.watch(),

@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.capability import Capability
@@ -182,6 +183,25 @@ class AdvertiseService:
             transcoder=self._offer.service_uri,
             ticket_params=params,
             price_info=price,
+            address=self._signer.address,
+            capabilities=self.offer.capabilities,
+            auth_token=new_auth_token(self._token_key, session_id, expiration),
+        )
+
+    async def terms_at(self, sender: Address, session_id: str, price: Fraction) -> OrchestratorInfo:
+        """Terms and a token for a session whose price, wei per unit, is neither transcoding's nor a model's.
+
+        :raises BadCredentials: its sender is not admitted.
+        :raises QuoteRefused, ChainError, StoreError: as `get_orchestrator`.
+        """
+        if self._admit is not None:
+            await self._admit(sender)
+        info, params = await self._payments.quote_at(sender, price)
+        expiration = int(self._clock.time()) + AUTH_TOKEN_LIFETIME_S
+        return OrchestratorInfo(
+            transcoder=self._offer.service_uri,
+            ticket_params=params,
+            price_info=info,
             address=self._signer.address,
             capabilities=self.offer.capabilities,
             auth_token=new_auth_token(self._token_key, session_id, expiration),

@@ -117,6 +117,10 @@ class PaymentService:
         fixed = await self.session_price(sender, session_id) if session_id else None
         return await self._quotes.quote(sender, fixed=fixed, job=job)
 
+    async def quote_at(self, sender: Address, price: Fraction) -> tuple[PriceInfo, TicketParams]:
+        """Price and ticket params at a price that is agreed already. Raises as `quote`."""
+        return await self._quotes.quote(sender, fixed=price, job=None)
+
     def advertised(self, sender: Address) -> tuple[PriceInfo, ...]:
         """Prices of all models for `sender`.
 

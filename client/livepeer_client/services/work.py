@@ -9,7 +9,7 @@ A charge is stored before the renditions are offered, and both before the answer
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, NoReturn
@@ -84,6 +84,10 @@ class Refused:
     reason: str
 
 
+Renewer = Callable[[Address, str], Awaitable[bytes | Refused | None]]
+"""New terms for a session by its sender and manifest id, from whoever else has sessions; None if it is not theirs."""
+
+
 class WorkService:
     """Sells transcoding, session by session.
 
@@ -127,6 +131,7 @@ class WorkService:
         self._troubles = troubles
         self._session_ended = session_ended
         self._sessions: dict[str, WorkSession] = {}
+        self.renewers: list[Renewer] = []
         self._segments = 0
         self._failed = asyncio.Event()
 
@@ -150,6 +155,9 @@ class WorkService:
             sender, manifest_id = live_api.decode_refresh(body)
         except MalformedMessage as error:
             return Refused(400, error.detail)
+        for renew in self.renewers:
+            if (renewed := await renew(sender, manifest_id)) is not None:
+                return renewed
         try:
             info = await self._advertise.renewed_terms(sender, manifest_id)
         except (QuoteRefused, ChainError, StoreError, PriceUnavailable) as error:

@@ -1,0 +1,297 @@
+"""Live runners over HTTP (offchain-network 4.11).
+
+runners   POST /runners/heartbeat                   POST /runners/{id}/unregister
+          POST /runner/{id}/session/{sid}/stop
+buyers    GET  /discovery                           POST /apps/{id}/session
+          POST /apps/{id}/session/{sid}/payment     POST /apps/{id}/session/{sid}/stop
+          *    /apps/{id}/session/{sid}/app/*       *    /apps/{id}/app/*
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from livepeer_client.adapters.ai_server import read_all
+from livepeer_client.adapters.http import translated
+from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
+from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart
+from livepeer_client.errors import LivepeerError, PeerTimeout
+
+PAYER_HEADER: Final = "Livepeer-Payer-Address"
+ROUTE_HEADER: Final = "Livepeer-Runner-Route"
+SESSION_HEADER: Final = "Livepeer-Session-Id"
+TOKEN_HEADER: Final = "Livepeer-Session-Token"  # noqa: S105 - a header's name
+CONTROL_HEADER: Final = "Livepeer-Session-Control"
+MAX_HEARTBEAT_BYTES: Final = 1 << 16
+BODY_S: Final = 10
+CONNECT_S: Final = 5.0
+QUIET_S: Final = 300.0
+"""A runner that says nothing for so long has hung."""
+_HOP: Final = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"),
+        *("trailer", "transfer-encoding", "upgrade", "host", "content-length", "expect"),
+    }
+)
+
+_log = logging.getLogger(__name__)
+
+
+class Refusal(Protocol):
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Desk(Protocol):
+    """What the routes lead to; `services.live_runners.RunnerDesk`."""
+
+    @property
+    def service_uri(self) -> str: ...
+
+    def heartbeat(self, authorization: str, body: bytes) -> "dict[str, object] | Refusal": ...
+
+    def unregister(self, runner_id: str, authorization: str) -> Awaitable["Refusal | None"]: ...
+
+    def discovery(self, apps: tuple[str, ...], gpus: tuple[str, ...]) -> bytes: ...
+
+    def reserve(
+        self, runner_id: str, payer: str, payment: str, credentials: str, *, single_shot: bool
+    ) -> Awaitable[Any]: ...
+
+    def session(self, runner_id: str, session_id: str) -> Any: ...
+
+    def pay(self, runner_id: str, session_id: str, payment: str, credentials: str) -> Awaitable["Refusal | None"]: ...
+
+    def stop(self, runner_id: str, session_id: str) -> Awaitable["Refusal | None"]: ...
+
+    def stop_by_runner(self, runner_id: str, session_id: str, token: str) -> Awaitable["Refusal | None"]: ...
+
+    def release(self, session: Any, reason: str) -> Awaitable[None]: ...
+
+
+RunnerCall = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
+
+
+class RunnerHttp:
+    """Passes requests on to runners. Whoever registers one knows the secret, so any host may be named."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> "RunnerHttp":
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=False, limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=QUIET_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def __call__(
+        self, method: str, url: str, headers: list[tuple[str, str]], body: AsyncIterator[bytes] | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """:raises LivepeerError: nobody there, or no answer."""
+        assert self._session is not None
+        try:
+            async with self._session.request(
+                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
+            ) as response:
+                yield response
+        except TimeoutError as error:
+            raise PeerTimeout("runner", "no answer in time") from error
+        except aiohttp.ClientError as error:
+            raise translated("runner", error) from error
+
+
+def mount_runners(app: web.Application, desk: Desk, call: RunnerCall) -> None:
+    """The routes."""
+    routes = _Routes(desk, call)
+    add = app.router
+    add.add_post("/runners/heartbeat", routes.heartbeat)
+    add.add_post("/runners/{id}/unregister", routes.unregister)
+    add.add_post("/runner/{id}/session/{sid}/stop", routes.stop_by_runner)
+    add.add_get("/discovery", routes.discovery)
+    add.add_post("/apps/{id}/session", routes.reserve)
+    add.add_post("/apps/{id}/session/{sid}/payment", routes.pay)
+    add.add_post("/apps/{id}/session/{sid}/stop", routes.stop)
+    add.add_route("*", "/apps/{id}/session/{sid}/app", routes.proxy)
+    add.add_route("*", "/apps/{id}/session/{sid}/app/{tail:.*}", routes.proxy)
+    add.add_route("*", "/apps/{id}/app", routes.single)
+    add.add_route("*", "/apps/{id}/app/{tail:.*}", routes.single)
+
+
+class _Routes:
+    def __init__(self, desk: Desk, call: RunnerCall) -> None:
+        self._desk = desk
+        self._call = call
+
+    # --- for runners --------------------------------------------------------------------------------
+
+    async def heartbeat(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await read_all(request, MAX_HEARTBEAT_BYTES)
+        except BadPart as error:
+            return _error(413, str(error))
+        except READ_ERRORS as error:
+            return _error(400, str(error) or "request not read")
+        answer = self._desk.heartbeat(request.headers.get("Authorization", ""), body)
+        return web.json_response(answer) if isinstance(answer, dict) else _refused(answer)
+
+    async def unregister(self, request: web.Request) -> web.Response:
+        shown = request.headers.get("Authorization", "")
+        return _done(await self._desk.unregister(request.match_info["id"], shown))
+
+    async def stop_by_runner(self, request: web.Request) -> web.Response:
+        shown = request.headers.get(TOKEN_HEADER, "")
+        return _done(await self._desk.stop_by_runner(*_named(request), shown))
+
+    # --- for buyers ---------------------------------------------------------------------------------
+
+    async def discovery(self, request: web.Request) -> web.Response:
+        apps, gpus = (tuple(request.query.getall(key, [])) for key in ("app", "gpu"))
+        return web.Response(body=self._desk.discovery(apps, gpus), content_type="application/json")
+
+    async def reserve(self, request: web.Request) -> web.Response:
+        found = await self._reserved(request, single_shot=False)
+        if isinstance(found, web.Response):
+            return found
+        base = f"{self._desk.service_uri}/apps/{found.runner.runner_id}/session/{found.session_id}"
+        return web.json_response({"session_id": found.session_id, "app_url": f"{base}/app", "control_url": base})
+
+    async def pay(self, request: web.Request) -> web.Response:
+        headers = request.headers.get(PAYMENT_HEADER, ""), request.headers.get(SEGMENT_HEADER, "")
+        return _done(await self._desk.pay(*_named(request), *headers), 200)
+
+    async def stop(self, request: web.Request) -> web.Response:
+        return _done(await self._desk.stop(*_named(request)))
+
+    async def proxy(self, request: web.Request) -> web.StreamResponse:
+        session = self._desk.session(*_named(request))
+        return _error(404, "session not found") if session is None else await self._pass_on(request, session)
+
+    async def single(self, request: web.Request) -> web.StreamResponse:
+        found = await self._reserved(request, single_shot=True)
+        if isinstance(found, web.Response):
+            return found
+        try:
+            return await self._pass_on(request, found)
+        finally:
+            await self._desk.release(found, "done")
+
+    async def _reserved(self, request: web.Request, *, single_shot: bool) -> Any:
+        """The session, or the answer that there is none yet."""
+        headers = [request.headers.get(name, "") for name in (PAYER_HEADER, PAYMENT_HEADER, SEGMENT_HEADER)]
+        found = await self._desk.reserve(request.match_info["id"], *headers, single_shot=single_shot)
+        if hasattr(found, "status"):
+            return _refused(found)
+        if hasattr(found, "body"):
+            return web.Response(status=402, body=found.body, content_type="application/json")
+        return found
+
+    # --- passing on ---------------------------------------------------------------------------------
+
+    async def _pass_on(self, request: web.Request, session: Any) -> web.StreamResponse:
+        """Exchange one request with the runner; cut off when the session ends."""
+        tail = request.match_info.get("tail", "")
+        if any(part in (".", "..") for part in tail.split("/")):
+            return _error(400, "path")
+        answered: list[web.StreamResponse] = []
+        exchange = asyncio.ensure_future(self._exchange(request, session, tail, answered))
+        over = asyncio.ensure_future(session.over.wait())
+        try:
+            await asyncio.wait({exchange, over}, return_when=asyncio.FIRST_COMPLETED)
+            if exchange.done():
+                return exchange.result()
+            exchange.cancel()
+            return self._cut_off(request, session, answered)
+        finally:
+            for task in (exchange, over):
+                task.cancel()
+            await asyncio.gather(exchange, over, return_exceptions=True)
+
+    @staticmethod
+    def _cut_off(request: web.Request, session: Any, answered: list[web.StreamResponse]) -> web.StreamResponse:
+        if not answered:
+            return _error(402 if session.reason == "insufficient balance" else 404, f"session ended: {session.reason}")
+        if request.transport is not None:
+            # An answer that just ended would pass for a whole one.
+            request.transport.abort()
+        return answered[0]
+
+    async def _exchange(
+        self, request: web.Request, session: Any, tail: str, answered: list[web.StreamResponse]
+    ) -> web.StreamResponse:
+        url = f"{session.runner.report.url}/{quote(tail)}"
+        if request.rel_url.raw_query_string:
+            url += f"?{request.rel_url.raw_query_string}"
+        body = request.content.iter_any() if request.can_read_body else None
+        try:
+            async with self._call(request.method, url, self._headers(request, session), body) as reply:
+                headers = [(key, value) for key, value in reply.headers.items() if key.lower() not in _HOP]
+                response = web.StreamResponse(status=reply.status)
+                for key, value in headers:
+                    response.headers.add(key, value)
+                await response.prepare(request)
+                answered.append(response)
+                async for piece in reply.content.iter_any():
+                    await response.write(piece)
+                await response.write_eof()
+                return response
+        except LivepeerError as error:
+            _log.warning("runner failed id=%s reason=%s", session.runner.runner_id, error)
+            if answered:
+                raise
+            return _error(502, "the runner failed")
+
+    def _headers(self, request: web.Request, session: Any) -> list[tuple[str, str]]:
+        """The buyer's, without what is between it and us; and what the runner acts for the session with."""
+        base = self._desk.service_uri
+        runner_id, session_id = session.runner.runner_id, session.session_id
+        named = {each.strip().lower() for each in request.headers.get("Connection", "").split(",")}
+        kept = [
+            (key, value)
+            for key, value in request.headers.items()
+            if key.lower() not in _HOP | named and not key.lower().startswith("livepeer-")
+        ]
+        return [
+            *kept,
+            (ROUTE_HEADER, runner_id),
+            (SESSION_HEADER, session_id),
+            (TOKEN_HEADER, session.token),
+            (CONTROL_HEADER, f"{base}/runner/{runner_id}/session/{session_id}"),
+        ]
+
+
+def _named(request: web.Request) -> tuple[str, str]:
+    return request.match_info["id"], request.match_info["sid"]
+
+
+def _done(refusal: Refusal | None, status: int = 204) -> web.Response:
+    return web.Response(status=status) if refusal is None else _refused(refusal)
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    response = _error(refusal.status, refusal.reason)
+    if (seconds := getattr(refusal, "retry_after_s", None)) is not None:
+        response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _error(status: int, reason: str) -> web.Response:
+    return web.json_response({"error": {"message": reason}}, status=status)

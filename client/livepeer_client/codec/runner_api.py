@@ -1,0 +1,153 @@
+"""JSON of live runners: what they report, what buyers find (offchain-network 4.11)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any, Final, NoReturn
+from urllib.parse import urlsplit
+
+from livepeer_client.codec import bounded_json
+from livepeer_client.errors import MalformedMessage
+
+MAX_METADATA_BYTES: Final = 1024
+MAX_TEXT_CHARS: Final = 256
+MAX_URL_CHARS: Final = 2048
+MAX_RUNNER_CAPACITY: Final = 1000
+MODES: Final = ("persistent", "single-shot")
+_DIGITS: Final = 40
+_ID_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
+_MAX_ID_CHARS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerReport:
+    """What a runner says of itself with each heartbeat. `price` in `currency` per `unit` (`hour`, `720p`, `fixed`)."""
+
+    runner_id: str
+    url: str
+    app: str
+    mode: str
+    capacity: int
+    price: Fraction
+    currency: str
+    unit: str
+    label: str = ""
+    version: str = ""
+    metadata: str = ""
+    status: str = ""
+    gpu: Mapping[str, object] | None = None
+
+    @property
+    def is_single_shot(self) -> bool:
+        """One request is one job; else a session is reserved first."""
+        return self.mode == "single-shot"
+
+
+def decode_heartbeat(data: bytes) -> RunnerReport:
+    """:raises MalformedMessage: no JSON object, or a field that is missing, too long or out of range."""
+    found = _object(data)
+    price = found.get("price_info")
+    if not isinstance(price, dict):
+        _refuse("missing price_info")
+    runner_id = _text(found, "runner_id")
+    if len(runner_id) > _MAX_ID_CHARS or not _ID_CHARS.issuperset(runner_id):
+        _refuse("runner_id")
+    mode = _text(found, "mode") or MODES[0]
+    if mode not in MODES:
+        _refuse(f"mode must be one of {', '.join(MODES)}")
+    app = _text(found, "app")
+    if not app:
+        _refuse("missing app")
+    return RunnerReport(
+        runner_id=runner_id,
+        url=_url(found),
+        app=app,
+        mode=mode,
+        capacity=_whole(found, "capacity", MAX_RUNNER_CAPACITY) or 1,
+        price=_price(price.get("price", 0)),
+        currency=(_text(price, "currency") or "usd").lower(),
+        unit=(_text(price, "unit") or "hour").lower(),
+        label=_text(found, "label"),
+        version=_text(found, "version"),
+        metadata=_metadata(found),
+        status=_text(found, "status"),
+        gpu=_gpu(found.get("gpu")),
+    )
+
+
+def encode_discovery(address: str, runners: list[dict[str, object]]) -> bytes:
+    return json.dumps([{"address": address, "runners": runners}]).encode()
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        found = bounded_json.loads(data)
+    except ValueError as error:
+        raise MalformedMessage("runner heartbeat", "not JSON") from error
+    if not isinstance(found, dict):
+        _refuse("not a JSON object")
+    return found
+
+
+def _text(found: Mapping[str, Any], key: str, limit: int = MAX_TEXT_CHARS) -> str:
+    value = found.get(key, "")
+    if not isinstance(value, str) or len(value) > limit:
+        _refuse(f"{key} must be a string of at most {limit} characters")
+    return value.strip()
+
+
+def _metadata(found: Mapping[str, Any]) -> str:
+    value = found.get("metadata", "")
+    try:
+        size = len(value.encode()) if isinstance(value, str) else MAX_METADATA_BYTES + 1
+    except UnicodeEncodeError:
+        size = MAX_METADATA_BYTES + 1
+    if size > MAX_METADATA_BYTES:
+        _refuse(f"metadata must be at most {MAX_METADATA_BYTES} bytes of UTF-8")
+    return str(value)
+
+
+def _url(found: Mapping[str, Any]) -> str:
+    text = _text(found, "runner_url", MAX_URL_CHARS).rstrip("/")
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        _refuse("runner_url must be an http(s) URL")
+    return text
+
+
+def _whole(found: Mapping[str, Any], key: str, limit: int) -> int:
+    value = found.get(key, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= limit:
+        _refuse(f"{key} must be an integer of at most {limit}")
+    return value
+
+
+def _price(value: object) -> Fraction:
+    text = str(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else ""
+    try:
+        number = Decimal(text) if len(text) <= _DIGITS else Decimal("NaN")
+    except InvalidOperation:
+        number = Decimal("NaN")
+    # A short text can stand for a number of a billion digits.
+    if not number.is_finite() or number < 0 or abs(number.adjusted()) > _DIGITS:
+        _refuse("price must be a decimal number that is not negative")
+    return Fraction(number)
+
+
+def _gpu(value: object) -> dict[str, object] | None:
+    if not isinstance(value, dict):
+        return None
+    found: dict[str, object] = {key: _text(value, key) for key in ("id", "name") if value.get(key)}
+    if value.get("vram_mb"):
+        found["vram_mb"] = _whole(value, "vram_mb", 2**31)
+    return found
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise MalformedMessage("runner heartbeat", detail)

@@ -1,0 +1,483 @@
+"""Live runners of an orchestrator: registered by heartbeats, reserved, paid by time (offchain-network 4.11).
+
+    reserve   404 no such runner, 503 no place, 402 a challenge to be paid, 403 not the one that was challenged
+    pay       404 the session has ended, 403 somebody else's, 409 a fixed price is paid once
+    run       charges what has passed; ends sessions that are no longer covered or whose lease is over, and those of
+              runners that were not heard of for `TTL_S`
+
+A challenge is bound to its payer, runner and price by what it is called, so nothing is kept for those who never pay.
+"""
+
+import asyncio
+import hmac
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final
+
+from livepeer_client.codec import live_api, runner_api
+from livepeer_client.codec.address import parse_address
+from livepeer_client.codec.messages import Payment
+from livepeer_client.codec.runner_api import RunnerReport
+from livepeer_client.errors import (
+    BadCredentials,
+    ChainError,
+    InvalidInput,
+    LivepeerError,
+    MalformedMessage,
+    PriceUnavailable,
+    QuoteRefused,
+    StoreError,
+)
+from livepeer_client.policy.fiat import FeedPrice
+from livepeer_client.policy.runners import (
+    CHALLENGE_S,
+    DEBIT_S,
+    HEARTBEAT_S,
+    TTL_S,
+    RunnerPrice,
+    answers_challenge,
+    challenge_id,
+    debit,
+    price_of,
+)
+from livepeer_client.policy.streaming import Meter, Unit
+from livepeer_client.ports import Clock
+from livepeer_client.services.advertise import AdvertiseService
+from livepeer_client.services.ai_work import Busy
+from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkService
+from livepeer_client.types import Address
+
+MAX_RUNNERS: Final = 1000
+LEASE_S: Final = 3600.0
+SWEEP_S: Final = 1.0
+ID_BYTES: Final = 16
+KEY_BYTES: Final = 32
+
+NO_REGISTRATION: Final = "invalid registration authorization"
+NO_HEARTBEAT: Final = "invalid heartbeat authorization"
+NO_RUNNER: Final = "runner not found"
+NO_SESSION: Final = "session not found"
+NO_CAPACITY: Final = "no capacity available for runner"
+MISMATCH: Final = "mismatched manifest and auth token"
+EXISTS: Final = "session already exists"
+PAID_ONCE: Final = "fixed-price live runner sessions do not accept follow-up payments"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Runner:
+    """One that reports. `heard_at`, seconds of the monotonic clock; `used`: places reserved."""
+
+    runner_id: str
+    report: RunnerReport
+    secret: str
+    heard_at: float
+    used: int = 0
+
+
+@dataclass(slots=True)
+class RunnerSession:
+    """A reserved place. `over` is set when it ends, for whatever `reason`.
+
+    `token` is what the runner shows when it acts for the session; the buyer never sees it.
+    """
+
+    session_id: str
+    runner: Runner
+    sender: Address | None
+    price: RunnerPrice
+    meter: Meter | None
+    deadline: float | None
+    token: str
+    debits: int = 0
+    reason: str = ""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def account(self) -> str:
+        """What its balance is kept under: no name that work is charged to by pixels of segments."""
+        return account_of(self.session_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """To be paid first; the body of a 402."""
+
+    body: bytes
+
+
+class RunnerDesk:
+    """All live runners of one orchestrator.
+
+    :param registration: whether an `Authorization` header shows the secret with which runners register.
+    :param feed: the present exchange rate, None where there is none; prices in wei and ETH need none.
+    :param lease_s: how long a session may last that no time is charged for.
+    """
+
+    def __init__(
+        self,
+        *,
+        service_uri: str,
+        registration: Callable[[str], bool],
+        advertise: AdvertiseService,
+        work: WorkService,
+        payments: PaymentService,
+        clock: Clock,
+        feed: Callable[[], FeedPrice | None] = lambda: None,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self.service_uri = service_uri.rstrip("/")
+        self._registration = registration
+        self._advertise = advertise
+        self._work = work
+        self._payments = payments
+        self._clock = clock
+        self._feed = feed
+        self._lease_s = lease_s
+        # A restart forgets runners and sessions; challenges of an earlier life are void with them.
+        self._key = secrets.token_bytes(KEY_BYTES)
+        self._runners: dict[str, Runner] = {}
+        self._sessions: dict[str, RunnerSession] = {}
+        self._opening: set[str] = set()
+        self._ended: dict[str, float] = {}
+        work.renewers.append(self.renew)
+
+    # --- runners ------------------------------------------------------------------------------------
+
+    def heartbeat(self, authorization: str, body: bytes) -> dict[str, object] | Refused:
+        """A runner reports: with the common secret to register, then with the one that it was given."""
+        registers = self._registration(authorization)
+        try:
+            report = runner_api.decode_heartbeat(body)
+        except MalformedMessage as error:
+            # Strangers learn nothing about what a report looks like.
+            return Refused(400, error.detail) if registers else Refused(401, NO_HEARTBEAT)
+        known = self._alive(report.runner_id)
+        if not registers and (known is None or not _same(known.secret, authorization)):
+            # Also where it is merely forgotten: a 401 is what makes a runner register again.
+            return Refused(401, NO_HEARTBEAT if report.runner_id else NO_REGISTRATION)
+        try:
+            price_of(report, self._feed())
+        except (InvalidInput, PriceUnavailable) as error:
+            return Refused(400, str(error))
+        if known is None:
+            if len(self._runners) >= MAX_RUNNERS:
+                return Refused(503, "too many runners")
+            name = report.runner_id or secrets.token_hex(ID_BYTES)
+            known = self._runners[name] = Runner(name, report, "", self._clock.monotonic())
+            _log.info("runner joined id=%s app=%r capacity=%d", name, report.app, report.capacity)
+        known.report, known.heard_at = report, self._clock.monotonic()
+        answer: dict[str, object] = {
+            "runner_id": known.runner_id,
+            "orchestrator": self.service_uri,
+            "heartbeat_interval": f"{HEARTBEAT_S}s",
+            "heartbeat_ttl": f"{TTL_S}s",
+            "session_ids": [each.session_id for each in self._sessions.values() if each.runner is known],
+        }
+        if registers:
+            # Whoever registers again gets a new one, and the old one is worth nothing from here on.
+            known.secret = answer["heartbeat_secret"] = secrets.token_hex(KEY_BYTES)
+        return answer
+
+    async def unregister(self, runner_id: str, authorization: str) -> Refused | None:
+        """A runner leaves; its sessions end."""
+        known = self._alive(runner_id)
+        if known is None:
+            return Refused(404, NO_RUNNER)
+        if not _same(known.secret, authorization):
+            return Refused(401, NO_HEARTBEAT)
+        await self._drop(known, "runner left")
+        return None
+
+    def discovery(self, apps: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> bytes:
+        """A `GET /discovery`: who is here now, at what price, with how much room."""
+        found = []
+        for each in self._runners.values():
+            price = self._price(each)
+            gpu = each.report.gpu or {}
+            if price is None or self._alive(each.runner_id) is None:
+                continue
+            if (apps and each.report.app not in apps) or (gpus and gpu.get("name") not in gpus):
+                continue
+            found.append(self._entry(each, price))
+        return runner_api.encode_discovery(self.service_uri, found)
+
+    def _entry(self, runner: Runner, price: RunnerPrice) -> dict[str, object]:
+        report = runner.report
+        path = "app" if report.is_single_shot else "session"
+        entry: dict[str, object] = {
+            "runner_id": runner.runner_id,
+            "url": f"{self._app_uri(runner)}/{path}",
+            "app": report.app,
+            "version": report.version,
+            "metadata": report.metadata,
+            "mode": report.mode,
+            "capacity": report.capacity,
+            "capacity_used": runner.used,
+            "capacity_available": max(0, report.capacity - runner.used),
+            "price_info": {"price": price.advertised, "currency": "wei", "unit": price.word},
+        }
+        if report.gpu:
+            entry["gpu"] = dict(report.gpu)
+        return entry
+
+    def _app_uri(self, runner: Runner) -> str:
+        return f"{self.service_uri}/apps/{runner.runner_id}"
+
+    def _alive(self, runner_id: str) -> Runner | None:
+        found = self._runners.get(runner_id)
+        return None if found is None or self._clock.monotonic() - found.heard_at > TTL_S else found
+
+    def _price(self, runner: Runner) -> RunnerPrice | None:
+        try:
+            return price_of(runner.report, self._feed())
+        except (InvalidInput, PriceUnavailable) as error:
+            _log.warning("no price runner=%s reason=%s", runner.runner_id, error)
+            return None
+
+    # --- sessions -----------------------------------------------------------------------------------
+
+    async def reserve(
+        self, runner_id: str, payer: str, payment: str, credentials: str, *, single_shot: bool
+    ) -> "RunnerSession | Challenge | Refused":
+        """A place at a runner, once it is paid for. What is refused has taken nothing, unless tickets say otherwise."""
+        runner = self._alive(runner_id)
+        if runner is None or runner.report.is_single_shot is not single_shot:
+            return Refused(404, NO_RUNNER)
+        if runner.used >= runner.report.capacity:
+            return Busy(503, NO_CAPACITY)
+        price = self._price(runner)
+        if price is None:
+            return Refused(503, "no price for runner")
+        if not price.wei:
+            return self._open(secrets.token_hex(KEY_BYTES), runner, None, price)
+        if not payment:
+            return await self._challenge(runner, payer, price)
+        checked = self._work.check_headers(payment, credentials)
+        if isinstance(checked, Refused):
+            return checked
+        paid, admitted = checked
+        manifest_id = admitted.token.session_id
+        if admitted.credentials.manifest_id != manifest_id.encode():
+            return Refused(403, MISMATCH)
+        if manifest_id in self._sessions or manifest_id in self._opening:
+            return Refused(409, EXISTS)
+        agreed = _agreed(paid, price)
+        if (
+            agreed is None
+            or manifest_id in self._ended
+            or not answers_challenge(self._key, manifest_id, self._clock.time(), runner_id, admitted.sender, agreed.wei)
+        ):
+            return await self._challenge(runner, f"0x{admitted.sender.hex()}", price)
+        return await self._paid(runner, paid, admitted, agreed)
+
+    async def _paid(
+        self, runner: Runner, payment: Payment, admitted: Admitted, price: RunnerPrice
+    ) -> "RunnerSession | Refused":
+        manifest_id, sender = admitted.token.session_id, admitted.sender
+        # The place comes before the payment: nobody pays for what has no room.
+        runner.used += 1
+        self._opening.add(manifest_id)
+        try:
+            taken = await self._work.take_payment(payment, sender, account_of(manifest_id))
+            if isinstance(taken, Refused):
+                return taken
+            if self._payments.balance(sender, account_of(manifest_id)) < price.to_start:
+                return Refused(400, "Insufficient balance")
+            if price.unit is Unit.JOB:
+                await self._payments.charge_fee(sender, account_of(manifest_id), 1, 1, price.wei)
+            return self._open(manifest_id, runner, sender, price)
+        except StoreError as error:
+            _log.error("session not charged session=%s reason=%s", manifest_id, error)
+            return Refused(500, INTERNAL)
+        finally:
+            self._opening.discard(manifest_id)
+            runner.used -= 1
+
+    def _open(self, session_id: str, runner: Runner, sender: Address | None, price: RunnerPrice) -> RunnerSession:
+        now = self._clock.monotonic()
+        metered = bool(price.wei) and price.unit is not Unit.JOB
+        session = RunnerSession(
+            session_id=session_id,
+            runner=runner,
+            sender=sender,
+            price=price,
+            meter=Meter(price.unit.rate, Fraction(now)) if metered else None,
+            deadline=None if metered else now + self._lease_s,
+            token=secrets.token_hex(ID_BYTES),
+        )
+        runner.used += 1
+        self._sessions[session_id] = session
+        _log.info("runner reserved session=%s runner=%s", session_id[:8], runner.runner_id)
+        return session
+
+    async def _challenge(self, runner: Runner, payer: str, price: RunnerPrice) -> "Challenge | Refused":
+        try:
+            sender = parse_address(payer)
+        except InvalidInput:
+            return Refused(400, "missing or invalid Livepeer-Payer-Address")
+        expires_at = int(self._clock.time()) + CHALLENGE_S
+        manifest_id = challenge_id(self._key, secrets.token_bytes(8), expires_at, runner.runner_id, sender, price.wei)
+        return await self._terms(runner, sender, manifest_id, price)
+
+    async def _terms(
+        self, runner: Runner, sender: Address, manifest_id: str, price: RunnerPrice
+    ) -> "Challenge | Refused":
+        try:
+            info = await self._advertise.terms_at(sender, manifest_id, price.wei)
+        except BadCredentials as error:
+            return Refused(403, error.reason)
+        except QuoteRefused as error:
+            return Refused(503, str(error))
+        except (ChainError, StoreError, PriceUnavailable) as error:
+            _log.warning("no terms runner=%s reason=%s", runner.runner_id, error)
+            return Refused(503, "Service Unavailable Error")
+        url = f"{self._app_uri(runner)}/session/{manifest_id}/payment"
+        return Challenge(live_api.encode_challenge(live_api.PaymentChallenge(info, self.service_uri, manifest_id, url)))
+
+    def session(self, runner_id: str, session_id: str) -> RunnerSession | None:
+        """A session that has not ended, of this runner."""
+        found = self._sessions.get(session_id)
+        return found if found is not None and found.runner.runner_id == runner_id else None
+
+    async def renew(self, sender: Address, manifest_id: str) -> bytes | Refused | None:
+        """New terms for a session at its own price; None if there is no such session of ours."""
+        found = self._sessions.get(manifest_id)
+        if found is None or found.sender != sender:
+            return None
+        if found.price.unit is Unit.JOB:
+            return Refused(409, PAID_ONCE)
+        terms = await self._terms(found.runner, sender, manifest_id, found.price)
+        return terms.body if isinstance(terms, Challenge) else terms
+
+    async def pay(self, runner_id: str, session_id: str, payment: str, credentials: str) -> Refused | None:
+        """A payment for a session that runs."""
+        session = self.session(runner_id, session_id)
+        if session is None:
+            return Refused(404, NO_SESSION)
+        if session.meter is None:
+            return Refused(409, PAID_ONCE)
+        checked = self._work.check_headers(payment, credentials)
+        if isinstance(checked, Refused):
+            return checked
+        paid, admitted = checked
+        named = admitted.token.session_id == session_id and admitted.credentials.manifest_id == session_id.encode()
+        if not named or admitted.sender != session.sender:
+            return Refused(403, MISMATCH)
+        taken = await self._work.take_payment(paid, admitted.sender, session.account)
+        return taken if isinstance(taken, Refused) else None
+
+    async def stop(self, runner_id: str, session_id: str) -> Refused | None:
+        """The buyer has had enough: whoever knows the session's id may say so."""
+        session = self.session(runner_id, session_id)
+        if session is None:
+            return Refused(404, NO_SESSION)
+        await self.release(session, "stopped by the buyer")
+        return None
+
+    async def stop_by_runner(self, runner_id: str, session_id: str, token: str) -> Refused | None:
+        """The runner ends a session; it shows the session's token."""
+        session = self.session(runner_id, session_id)
+        if session is None:
+            return Refused(404, NO_SESSION)
+        if not _same(session.token, token):
+            return Refused(403, "invalid session token")
+        await self.release(session, "stopped by the runner")
+        return None
+
+    async def release(self, session: RunnerSession, reason: str) -> None:
+        """End a session and charge what is left of its time. Harmless if it has ended."""
+        if self._sessions.pop(session.session_id, None) is None:
+            return
+        session.runner.used -= 1
+        session.reason = reason
+        self._ended[session.session_id] = self._clock.monotonic()
+        session.over.set()
+        _log.info("runner released session=%s reason=%s", session.session_id[:8], reason)
+        try:
+            await self._charge(session)
+        except LivepeerError as error:
+            _log.error("last seconds not charged session=%s reason=%s", session.session_id[:8], error)
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Charge, and end what has to end, until cancelled."""
+        debited_at = self._clock.monotonic()
+        while True:
+            await self._clock.sleep(SWEEP_S)
+            now = self._clock.monotonic()
+            for runner in [each for each in self._runners.values() if now - each.heard_at > TTL_S]:
+                await self._drop(runner, "runner not heard of")
+            self._ended = {key: at for key, at in self._ended.items() if now - at <= CHALLENGE_S}
+            due = now - debited_at >= DEBIT_S
+            debited_at = now if due else debited_at
+            for session in list(self._sessions.values()):
+                if session.deadline is not None and now > session.deadline:
+                    await self.release(session, "lease over")
+                elif due:
+                    await self._debit(session)
+
+    async def close(self) -> None:
+        """End all sessions, charged until now."""
+        for session in list(self._sessions.values()):
+            await self.release(session, "orchestrator stops")
+
+    async def _debit(self, session: RunnerSession) -> None:
+        try:
+            covered = await self._charge(session)
+        except StoreError as error:
+            _log.error("session not charged session=%s reason=%s", session.session_id[:8], error)
+            covered = False
+        if not covered:
+            await self.release(session, "insufficient balance")
+
+    async def _charge(self, session: RunnerSession) -> bool:
+        """:raises StoreError: nothing was charged."""
+        async with session.lock:
+            if session.meter is None or session.sender is None:
+                return True
+            due = debit(
+                session.meter,
+                session.price.wei,
+                self._payments.balance(session.sender, session.account),
+                Fraction(self._clock.monotonic()),
+                Fraction(session.runner.heard_at),
+            )
+            if due.units:
+                session.debits += 1
+                await self._payments.charge_fee(
+                    session.sender, session.account, session.debits, due.units, session.price.wei
+                )
+            session.meter = due.meter
+            return due.covered
+
+    async def _drop(self, runner: Runner, reason: str) -> None:
+        self._runners.pop(runner.runner_id, None)
+        _log.info("runner left id=%s reason=%s", runner.runner_id, reason)
+        for session in [each for each in self._sessions.values() if each.runner is runner]:
+            await self.release(session, reason)
+
+
+def account_of(session_id: str) -> str:
+    """What the balance of a session is kept under."""
+    return f"runner {session_id}"
+
+
+def _agreed(payment: Payment, price: RunnerPrice) -> RunnerPrice | None:
+    """The price that a payment names; a job's exactly as it is asked, for one unit."""
+    info = payment.expected_price
+    if info is None or info.pixels_per_unit <= 0:
+        return None
+    named = RunnerPrice(info.wei_per_pixel, price.unit)
+    return None if price.unit is Unit.JOB and (named != price or info.pixels_per_unit != 1) else named
+
+
+def _same(secret: str, shown: str) -> bool:
+    return bool(secret) and hmac.compare_digest(secret.encode(), shown.encode("utf-8", "surrogateescape"))
