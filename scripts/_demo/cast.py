@@ -39,6 +39,9 @@ PRICE_CEILING: Final = FAIR_PRICE * 2
 BLOCKS_BEFORE_BOUNDARY: Final = 40
 UNLOCK_PERIOD_ROUNDS: Final = 1
 PARAMS_EXPIRATION_BLOCKS: Final = 40
+CALM_BEAT_BLOCKS_PER_S: Final = 2.0
+REDEMPTION_MARGIN_BLOCKS: Final = 60
+"""Before the end of the last usable round of a ticket: a little more than the `safety_blocks` of redemption."""
 BEAT_BLOCKS_PER_S: Final = 4.0
 BRISK_BEAT_BLOCKS_PER_S: Final = 12.0
 FAST_BEAT_BLOCKS_PER_S: Final = 60.0
