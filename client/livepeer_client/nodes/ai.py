@@ -15,6 +15,7 @@ from livepeer_client.adapters.http_server import Mount
 from livepeer_client.adapters.keys import load_token
 from livepeer_client.adapters.media.images import file_size, upscale
 from livepeer_client.adapters.worker_client import OrchestratorLink
+from livepeer_client.codec.capability import Capability
 from livepeer_client.config.workers import AiWorkerSettings, RunnersConfig
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.policy.ai_request import FileSize
@@ -51,7 +52,8 @@ def sell_pipelines(
     """The routes of an orchestrator's pipelines."""
     desk = AiWork(pipelines=pipelines, work=work, payments=payments, board=board, runner=runner, measure=measure)
     files = ResultFiles(service_uri)
-    return lambda app: mount_ai(app, desk, (entry.name for entry in pipelines.entries), files)
+    batch = [entry.name for entry in pipelines.entries if entry.capability != Capability.LIVE_VIDEO_TO_VIDEO]
+    return lambda app: mount_ai(app, desk, batch, files)
 
 
 async def run(settings: AiWorkerSettings) -> None:

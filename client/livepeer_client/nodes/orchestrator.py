@@ -37,6 +37,7 @@ from livepeer_client.nodes.byoc import sell_byoc
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
+from livepeer_client.nodes.live import sell_live
 from livepeer_client.nodes.live_runners import open_live_runners
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.metrics import NodeMetrics
@@ -137,11 +138,20 @@ async def run(config: OrchestratorConfig) -> None:
                 config.live_runners, settings.service_uri, advertise=advertise, work=work, payments=payments
             )
         )
+        live, live_upkeep = await sell_live(
+            opened,
+            config.pipelines,
+            config.runners,
+            settings.service_uri,
+            work=work,
+            payments=payments,
+            board=board,
+        )
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc, *mounts)),
+            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc, *mounts, *live)),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
@@ -150,6 +160,7 @@ async def run(config: OrchestratorConfig) -> None:
         redeem = _redemption(config, suite, transactions, store, gas)
         upkeep = [
             *runner_services,
+            *live_upkeep,
             registration.run(),
             gas.run(),
             view.watch(),

@@ -7,7 +7,7 @@ channels are gone, and its place is free.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +15,7 @@ from livepeer_client.codec import live_job
 from livepeer_client.codec.live_job import LiveRequest, LiveUrls
 from livepeer_client.codec.trickle import BASE_PATH, JSON, MPEGTS, encode_event
 from livepeer_client.errors import InsufficientBalance, InvalidInput, LivepeerError, MalformedMessage
+from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.streaming import INTERVAL_S, Unit
 from livepeer_client.ports import Clock
 from livepeer_client.services.live_payments import LiveAccountant
@@ -26,6 +27,7 @@ MAX_SESSIONS: Final = 50
 WATCH_S: Final = 1.0
 """How often a session looks whether its media channels are still there."""
 NO_CAPACITY: Final = "insufficient capacity"
+OLD_QUOTE: Final = "TicketParams expired"
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +61,7 @@ class LiveRunner(Protocol):
 @dataclass(slots=True)
 class _Session:
     sender: Address
+    model: str
     names: tuple[str, str, str, str]
     task: asyncio.Task[None] | None = None
 
@@ -74,7 +77,8 @@ class _Session:
 class LiveSessions:
     """Sells live video by the pixel.
 
-    :param models: that the runner has.
+    :param models: that the runner has, with their prices, wei per pixel.
+    :param take: reserves one job of a model; False if there is no room. `give_back` ends that.
     :param interval_s: between two debits; a session has to be paid for as long ahead when it starts.
     """
 
@@ -87,7 +91,9 @@ class LiveSessions:
         runner: LiveRunner,
         clock: Clock,
         service_uri: Callable[[], str],
-        models: Collection[str],
+        models: Mapping[str, Tariff],
+        take: Callable[[str], bool] = lambda _: True,
+        give_back: Callable[[str], None] = lambda _: None,
         max_sessions: int = MAX_SESSIONS,
         interval_s: float = INTERVAL_S,
     ) -> None:
@@ -97,7 +103,9 @@ class LiveSessions:
         self._runner = runner
         self._clock = clock
         self._service_uri = service_uri
-        self._models = frozenset(models)
+        self._models = models
+        self._take = take
+        self._give_back = give_back
         self._max_sessions = max_sessions
         self._interval_s = interval_s
         self._sessions: dict[str, _Session] = {}
@@ -124,10 +132,17 @@ class LiveSessions:
         if session_id in self._sessions:
             # A token is for one session, whoever sends it again.
             return Refused(409, "session already exists")
-        if len(self._sessions) >= self._max_sessions:
+        least = self._models[request.model].for_sender(admitted.sender)
+        if least is None:
+            return Refused(400, f"{request.model} is not sold to this sender")
+        expected = paid.expected_price
+        if least and (expected is None or not expected.pixels_per_unit or expected.wei_per_pixel < least):
+            # Else the quote of something cheaper would fix this one's price. Who reads this asks for a new one.
+            return Refused(400, f"{OLD_QUOTE}: expected price below {least} wei per pixel")
+        if len(self._sessions) >= self._max_sessions or not self._take(request.model):
             return Refused(503, NO_CAPACITY)
         # Taken before anything is awaited: two requests with one token do not both get here.
-        session = self._sessions[session_id] = _Session(admitted.sender, self._names())
+        session = self._sessions[session_id] = _Session(admitted.sender, request.model, self._names())
         try:
             refusal = await self._paid(admitted, await self._work.take_payment(paid, admitted.sender, session_id))
             answer = refusal or await self._opened(session_id, session, request)
@@ -208,6 +223,7 @@ class LiveSessions:
         session = self._sessions.pop(session_id, None)
         if session is None:
             return
+        self._give_back(session.model)
         self._work.live_accounts.discard((session.sender, session_id))
         for name in session.names:
             self._channels.close(name)

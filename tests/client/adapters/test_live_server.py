@@ -36,6 +36,7 @@ from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.live_job import LiveRequest, LiveUrls
 from livepeer_client.codec.messages import ModelConstraint
 from livepeer_client.errors import PeerRefused, PeerUnreachable
+from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.services.gateway_view import GatewayView
 from livepeer_client.services.live_sessions import LiveSessions
@@ -111,7 +112,7 @@ async def node(folder: Path, runner_url: str) -> AsyncIterator[Node]:
             runner=HttpLiveRunner(http, runner_url),
             clock=clock,
             service_uri=lambda: uri,
-            models=["noop"],
+            models={"noop": Tariff(PRICE)},
             interval_s=INTERVAL_S,
         )
         app = build_app(shop.work)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.codec import wire
 from livepeer_client.codec.live_job import LiveRequest, LiveUrls
 from livepeer_client.errors import LivepeerError, PeerTimeout
+from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.streaming import PIXELS_PER_S
 from livepeer_client.policy.trickle import Segment
 from livepeer_client.services.live_sessions import LiveSessions
@@ -50,7 +52,7 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(**settings: int) -> AsyncIterator[Stage]:
+async def stage(**settings: Any) -> AsyncIterator[Stage]:
     shop = Shop(price=PRICE)
     hub, runner = TrickleHub(shop.clock, max_channels=settings.pop("max_channels", 100)), Runner()
     live = LiveSessions(
@@ -60,7 +62,7 @@ async def stage(**settings: int) -> AsyncIterator[Stage]:
         runner=runner,
         clock=shop.clock,
         service_uri=lambda: SERVICE_URI,
-        models=["noop"],
+        models={"noop": Tariff(PRICE)},
         **settings,
     )
     try:
@@ -179,3 +181,31 @@ async def test_run__gateway_closes_its_channel__ends_the_session_and_all_its_cha
         await it.shop.clock.advance(1)
         await it.shop.clock.advance(1)
         assert (len(it.live), len(it.hub)) == (0, 0)
+
+
+async def test_start__on_a_quote_below_the_models_price__is_refused_and_takes_no_payment() -> None:
+    async with stage() as it:
+        session = await it.shop.session()
+        it.shop.price, books = PRICE / 2, it.shop.books()
+        cheap = await it.shop.session()
+        refused = await it.start(cheap)
+        assert refused == Refused(400, "TicketParams expired: expected price below 1/100 wei per pixel")
+        assert (it.shop.books(), len(it.live)) == (books, 0)
+        assert isinstance(await it.start(session), bytes)
+
+
+async def test_start__capacity_of_its_model__is_taken_and_given_back_once() -> None:
+    held: list[str] = []
+
+    def take(model: str) -> bool:
+        held.append(model)
+        return len(held) <= 1 or held.pop() == ""
+
+    async with stage(take=take, give_back=held.remove) as it:
+        session = await it.shop.session()
+        await it.start(session)
+        assert held == ["noop"]
+        assert await it.start(await it.shop.session()) == Refused(503, "insufficient capacity")
+        it.live.end(session.token.session_id)
+        it.live.end(session.token.session_id)
+        assert held == []
