@@ -118,11 +118,13 @@ class Redeeming(RuleBasedStateMachine):
         self.nonce = 0
         self.bad: set[Hash32] = set()
         self.service = self.start()
-        self.first_block = self.chain.block
+        self.first_block = self.final = self.chain.block
         self.chain.mine()
         self.chain.mine()
 
     def start(self, fuse: Fuse | None = None) -> RedemptionService:
+        """A new process, which knows no nonce but those in the store and on the network."""
+        self.transactor.forget_reserved()
         ports = [Fused(port, fuse or Fuse()) for port in (self.chain, self.transactor, self.store)]
         return RedemptionService(*ports, ManualClock(), POLICY)
 
@@ -203,8 +205,10 @@ class Redeeming(RuleBasedStateMachine):
     @precondition(lambda self: self.height() > 2)
     @rule(depth=st.integers(1, 6))
     def reorg(self, depth: int) -> None:
-        # What is final stays, and nothing was before the first block.
-        self.chain.reorg(min(depth, self.height() - 1, FINALIZED_DEPTH - 1))
+        # What was final once stays, however many reorgs there are, and nothing was before the first block.
+        self.final = max(self.final, self.chain.block - FINALIZED_DEPTH)
+        if depth := min(depth, self.height() - 1, self.chain.block - self.final - 1):
+            self.chain.reorg(depth)
         self.chain.mine()
         MOVED["reorg"] += 1
 
