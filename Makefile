@@ -16,7 +16,7 @@ export APE_DATA_FOLDER := $(CURDIR)/.ape
 # A warning of ape's own settings at every start, without consequence.
 export PYTHONWARNINGS := ignore:Field 'import_remapping'
 
-.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-conformance mutants fuzz fuzz-network coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures plots clean
+.PHONY: help setup demo devnet test check test-client test-pythons test-contracts test-e2e test-sdk test-conformance mutants fuzz fuzz-network coverage gas sizes bench bench-stores bench-redemption bench-chain bench-fanout bench-load soak bench-import crash lock abi proto diagrams pictures plots clean
 
 help:
 	@printf '%s\n' \
@@ -24,7 +24,7 @@ help:
 	  'make devnet [ORCHESTRATORS=n]  a local network to develop against, until Ctrl-C' \
   'make test                   every check and every test' \
 	  'make check                  formatting, lint, types, import layers, generated files' \
-	  'make test-client test-contracts test-e2e   the tests of one part' \
+	  'make test-client test-contracts test-e2e test-sdk   the tests of one part' \
 	  'make test-conformance       every rule has its tests, as far as the tests before recorded them' \
 	  'make test-pythons           the client on every Python there is, with new and with old packages' \
 	  'make setup                  only the set-up that the above do by themselves' \
@@ -99,7 +99,7 @@ devnet: setup
 test: check test-client
 	@# A core each.
 	@$(MAKE) --no-print-directory --jobs 2 test-contracts test-pythons
-	@$(MAKE) --no-print-directory test-e2e test-conformance
+	@$(MAKE) --no-print-directory test-e2e test-sdk test-conformance
 
 check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 	@echo '--- format and lint'
@@ -131,6 +131,10 @@ test-contracts: setup
 
 test-e2e: setup
 	@$(BIN)/python -m pytest -p no:ape_test --record e2e tests/e2e
+
+# Nodes of ours before the official SDK, which is skipped only where no Python for it is; in CI it has to be there.
+test-sdk: setup $(if $(SDK_PYTHON)$(CI),.tools/sdk/.ready)
+	@$(BIN)/python -m pytest -p no:ape_test --record sdk tests/sdk
 
 test-conformance: setup
 	@$(BIN)/python -m pytest -p no:ape_test tests/test_mutants.py tests/test_conformance.py
