@@ -166,7 +166,8 @@ def decode_payment(data: bytes) -> Payment:
         return Payment(
             ticket_params=params,
             sender=read_address_or_none(message.sender, "sender"),
-            expiration=expiration,
+            # Of tickets that are not there they say nothing.
+            expiration=expiration if params is not None else None,
             tickets=tuple(
                 NonceAndSig(ticket.sender_nonce, Signature(ticket.sig)) for ticket in message.ticket_sender_params
             ),

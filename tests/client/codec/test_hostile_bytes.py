@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from livepeer_client.codec import bounded_json, live_api, live_job, signer_api, trickle
+from livepeer_client.codec import bounded_json, live_api, live_job, signer_api, trickle, wire
 from livepeer_client.errors import MalformedMessage
 from scripts._fuzz_network import Reader, broken, finding, readers
 
@@ -58,3 +58,9 @@ def test_bounded_json__string_without_an_end_full_of_quotes__is_read_in_one_pass
     with pytest.raises(ValueError, match=r"."):
         bounded_json.loads(data)
     assert time.perf_counter() - started < 5
+
+
+def test_decode_payment__expiration_params_without_tickets__reads_the_same_when_written_again() -> None:
+    payment = wire.decode_payment(b"\x1a\x00")
+    assert payment.expiration is None
+    assert wire.decode_payment(wire.encode_payment(payment)) == payment
