@@ -83,7 +83,7 @@ async def training(orchestrator: str, capability: str, signer: str) -> dict[str,
     while True:
         status = await asyncio.to_thread(get_training_status, begun.job_id, orchestrator)
         if status.status in ("completed", "failed", "cancelled"):
-            return {"status": status.status, "result": status.result, "error": status.error}
+            return {"status": status.status, "result": status.result, "error": status.error, "cost": status.cost}
         await asyncio.sleep(0.2)
 
 

@@ -228,7 +228,7 @@ async def test_byoc__training__is_paid_done_and_asked_about(scene: Scene) -> Non
         answer = await scene.ask("training", orchestrator=scene.uri, signer=scene.signer, capability="learn")
     assert (answer["status"], answer["error"] or None) == ("completed", None)
     assert answer["result"] == {"weights": "here"}
-    assert scene.accounts()["learn"][1] >= 1000
+    assert scene.accounts()["learn"][1] == int(answer["cost"]) >= 1000
 
 
 # --- live runners ---------------------------------------------------------------------------------

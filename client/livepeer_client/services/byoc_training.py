@@ -41,6 +41,8 @@ class Training:
     result: object = None
     error: str | None = None
     meter: Meter | None = field(default=None, repr=False)
+    outcome: tuple[str, str | None] | None = None
+    """What the worker made of it, (status, error), until its last seconds are charged."""
 
     @property
     def ended(self) -> bool:
@@ -146,7 +148,10 @@ class TrainingJobs:
             verdict.set_result(job)
             try:
                 await metered(started.meter, self._train(job, started, body))
-                if started.meter.exhausted:
+                # Told only now, with the last seconds charged: who reads the outcome reads its cost beside it.
+                if job.outcome is not None:
+                    self._end(job, job.outcome[0], error=job.outcome[1])
+                elif started.meter.exhausted:
                     self._end(job, "failed", error="insufficient balance")
             except LivepeerError as error:
                 _log.warning("training failed job=%s: %s", job.id, error)
@@ -169,15 +174,15 @@ class TrainingJobs:
                     held = bytearray(rest)
                     self._hear(job, line)
                 if len(held) > MAX_RESULT_BYTES:
-                    self._end(job, "failed", error="the worker's answer is too large")
+                    job.outcome = "failed", "the worker's answer is too large"
                     return
             if reply.status >= 400:
-                self._end(job, "failed", error=bytes(held[:500]).decode("utf-8", "replace"))
+                job.outcome = "failed", bytes(held[:500]).decode("utf-8", "replace")
                 return
             if not is_stream:
                 job.result = _json(bytes(held))
             job.progress = 100
-            self._end(job, "completed")
+            job.outcome = "completed", None
 
     def _hear(self, job: Training, line: bytes) -> None:
         """An event of a worker that tells how far it is, and in the end what came of it."""
