@@ -50,8 +50,9 @@ class Devnet:
 
 
 def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """By the client's command, which finds the repository around the folder it is called in."""
     return subprocess.Popen(
-        [sys.executable, "-m", "scripts._devnet", "--folder", str(folder), "--port", "0", *options],
+        [sys.executable, "-m", "livepeer_client", "devnet", "up", "--folder", str(folder), "--port", "0", *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -156,3 +157,16 @@ def test_devnet__of_a_size_that_the_active_set_cannot_hold__is_refused(tmp_path:
     assert process.returncode == 2
     assert "--orchestrators" in said
     assert not (tmp_path / "devnet").exists()
+
+
+def test_devnet_up__outside_of_a_checkout__says_what_it_needs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "livepeer_client", "devnet", "up"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "checkout of the repository" in done.stderr

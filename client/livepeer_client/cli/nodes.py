@@ -1,13 +1,16 @@
 """Commands that start nodes, and the gateway's look around."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from livepeer_client.cli import EXIT_USAGE
 from livepeer_client.cli.explain import candidate_data, gateway_explain
 from livepeer_client.cli.options import Changes, Config, Json, group, sources
 from livepeer_client.cli.output import Output
@@ -31,7 +34,14 @@ def add(app: typer.Typer) -> None:
     gateway.command("discover")(gateway_discover)
     gateway.command("explain")(gateway_explain)
     gateway.command("serve")(gateway_serve)
+    gateway.command("run")(gateway_serve)
     app.add_typer(gateway, name="gateway")
+    app.command("discover")(gateway_discover)
+    app.command("explain")(gateway_explain)
+    devnet = group("A network of one's own, from a checkout.")
+    devnet.callback()(_nothing)
+    devnet.command("up")(devnet_up)
+    app.add_typer(devnet, name="devnet")
 
 
 def _nothing() -> None:
@@ -102,6 +112,26 @@ async def _discovered(file: Path, changes: list[str] | None) -> Any:
 def gateway_serve(config: Config, changes: Changes = None) -> None:
     """Take segments that are pushed over HTTP until SIGTERM or SIGINT; prints `ready <host:port>` once it does."""
     _serve(config, changes, "gateway", module="ingest")
+
+
+def devnet_up(
+    orchestrators: Annotated[int, typer.Option(min=1, max=10, help="how many")] = 2,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="of the chain; 0 takes a free one")] = 8545,
+    folder: Annotated[Path | None, typer.Option(help="of settings, keys, stores and logs; begun anew")] = None,
+) -> None:
+    """Chain, contracts, orchestrators and a gateway with money, until Ctrl-C. Run it in a checkout of the repository:
+    what is deployed is compiled from its contracts."""
+    here = Path.cwd()
+    root = next((each for each in (here, *here.parents) if (each / "scripts" / "_devnet").is_dir()), None)
+    if root is None:
+        typer.echo(
+            f"livepeer-client: {here} is in no checkout of the repository, whose contracts are deployed", err=True
+        )
+        raise SystemExit(EXIT_USAGE)
+    command = [sys.executable, "-m", "scripts._devnet", "--orchestrators", str(orchestrators), "--port", str(port)]
+    os.chdir(root)
+    # In place of this process, so that Ctrl-C and SIGTERM reach it.
+    os.execv(sys.executable, command if folder is None else [*command, "--folder", str(here / folder)])  # noqa: S606
 
 
 def _serve(file: Any, changes: list[str] | None, node: str, module: str | None = None) -> None:

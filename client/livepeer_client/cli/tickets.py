@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,9 +21,12 @@ def make(group: Callable[[str], typer.Typer]) -> typer.Typer:
     tickets.command("list")(list_)
     tickets.command()(plan)
     tickets.command()(explain)
+    tickets.command("show")(explain)
     tickets.command()(hold)
     tickets.command()(release)
     tickets.command()(redeem)
+    tickets.command()(export)
+    tickets.command("import")(import_)
     return tickets
 
 
@@ -114,6 +118,42 @@ def redeem(
         lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in sent] or ["nothing was sent"]
         lines += [f"0x{each.hash.hex()[:16]}  {each.action.value}: {each.reason.value}" for each in decisions]
         _say(*lines)
+
+    _start(config, changes, work, as_json=as_json)
+
+
+def export(
+    config: Config,
+    file: Annotated[Path, typer.Argument(help="to write, readable by its owner alone; it must not be there yet")],
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Write every winner and batch to a JSON file. It holds recipientRand of open quotes: keep it as you keep keys."""
+
+    async def work(desk: Any, settings: Any) -> None:
+        count = await desk.export_winners(settings, file)
+        if as_json:
+            Output(as_json=True).show({"file": str(file), "tickets": count})
+        else:
+            _say(f"{count} winners in {file}")
+
+    _start(config, changes, work, as_json=as_json)
+
+
+def import_(
+    config: Config,
+    file: Annotated[Path, typer.Argument(help="of `tickets export`")],
+    changes: Changes = None,
+    as_json: Json = False,
+) -> None:
+    """Add the winners of a JSON file while the node is stopped; known ones stay as they are."""
+
+    async def work(desk: Any, settings: Any) -> None:
+        added = await desk.import_winners(settings, file)
+        if as_json:
+            Output(as_json=True).show({"tickets": added.tickets, "batches": added.batches})
+        else:
+            _say(f"{added.tickets} winners and {added.batches} batches were added")
 
     _start(config, changes, work, as_json=as_json)
 

@@ -1,7 +1,10 @@
 """An operator at the winners of an orchestrator: look, hold back, redeem (offchain-payments 16, Observability)."""
 
+import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
@@ -9,7 +12,7 @@ from livepeer_client.adapters.control import NodeAbsent
 from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
-from livepeer_client.facts import Lane, StoredTicket, TicketState
+from livepeer_client.facts import Lane, Restored, StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.desk import RedeemingNode
 from livepeer_client.nodes.keys import make_transactor, open_signer, open_transactions
@@ -17,6 +20,7 @@ from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.redemption import Decision, Explanation
 from livepeer_client.ports import TransactionSigner, Transactor
 from livepeer_client.services.redemption import RedemptionService
+from livepeer_client.services.ticket_transfer import export_tickets, import_tickets
 from livepeer_client.types import Hash32
 
 
@@ -104,6 +108,42 @@ async def release_tickets(config: OrchestratorConfig, prefixes: Sequence[str]) -
     except NodeAbsent:
         async with _opened(config, read_only=False) as (_, service):
             await service.release(hashes)
+
+
+async def export_winners(config: OrchestratorConfig, file: Path) -> int:
+    """Write every winner and batch of the store to a new file that only its owner can read.
+
+    :returns: how many winners.
+    :raises InvalidInput: the file is there already, or cannot be made.
+    :raises StoreError: the store cannot be read.
+    """
+    path = config.orchestrator.data_dir / "orchestrator.sqlite"
+    async with await open_tickets(path, config.orchestrator.store_url, read_only=True) as store:
+        document, count = await export_tickets(store), len(await store.tickets())
+    try:
+        await asyncio.to_thread(_write_new, file, document)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}") from error
+    return count
+
+
+async def import_winners(config: OrchestratorConfig, file: Path) -> Restored:
+    """Add what a file of `export_winners` holds; a running node keeps its SQLite store to itself.
+
+    :raises MalformedMessage, InvalidInput, StoreError: nothing was added.
+    """
+    try:
+        document = await asyncio.to_thread(file.read_text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{file} cannot be read: {error}") from error
+    path = config.orchestrator.data_dir / "orchestrator.sqlite"
+    async with await open_tickets(path, config.orchestrator.store_url) as store:
+        return await import_tickets(store, document)
+
+
+def _write_new(file: Path, document: str) -> None:
+    with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+        out.write(document)
 
 
 async def redeem_tickets(

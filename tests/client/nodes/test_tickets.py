@@ -1,6 +1,7 @@
 """The command line for an orchestrator's winners, against a real chain and the store of a node that is not running."""
 
 import asyncio
+import json
 import subprocess
 import sys
 import time
@@ -196,3 +197,27 @@ async def test_explain__of_an_unknown_ticket__is_refused_in_one_line(tmp_path: P
     run = await tickets(tmp_path, "explain", "ff" * 32)
     assert run.returncode == 1
     assert run.stderr.endswith("0 tickets start with " + "ff" * 32 + ", must be one\n")
+
+
+async def test_export_and_import__of_all_winners__move_house_once(tmp_path: Path, hashes: list[Hash32]) -> None:
+    document = tmp_path / "winners.json"
+    exported = await tickets(tmp_path, "export", str(document), "--json")
+    assert exported.returncode == 0, exported.stderr
+    assert json.loads(exported.stdout) == {"file": str(document), "tickets": 3}
+    assert document.stat().st_mode & 0o077 == 0
+    # Never over something that is there.
+    assert (await tickets(tmp_path, "export", str(document))).returncode == 1
+    (tmp_path / "data" / "orchestrator.sqlite").unlink()
+    assert (await tickets(tmp_path, "import", str(document))).stdout == "3 winners and 0 batches were added\n"
+    assert (await tickets(tmp_path, "import", str(document))).stdout == "0 winners and 0 batches were added\n"
+    shown = [(await tickets(tmp_path, "show", hash_.hex())).stdout for hash_ in hashes]
+    assert [text.splitlines()[0] for text in shown] == [f"ticket 0x{hash_.hex()}" for hash_ in hashes]
+
+
+async def test_import__of_a_file_that_is_none__adds_nothing_and_says_so(tmp_path: Path, hashes: list[Hash32]) -> None:
+    document = tmp_path / "winners.json"
+    document.write_text("[]")
+    run = await tickets(tmp_path, "import", str(document))
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith("livepeer-client: MalformedMessage")
+    assert len(hashes) == len((await tickets(tmp_path, "list")).stdout.splitlines())
