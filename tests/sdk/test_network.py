@@ -117,6 +117,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             data_dir = "signer"
             [discovery]
             orchestrators = ["{uri}"]
+            refresh_s = 1
             """
         )
         with node(folder, "orchestrator"), node(folder, "signer"):
@@ -176,10 +177,21 @@ async def test_discovery__at_our_signer__names_the_orchestrator_by_its_capabilit
 
 async def test_discovery__at_our_orchestrator__names_its_runners_while_they_are_there(scene: Scene) -> None:
     registered = await scene.ask(
-        "register", orchestrator=scene.uri, secret=RUNNER_SECRET, runner_url="http://127.0.0.1:1", app="listed"
+        "register",
+        orchestrator=scene.uri,
+        secret=RUNNER_SECRET,
+        runner_url="http://127.0.0.1:1",
+        app="listed",
+        price=3600,
+        currency="wei",
     )
     assert registered["ttl"] == 20
     (entry,) = (await scene.ask("discovered", orchestrator=scene.uri, app="listed"))["found"]
+    async with asyncio.timeout(READY_S):
+        # Our signer looks at everybody once a second here.
+        while not (listed := (await scene.ask("discovered", signer=scene.signer, app="listed"))["found"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert listed[0]["runners"] == entry["runners"]
     assert entry["address"] == scene.uri
     assert [each["runner_id"] for each in entry["runners"]] == [registered["runner_id"]]
     await scene.ask("leave", runner_id=registered["runner_id"])

@@ -16,6 +16,9 @@ MAX_TEXT_CHARS: Final = 256
 MAX_URL_CHARS: Final = 2048
 MAX_RUNNER_CAPACITY: Final = 1000
 MODES: Final = ("persistent", "single-shot")
+PIXEL_UNIT: Final = "720p-pixel-seconds"
+LISTED_UNITS: Final = ("seconds", PIXEL_UNIT, "fixed")
+MAX_LISTED: Final = 1000
 _DIGITS: Final = 40
 _ID_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _MAX_ID_CHARS: Final = 64
@@ -43,6 +46,17 @@ class RunnerReport:
     def is_single_shot(self) -> bool:
         """One request is one job; else a session is reserved first."""
         return self.mode == "single-shot"
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRunner:
+    """One that an orchestrator lists: its price in wei per `unit`, and everything as it was said."""
+
+    url: str
+    app: str
+    price: Fraction
+    unit: str
+    said: Mapping[str, object]
 
 
 def decode_heartbeat(data: bytes) -> RunnerReport:
@@ -79,6 +93,48 @@ def decode_heartbeat(data: bytes) -> RunnerReport:
 
 def encode_discovery(address: str, runners: list[dict[str, object]]) -> bytes:
     return json.dumps([{"address": address, "runners": runners}]).encode()
+
+
+def decode_discovery(data: bytes) -> tuple[ListedRunner, ...]:
+    """What an orchestrator lists, as far as it can be passed on: a runner needs `url`, `app`, metadata within its bound
+    and a price in wei above 0, in a unit that is known. The first of two with one URL counts.
+
+    :raises MalformedMessage: no JSON list.
+    """
+    try:
+        found = bounded_json.loads(data)
+    except ValueError as error:
+        raise MalformedMessage("list of runners", "not JSON") from error
+    if not isinstance(found, list):
+        raise MalformedMessage("list of runners", "not a JSON list")
+    listed: dict[str, ListedRunner] = {}
+    for entry in found:
+        for each in _list(entry, "runners"):
+            runner = _listed(each)
+            if runner is not None and len(listed) < MAX_LISTED:
+                listed.setdefault(runner.url, runner)
+    return tuple(listed.values())
+
+
+def _list(value: object, key: str) -> list[Any]:
+    found = value.get(key) if isinstance(value, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _listed(value: object) -> ListedRunner | None:
+    price = value.get("price_info") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(price, dict):
+        return None
+    try:
+        url, app = _text(value, "url", MAX_URL_CHARS), _text(value, "app")
+        _metadata(value)
+        wei = _price(price.get("price"))
+    except MalformedMessage:
+        return None
+    unit = price.get("unit")
+    if not url or not app or wei <= 0 or price.get("currency") != "wei" or unit not in LISTED_UNITS:
+        return None
+    return ListedRunner(url, app, wei, unit, value)
 
 
 def _object(data: bytes) -> dict[str, Any]:

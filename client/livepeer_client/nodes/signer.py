@@ -9,6 +9,7 @@ import sys
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
+from livepeer_client.adapters.runner_list import RunnerListHttp
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.signer_client import AuthWebhook
 from livepeer_client.adapters.signer_server import build_signer_app, serve_signer
@@ -72,7 +73,11 @@ async def run(config: SignerNodeConfig) -> None:
                 open_discovery(config.discovery, suite, probe, signer, ProbePlan(), poll_interval_s=interval_s)
             )
             directory = OrchestratorDirectory(
-                found.service, clock, settings.policy.ceilings, refresh_s=config.discovery.refresh_s
+                found.service,
+                clock,
+                settings.policy.ceilings,
+                refresh_s=config.discovery.refresh_s,
+                runners=await opened.enter_async_context(RunnerListHttp()),
             )
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(service.run())]

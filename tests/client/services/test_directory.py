@@ -1,13 +1,14 @@
 """A signer's list of orchestrators (offchain-network 1.5)."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities, ModelConstraint, OrchestratorInfo, PriceInfo
-from livepeer_client.errors import ChainUnavailable
+from livepeer_client.errors import ChainUnavailable, PeerRefused
 from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.services.directory import REFRESH_S, OrchestratorDirectory
 from tests.support.market import Market
@@ -80,3 +81,42 @@ async def test_run__a_chain_that_fails__keeps_the_list_and_looks_again_later() -
     assert len(await found.entries([])) == 1
     assert not task.done()
     task.cancel()
+
+
+async def test_entries__runners_that_orchestrators_list__are_joined_as_far_as_they_make_sense() -> None:
+    market = await Market("ada", "bob").open()
+    good = {
+        "url": "https://a/apps/1/app",
+        "app": "echo",
+        "price_info": {"price": 9, "currency": "wei", "unit": "seconds"},
+    }
+    bad: list[object] = [
+        7,
+        {**good, "url": ""},
+        {**good, "url": "https://a/2", "metadata": "x" * 1025},
+        {**good, "url": "https://a/3", "price_info": {"price": 0, "currency": "wei", "unit": "seconds"}},
+        {**good, "url": "https://a/4", "price_info": {"price": 1, "currency": "usd", "unit": "seconds"}},
+        {**good, "url": "https://a/5", "price_info": {"price": 1, "currency": "wei", "unit": "year"}},
+        {**good, "url": "https://a/6", "price_info": {"price": 9, "currency": "wei", "unit": "720p-pixel-seconds"}},
+        {**good, "app": "twice"},
+    ]
+    answers = {market["ada"].uri: json.dumps([{"runners": [good, *bad]}, 3]).encode()}
+
+    async def lists(uri: str) -> bytes:
+        if uri not in answers:
+            raise PeerRefused(uri, 404, "no list of runners")
+        return answers[uri]
+
+    found = OrchestratorDirectory(market.discovery(), market.clock, Ceilings(Fraction(8)), runners=lists)
+
+    async def refresh() -> dict[object, object]:
+        task = asyncio.create_task(found.refresh())
+        await market.clock.advance(10)
+        await task
+        return {entry["address"]: entry.get("runners") for entry in await found.entries([])}
+
+    expected = {market["ada"].uri: [good], market["bob"].uri: None}
+    assert await refresh() == expected
+    # What cannot be read is kept as it was.
+    answers[market["ada"].uri] = b"{}"
+    assert await refresh() == expected
