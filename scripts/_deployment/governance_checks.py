@@ -18,6 +18,8 @@ from scripts._deployment.steps import Check, Create, Step
 ROLE_GRANTED = keccak(text="RoleGranted(bytes32,address,address)")
 UPDATE = "(address[],uint256[],bytes[],uint256)"
 UPDATE_STAGED = keccak(text=f"UpdateStaged({UPDATE},uint256)")
+# What the code of an account begins with that its key lends a contract's code (EIP-7702): the key still signs for it.
+DELEGATION = bytes.fromhex("ef0100")
 ALREADY = "Initializable: contract is already initialized"
 
 TREASURY_ROLES: dict[str, bytes] = {
@@ -120,7 +122,11 @@ def _plain(arguments: tuple[object, ...]) -> tuple[Any, ...]:
 
 def kind_of(site: Site, subject: str, account: str, remedy: str = "") -> Check:
     """On a production network no right may hang on one key."""
-    found = "a contract" if site.code(account) else f"the key of {account}"
+    code = site.code(account)
+    if code.startswith(DELEGATION):
+        found = f"the key of {account}, which lends it the code at {to_checksum_address(code[len(DELEGATION) :])}"
+    else:
+        found = "a contract" if code else f"the key of {account}"
     return Check(f"{subject} is", "a contract", found, remedy)
 
 

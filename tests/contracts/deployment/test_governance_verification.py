@@ -273,6 +273,16 @@ def test_check__production_with_a_governor_of_a_key__is_named(governed: Deployer
     assert "multi-signature contract" in found[f"{GOVERNOR}.owner is"].remedy
 
 
+def test_check__production_with_a_governor_of_a_key_that_lends_code__is_named(governed: Deployer) -> None:
+    """EIP-7702: such an account has code, and its key signs for it all the same."""
+    lent = governed.site.addresses[TREASURY]
+    governed.site.rpc("anvil_setCode", governed.owner, "0xef0100" + lent[2:].lower())
+
+    found = differing(governed, profile="production")
+    assert list(found) == [f"{GOVERNOR}.owner is"]
+    assert found[f"{GOVERNOR}.owner is"].found == f"the key of {governed.owner}, which lends it the code at {lent}"
+
+
 def test_check__production_with_a_key_in_the_treasury__is_named(governed: Deployer) -> None:
     act(governed, TREASURY, "grantRole", TREASURY_ROLES["CANCELLER_ROLE"], governed.address, by=TREASURY)
 
