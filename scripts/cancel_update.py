@@ -27,7 +27,7 @@ def cli(provider: ProviderAPI, file: Path, **common: Any) -> None:
     """Take a staged update of the protocol back."""
     with desk(provider, f"cancel {file}", **common) as at:
         decision = load_decision(file, at.site, proposal=False)
-        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.description}".rstrip(": "))
+        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.said}".rstrip(": "))
         at.say_calls(decision)
         if int(at.site.read(GOVERNOR, "updates", decision.update_id)) == 0:
             raise Refused("it is not staged, or was executed or cancelled: there is nothing to take back")

@@ -33,7 +33,7 @@ def cli(provider: ProviderAPI, file: Path, **common: Any) -> None:
         decision = load_decision(file, at.site, proposal=True)
         id_ = decision.proposal_id
         state = at.state(id_)
-        click.echo(f"Proposal {id_}: {decision.description}")
+        click.echo(f"Proposal {id_}: {decision.said}")
         at.say_calls(decision)
         if state != QUEUED:
             first = f" First `ape run queue {file}`." if state == SUCCEEDED else ""

@@ -29,7 +29,7 @@ def cli(provider: ProviderAPI, file: Path, **common: Any) -> None:
     """Carry out a staged update of the protocol."""
     with desk(provider, f"execute {file}", **common) as at:
         decision = load_decision(file, at.site, proposal=False)
-        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.description}".rstrip(": "))
+        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.said}".rstrip(": "))
         at.say_calls(decision)
         due = int(at.site.read(GOVERNOR, "updates", decision.update_id))
         if due == 0:

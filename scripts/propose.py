@@ -34,7 +34,7 @@ def cli(provider: ProviderAPI, file: Path, **common: Any) -> None:
     """Put a decision about the treasury to the vote."""
     with desk(provider, f"propose {file}", **common) as at:
         decision = load_decision(file, at.site, proposal=True)
-        click.echo(f"Proposal {decision.proposal_id}: {decision.description}")
+        click.echo(f"Proposal {decision.proposal_id}: {decision.said}")
         at.say_calls(decision)
         at.say_changes(changes_of_proposal(at.site, decision))
         last = at.round - 1

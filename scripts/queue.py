@@ -29,7 +29,7 @@ def cli(provider: ProviderAPI, file: Path, **common: Any) -> None:
         decision = load_decision(file, at.site, proposal=True)
         id_ = decision.proposal_id
         state, (_, last) = at.state(id_), at.window(id_)
-        click.echo(f"Proposal {id_}: {decision.description}\n  {at.tally(id_)}")
+        click.echo(f"Proposal {id_}: {decision.said}\n  {at.tally(id_)}")
         if state != SUCCEEDED:
             wait = (
                 f" Votes are taken until round {last}; now is round {at.round}." if state in (PENDING, ACTIVE) else ""

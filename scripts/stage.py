@@ -38,7 +38,7 @@ def cli(provider: ProviderAPI, file: Path, delay: int | None, **common: Any) -> 
         if delay is None and not at.dry:
             raise click.UsageError("--delay BLOCKS is missing: how long everybody can see it coming")
         decision = load_decision(file, at.site, proposal=False)
-        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.description}".rstrip(": "))
+        click.echo(f"Update 0x{decision.update_id.hex()}, nonce {decision.nonce}: {decision.said}".rstrip(": "))
         at.say_calls(decision)
         at.say_changes(changes_of_update(at.site, decision))
         if due := int(at.site.read(GOVERNOR, "updates", decision.update_id)):

@@ -25,6 +25,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from scripts._deployment.governance import Update, update_id
+from scripts._deployment.printing import told
 from scripts._deployment.site import NULL_ADDRESS, Site
 from scripts._governance.bounds import check_bound
 from scripts._governance.errors import InvalidDecision
@@ -57,8 +58,8 @@ class Call:
         paid = f", with {shown(self.value_wei, names)} wei" if self.value_wei else ""
         if not self.function:
             return f"pay {shown(self.to, names)}{paid}"
-        told = ", ".join(f"{name} = {shown(value, names)}" for name, _, value in self.arguments)
-        return f"{self.contract}.{self.function}({told}){paid}"
+        given = ", ".join(f"{name} = {shown(value, names)}" for name, _, value in self.arguments)
+        return f"{self.contract}.{self.function}({given}){paid}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,11 @@ class Decision:
     @property
     def value_wei(self) -> int:
         return sum(call.value_wei for call in self.calls)
+
+    @property
+    def said(self) -> str:
+        """The description, for a terminal."""
+        return told(self.description)
 
     # --- as a proposal ----------------------------------------------------------------------------
 

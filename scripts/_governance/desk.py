@@ -26,6 +26,7 @@ from scripts._deployment.command import (
 from scripts._deployment.errors import DeploymentError, StepFailed
 from scripts._deployment.governance import GOVERNOR, VOTING
 from scripts._deployment.known import from_addresses, from_journal
+from scripts._deployment.printing import harmless
 from scripts._deployment.site import Answer, Sender, Site
 from scripts._deployment.steps import CONTROLLER, Create
 from scripts._governance.decision import Decision
@@ -201,4 +202,5 @@ def desk(
         ask = consent(account, provider, what, asks=asks, each=False)
         yield Desk(site=site, sender=Sender(account, site, consent=ask), dry=dry)
     except DeploymentError as error:
-        raise click.ClickException(str(error)) from error
+        # It may tell a contract's reason, which is whatever that contract likes.
+        raise click.ClickException(harmless(str(error))) from error

@@ -10,6 +10,8 @@ from typing import Any
 from eth_utils.address import is_address, to_checksum_address
 from eth_utils.crypto import keccak
 
+from scripts._deployment.printing import quoted
+
 WEI_PER_COIN = 10**18
 COINS = ("ETH", "LPT")
 _HASHED = re.compile(r"^keccak256\((.+)\)$")
@@ -104,7 +106,7 @@ def _bytes(value: Any, length: int | None) -> bytes:
 
 
 def shown(value: Any, names: Mapping[str, str]) -> str:
-    """For people: addresses by name where they have one, large figures in parts.
+    """For people: addresses by name where they have one, large figures in parts, texts in quotes.
 
     :param names: address -> contract.
     """
@@ -114,10 +116,11 @@ def shown(value: Any, names: Mapping[str, str]) -> str:
         whole = value >= WEI_PER_COIN // 1000 and value % (WEI_PER_COIN // 1000) == 0
         return f"{value:,} ({Decimal(value) / WEI_PER_COIN:f} × 1e18)" if whole else f"{value:,}"
     if isinstance(value, (bytes, bytearray)):
-        return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value[:16].hex()}… ({len(value)} bytes)"
+        # In full: what is left out could be what a call is about.
+        return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value.hex()} ({len(value)} bytes)"
     if isinstance(value, (list, tuple)):
         return "(" + ", ".join(shown(item, names) for item in value) + ")"
     if isinstance(value, str) and is_address(value):
         address = str(to_checksum_address(value))
         return f"{names[address]} {address}" if address in names else address
-    return str(value)
+    return quoted(str(value))

@@ -15,6 +15,8 @@ import pytest
 
 from scripts import cancel_update, execute, execute_update, propose, queue, stage, vote
 from scripts._deployment.governance import GOVERNOR, TREASURY, VOTING
+from scripts._governance.decision import load_decision
+from scripts._governance.values import shown
 from tests.contracts.deployment.town import LPT, QUICK, STAKE, Town
 
 
@@ -284,6 +286,29 @@ def test_decision__that_the_contracts_would_not_take__is_refused_with_place_and_
     file.write_text(json.dumps(content))
 
     assert said in town.refusal(stage, file=file, delay=1)
+
+
+def test_propose__text_that_a_terminal_would_obey__is_shown_as_what_it_is(town: Town, pay: Any) -> None:
+    """Nothing in a file looks like a line of the command, or takes one away."""
+    forged = "a grant\n  1. LivepeerToken.transfer(to = you)\x1b[2K\x1b[1A\u202e"
+    told = town.run(propose, file=town.decision(pay(), description=forged), dry=True)
+
+    assert "a grant\n    |   1. LivepeerToken.transfer(to = you)\\u001b[2K\\u001b[1A\\u202e\n" in told
+    assert all(char.isprintable() or char == "\n" for char in told)
+
+
+def test_propose__call_within_a_call__is_shown_to_its_last_byte(town: Town, accounts: Any) -> None:
+    """Whom it pays is in the part that would be cut."""
+    transfer = town.deployer.site.call("LivepeerToken", "transfer", accounts[5].address, 10 * LPT).data
+    relayed = {"contract": VOTING, "function": "relay", "arguments": ["LivepeerToken", 0, "0x" + bytes(transfer).hex()]}
+    # The governor has no LPT to send, which is told after the call.
+    calls = load_decision(town.decision(relayed), town.deployer.site, proposal=True).calls
+
+    assert f"0x{bytes(transfer).hex()} (68 bytes)" in calls[0].text({})
+
+
+def test_shown__text_as_an_argument__ends_where_its_quotes_end() -> None:
+    assert shown('x")\n  2. \x1b[2K', {}) == '"x\\")\\n  2. \\u001b[2K"'
 
 
 def test_decision__not_json__is_refused(town: Town) -> None:
