@@ -159,11 +159,42 @@ def tickets(axes: Axes) -> None:
     _title(axes, f"Tickets on one core: {signed:,.0f} signed, {validated:,.0f} validated per second")
 
 
+def soak(axes: Axes) -> None:
+    """Memory of both sides while streams are transcoded for real."""
+    found = read("tests/bench/results/soak.json")
+    columns, rows = found["memory_mib"]["columns"], found["memory_mib"]["rows"]
+    minutes = [row[0] / 60 for row in rows]
+    for column, colour in (("gateway", OURS), ("orchestrator", OTHERS)):
+        axes.plot(minutes, [row[columns.index(column)] for row in rows], color=colour, label=column)
+    axes.set_xlim(0, found["minutes"])
+    axes.set_ylim(0)
+    axes.set_xlabel("minutes")
+    axes.set_ylabel("MiB in memory")
+    streams, segments, lost = found["streams"], found["segments"], len(found["lost"])
+    _title(axes, f"{streams} streams transcoded at once: {segments:,} segments, {lost} lost")
+    axes.legend(frameon=False, loc="lower right")
+
+
+def load(axes: Axes) -> None:
+    """Where the time of one paid job goes, without a codec."""
+    found = read("tests/bench/results/load.json")["alone"]
+    parts = {**found["median_ms_of_parts"], "all else": found["rest_ms"]}
+    rows = sorted(parts.items(), key=lambda row: row[1])
+    axes.barh([name for name, _ in rows], [value for _, value in rows], color=OURS)
+    for at, (_, value) in enumerate(rows):
+        axes.text(value + 0.1, at, f"{value:.1f} ms", va="center")
+    axes.set_xlim(0, max(value for _, value in rows) * 1.15)
+    axes.set_xticks([])
+    _title(axes, f"A paid job of one stream, median {found['p50_ms']:.1f} ms (p99 {found['p99_ms']:.0f} ms)")
+
+
 PLOTS: Final[dict[str, tuple[Callable[[Axes], None], tuple[float, float]]]] = {
     "batch": (batch, (7.2, 3.4)),
     "fanout": (fanout, (7.2, 3.0)),
     "gas": (gas, (7.2, 9.0)),
+    "load": (load, (7.2, 2.2)),
     "redemption": (redemption, (7.2, 2.5)),
+    "soak": (soak, (7.2, 2.8)),
     "tickets": (tickets, (7.2, 2.0)),
 }
 
