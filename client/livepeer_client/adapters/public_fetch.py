@@ -17,7 +17,7 @@ from aiohttp.resolver import DefaultResolver
 
 from livepeer_client.adapters.http import translated
 from livepeer_client.errors import LivepeerError, MalformedMessage, PeerRefused, PeerTimeout, PeerUnreachable
-from livepeer_client.policy.uri import origin
+from livepeer_client.policy.uri import is_literal, origin
 
 _CHUNK_BYTES: Final = 64 * 1024
 _CONNECT_TIMEOUT_S: Final = 2.0
@@ -86,9 +86,9 @@ class PublicFetcher:
     async def fetch(self, url: str, *, limit_bytes: int, timeout_s: float) -> bytes:
         """See `ports.UrlFetcher.fetch`."""
         if origin(url) is None:
-            raise MalformedMessage("URL of a segment", "no http(s) URL without a user name")
+            raise MalformedMessage("URL of a segment", "no http(s) URL of an ASCII host without a user name")
         host = urlsplit(url).hostname or ""
-        if _is_literal(host) and not is_public(host, self._allowed):
+        if is_literal(host) and not is_public(host, self._allowed):
             raise PeerUnreachable(url, "no public host")
         try:
             async with asyncio.timeout(timeout_s):
@@ -130,17 +130,6 @@ class PublicFetcher:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
-
-
-def _is_literal(host: str) -> bool:
-    """Whether a host is written as an address, in any way that a system's look-up takes for one.
-
-    `127.1`, `2130706433` and `0x7f.1` are addresses to it; a name of digits and dots alone is none of a host.
-    """
-    if ":" in host:
-        return True
-    last = host.rstrip(".").rpartition(".")[2].lower()
-    return last.isdecimal() or last.startswith("0x")
 
 
 def _too_long(url: str, limit_bytes: int) -> LivepeerError:

@@ -81,7 +81,21 @@ async def refused(url: str, **limits: float) -> LivepeerError:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::1]", "[::ffff:127.0.0.1]"]
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        # An HTTP client reads these as 127.0.0.1.
+        "①②⑦.⓪.⓪.①",
+        "127。0。0。1",
+        "127.0.0.①",
+    ],
 )
 async def test_fetch__own_host_by_any_name__is_never_asked(host: str, port: int) -> None:
     error = await refused(f"http://{host}:{port}/secret")

@@ -182,6 +182,9 @@ async def test_refresh__impostors_answer__its_nodes_are_not_asked() -> None:
     [
         "http://ada2.example:8935",
         "https://127.0.0.1:22",
+        "https://127.1:22",
+        "https://0x7f.1:22",
+        "https://①②⑦.⓪.⓪.①:22",
         "https://10.0.0.1:8935",
         "https://[::1]:8935",
         "https://169.254.169.254",
