@@ -1,4 +1,4 @@
-"""The board in a real browser: a key pressed in the page is done in the store; other sites' pages are kept out."""
+"""The board in a real browser: a key pressed in the page is done in the store; strangers are kept out."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ def chain() -> Iterator[tuple[str, Addresses]]:
 
 @contextlib.asynccontextmanager
 async def served(folder: Path, *options: str) -> AsyncIterator[str]:
-    """The URL of a board for the node in `folder`, by the command that operators use."""
+    """The address of a board for the node in `folder`, with its key, by the command that operators use."""
     command = [sys.executable, "-m", "livepeer_client", "dash", "--config", str(folder / "orchestrator.toml")]
     with (folder / "dash.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -47,6 +47,16 @@ async def served(folder: Path, *options: str) -> AsyncIterator[str]:
         await process.wait()
 
 
+def browser() -> aiohttp.ClientSession:
+    """Keeps the cookies of addresses without a name, as browsers do."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+
+
+def place(address: str) -> str:
+    """Of a served board, without the key."""
+    return address.partition("/?key=")[0]
+
+
 async def test_board__in_a_browser__holds_the_ticket_on_which_the_key_is_pressed(
     tmp_path: Path, chain: tuple[str, Addresses], chromium: Path
 ) -> None:
@@ -64,10 +74,12 @@ async def test_served_board__asked_by_another_sites_page__answers_nothing(
 ) -> None:
     async with opened(*chain) as stage, stage.taken_back():
         await winners_wait(chain, stage, tmp_path)
-        async with served(tmp_path) as url, aiohttp.ClientSession() as http:
-            async with http.get(url) as page:
+        async with served(tmp_path) as address, browser() as http:
+            async with http.get(address) as page:
                 assert page.status == 200
-            port = urlsplit(url).port
+                # Without the key, which a browser would keep in its history; and in nobody's frame.
+                assert (str(page.url), page.headers["X-Frame-Options"]) == (f"{place(address)}/", "DENY")
+            url, port = place(address), urlsplit(address).port
             for route, headers in (
                 # A page of another site.
                 ("/ws", {"Origin": "https://evil.example"}),
@@ -79,6 +91,34 @@ async def test_served_board__asked_by_another_sites_page__answers_nothing(
                     assert (route, refused.status) == (route, 403)
             with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
                 await http.ws_connect(url + "/ws", origin="https://evil.example")
+
+
+async def test_served_board__asked_by_another_user_of_the_machine__answers_nothing(
+    tmp_path: Path, chain: tuple[str, Addresses]
+) -> None:
+    """Whoever has not seen what the command printed: each connection would be a board that redeems."""
+    async with opened(*chain) as stage, stage.taken_back():
+        await winners_wait(chain, stage, tmp_path)
+        async with served(tmp_path) as address, browser() as stranger, browser() as operator:
+            url = place(address)
+            for route in (
+                "/",
+                "/ws",
+                "/static/js/textual.js",
+                "/?key=",
+                "/?key=guessed",
+                f"/ws{address[len(url) + 1 :]}",
+            ):
+                async with stranger.get(url + route) as refused:
+                    assert (route, refused.status) == (route, 403)
+            for origin in (None, url):
+                with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                    await stranger.ws_connect(url + "/ws", origin=origin)
+            # By another of this machine's names the operator gets to the one that the page connects to.
+            async with operator.get(address.replace("127.0.0.1", "localhost")) as page:
+                assert (page.status, str(page.url)) == (200, f"{url}/")
+            async with operator.ws_connect(url + "/ws", origin=url) as board:
+                assert (await board.receive(timeout=60)).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 
 
 def test_dash__served_where_others_reach_it__is_refused_unless_that_is_meant(

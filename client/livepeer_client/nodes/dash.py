@@ -130,7 +130,7 @@ async def serve(
     public_url: str | None = None,
     anybody: bool = False,
 ) -> None:
-    """Serve the board to browsers until SIGINT or SIGTERM; prints `ready <URL>`.
+    """Serve the board to browsers until SIGINT or SIGTERM; prints `ready <URL>`, with the key that opens it.
 
     Each page runs the board as a process of its own, started with the same settings and `changes` to them.
 
@@ -152,7 +152,7 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     server = BoardServer(command, host=host, port=port or free_port(host), public_url=public_url, anybody=anybody)
     async with server.open():
-        sys.stdout.write(f"ready {server.public_url}\n")
+        sys.stdout.write(f"ready {server.address}\n")
         sys.stdout.flush()
         await stop.wait()
 
