@@ -7,6 +7,7 @@ Each JSON line on standard input is a call, `{"do": name, ...}`; each line on st
 import asyncio
 import json
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -21,11 +22,12 @@ from livepeer_gateway.byoc import (
 )
 from livepeer_gateway.capabilities import CapabilityId, build_capabilities
 from livepeer_gateway.discovery import discover_orchestrator_runners, discover_orchestrators, discover_runners
-from livepeer_gateway.live_runner import LiveRunnerRegistration, call_runner, register_runner
+from livepeer_gateway.live_runner import LiveRunnerRegistration, LiveRunnerSessionEvent, call_runner, register_runner
 from livepeer_gateway.orch_info import get_orch_info
 from livepeer_gateway.selection import _runner_candidates_from_discovery, orchestrator_selector, reserve_session
 
 runners: dict[str, LiveRunnerRegistration] = {}
+heard: dict[str, list[list[str]]] = {}
 
 
 async def round_trip(message: str, data: str) -> dict[str, Any]:
@@ -88,9 +90,36 @@ async def training(orchestrator: str, capability: str, signer: str) -> dict[str,
 
 
 async def register(orchestrator: str, secret: str, **how: Any) -> dict[str, Any]:
-    runner = await register_runner(orchestrator, secret=secret, auto_detect_gpu=False, **how)
-    runners[runner.runner_id] = runner
+    events: list[list[str]] = []
+
+    def hear(event: LiveRunnerSessionEvent) -> None:
+        events.append([event.event, event.session_id])
+
+    runner = await register_runner(
+        orchestrator,
+        secret=secret,
+        auto_detect_gpu=False,
+        on_session_reserve=hear,
+        on_session_release=hear,
+        **how,
+    )
+    runners[runner.runner_id], heard[runner.runner_id] = runner, events
     return {"runner_id": runner.runner_id, "ttl": runner.heartbeat_ttl_s}
+
+
+async def told(runner_id: str, events: int) -> dict[str, Any]:
+    """What a runner has heard of its sessions, once it is so many events."""
+    async with asyncio.timeout(20):
+        while len(heard[runner_id]) < events:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.05)
+    return {"events": heard[runner_id]}
+
+
+async def channels(runner_id: str, headers: dict[str, str]) -> dict[str, Any]:
+    """Channels that a runner opens and closes for the session of a request with these headers."""
+    runner, request = runners[runner_id], SimpleNamespace(headers=headers)
+    opened = await runner.create_trickle_channels(request, [{"name": "out", "mime_type": "video/MP2T"}])
+    return {"opened": opened, "deleted": await runner.remove_trickle_channels(request, ["out"])}
 
 
 async def leave(runner_id: str) -> dict[str, Any]:
@@ -133,7 +162,7 @@ CALLS = {
     each.__name__: each
     for each in (
         *(round_trip, built, info, orchestrators, selected, discovered, byoc, training),
-        *(register, leave, session, call),
+        *(register, told, channels, leave, session, call),
     )
 }
 

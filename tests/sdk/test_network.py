@@ -263,7 +263,9 @@ async def test_runner__by_the_second__is_reserved_paid_on_and_charged(scene: Sce
     async with app(seen) as url:
         runner = await register(scene, url, "timed", 3600 * EV, "hour")
         told = await scene.ask("session", orchestrator=scene.uri, app="timed", seconds=7.0, signer=scene.signer)
+        heard = await scene.ask("told", runner_id=runner, events=2)
         await scene.ask("leave", runner_id=runner)
+    assert heard["events"] == [["reserved", told["session_id"]], ["released", told["session_id"]]]
     assert told["answers"] == [[200, {"said": {"pause": 0.0}}], [200, {"said": {"pause": 7.0}}]]
     assert not told["released"]
     assert told["afterwards"] == 404
@@ -283,6 +285,19 @@ async def test_runner__by_the_job__is_paid_once_and_exactly(scene: Scene) -> Non
     assert told["data"] == {"text": "cba"}
     received, debited = scene.accounts()[f"runner {told['session_id']}"]
     assert (debited, received >= debited) == (2 * EV, True)
+
+
+async def test_runner__for_its_session__opens_and_closes_channels(scene: Scene) -> None:
+    seen: list[web.Request] = []
+    async with app(seen) as url, httpx.AsyncClient(verify=False) as http:
+        runner = await register(scene, url, "channels", 0, "hour")
+        session = (await http.post(f"{scene.uri}/apps/{runner}/session")).json()
+        assert (await http.post(f"{session['app_url']}/say", json={})).status_code == 200
+        told = await scene.ask("channels", runner_id=runner, headers=dict(seen[0].headers))
+        await scene.ask("leave", runner_id=runner)
+    (opened,) = told["opened"]
+    assert opened["channel_name"] == f"{session['session_id']}-out"
+    assert told["deleted"] == ["out"]
 
 
 async def test_runner__free__needs_no_signer(scene: Scene) -> None:

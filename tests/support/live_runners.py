@@ -13,11 +13,14 @@ import httpx
 from aiohttp import web
 
 from livepeer_client.adapters.runner_server import RunnerHttp, mount_runners
+from livepeer_client.adapters.trickle_server import TrickleHub, add_trickle_routes
 from livepeer_client.codec import live_api, wire
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.live_api import PaymentChallenge
 from livepeer_client.policy.pipelines import PipelineTable
-from livepeer_client.services.live_runners import RunnerDesk, account_of
+from livepeer_client.services.live_runners import RunnerDesk
+from livepeer_client.services.runner_channels import RunnerChannels
+from livepeer_client.services.runner_sessions import account_of
 from tests.support.ai import SECRET, AiShop, free_port
 from tests.support.shop import GATEWAY, Session
 
@@ -124,6 +127,7 @@ async def harbour(folder: Path) -> AsyncIterator[Harbour]:
     async with AsyncExitStack() as opened:
         shop, echo = AiShop(folder, PipelineTable()), Echo()
         call = await opened.enter_async_context(RunnerHttp())
+        hub = TrickleHub(shop.shop.clock)
         desk = RunnerDesk(
             service_uri=shop.uri,
             registration=shop.secret.is_shown_by,
@@ -132,12 +136,14 @@ async def harbour(folder: Path) -> AsyncIterator[Harbour]:
             payments=shop.shop.payments,
             clock=shop.shop.clock,
             lease_s=LEASE_S,
+            channels=RunnerChannels(shop.uri, hub, shop.shop.clock),
         )
         mounted = shop.mount
 
         def mount(app: web.Application) -> None:
             mounted(app)
             mount_runners(app, desk, call)
+            add_trickle_routes(app, hub)
 
         shop.mount = mount  # type: ignore[method-assign]
         await opened.enter_async_context(shop.serving())

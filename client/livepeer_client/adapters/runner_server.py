@@ -76,6 +76,14 @@ class Desk(Protocol):
 
     def stop_by_runner(self, runner_id: str, session_id: str, token: str) -> Awaitable["Refusal | None"]: ...
 
+    def open_channels(
+        self, runner_id: str, session_id: str, token: str, body: bytes
+    ) -> "dict[str, object] | Refusal": ...
+
+    def close_channels(
+        self, runner_id: str, session_id: str, token: str, body: bytes
+    ) -> "dict[str, object] | Refusal": ...
+
     def release(self, session: Any, reason: str) -> Awaitable[None]: ...
 
 
@@ -125,6 +133,8 @@ def mount_runners(app: web.Application, desk: Desk, call: RunnerCall) -> None:
     add.add_post("/runners/heartbeat", routes.heartbeat)
     add.add_post("/runners/{id}/unregister", routes.unregister)
     add.add_post("/runner/{id}/session/{sid}/stop", routes.stop_by_runner)
+    add.add_post("/runner/{id}/session/{sid}/channels", routes.open_channels)
+    add.add_delete("/runner/{id}/session/{sid}/channels", routes.close_channels)
     add.add_get("/discovery", routes.discovery)
     add.add_post("/apps/{id}/session", routes.reserve)
     add.add_post("/apps/{id}/session/{sid}/payment", routes.pay)
@@ -143,15 +153,22 @@ class _Routes:
     # --- for runners --------------------------------------------------------------------------------
 
     async def heartbeat(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(BODY_S):
-                body = await read_all(request, MAX_HEARTBEAT_BYTES)
-        except BadPart as error:
-            return _error(413, str(error))
-        except READ_ERRORS as error:
-            return _error(400, str(error) or "request not read")
-        answer = self._desk.heartbeat(request.headers.get("Authorization", ""), body)
-        return web.json_response(answer) if isinstance(answer, dict) else _refused(answer)
+        body = await _read(request)
+        if isinstance(body, web.Response):
+            return body
+        return _said(self._desk.heartbeat(request.headers.get("Authorization", ""), body))
+
+    async def open_channels(self, request: web.Request) -> web.Response:
+        body = await _read(request)
+        if isinstance(body, web.Response):
+            return body
+        return _said(self._desk.open_channels(*_named(request), request.headers.get(TOKEN_HEADER, ""), body))
+
+    async def close_channels(self, request: web.Request) -> web.Response:
+        body = await _read(request)
+        if isinstance(body, web.Response):
+            return body
+        return _said(self._desk.close_channels(*_named(request), request.headers.get(TOKEN_HEADER, ""), body))
 
     async def unregister(self, request: web.Request) -> web.Response:
         shown = request.headers.get("Authorization", "")
@@ -229,10 +246,7 @@ class _Routes:
     def _cut_off(request: web.Request, session: Any, answered: list[web.StreamResponse]) -> web.StreamResponse:
         if not answered:
             return _error(402 if session.reason == "insufficient balance" else 404, f"session ended: {session.reason}")
-        if request.transport is not None:
-            # An answer that just ended would pass for a whole one.
-            request.transport.abort()
-        return answered[0]
+        return _broken_off(request, answered[0])
 
     async def _exchange(
         self, request: web.Request, session: Any, tail: str, answered: list[web.StreamResponse]
@@ -256,7 +270,7 @@ class _Routes:
         except LivepeerError as error:
             _log.warning("runner failed id=%s reason=%s", session.runner.runner_id, error)
             if answered:
-                raise
+                return _broken_off(request, answered[0])
             return _error(502, "the runner failed")
 
     def _headers(self, request: web.Request, session: Any) -> list[tuple[str, str]]:
@@ -276,6 +290,28 @@ class _Routes:
             (TOKEN_HEADER, session.token),
             (CONTROL_HEADER, f"{base}/runner/{runner_id}/session/{session_id}"),
         ]
+
+
+def _broken_off(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """An answer that just ended would pass for a whole one."""
+    if request.transport is not None:
+        request.transport.abort()
+    return response
+
+
+async def _read(request: web.Request) -> bytes | web.Response:
+    """The body of a small request, or the answer that it cannot be read."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await read_all(request, MAX_HEARTBEAT_BYTES)
+    except BadPart as error:
+        return _error(413, str(error))
+    except READ_ERRORS as error:
+        return _error(400, str(error) or "request not read")
+
+
+def _said(answer: dict[str, object] | Refusal) -> web.Response:
+    return web.json_response(answer) if isinstance(answer, dict) else _refused(answer)
 
 
 def _named(request: web.Request) -> tuple[str, str]:

@@ -22,6 +22,8 @@ MAX_LISTED: Final = 1000
 _DIGITS: Final = 40
 _ID_CHARS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _MAX_ID_CHARS: Final = 64
+_MAX_CHANNEL_CHARS: Final = 63
+MAX_SESSION_CHANNELS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,40 @@ def decode_heartbeat(data: bytes) -> RunnerReport:
         status=_text(found, "status"),
         gpu=_gpu(found.get("gpu")),
     )
+
+
+def decode_channels(data: bytes) -> tuple[tuple[str, str], ...]:
+    """(name, MIME type) of the channels that a runner asks for: `{"channels": [{"name", "mime_type"}]}`.
+
+    :raises MalformedMessage: none, too many, or a name of other characters than `A-Za-z0-9_-`.
+    """
+    found = []
+    for each in _asked(data):
+        if not isinstance(each, dict):
+            _refuse("channels must be objects")
+        found.append((_channel(_text(each, "name")), _text(each, "mime_type") or "application/octet-stream"))
+    return tuple(found)
+
+
+def decode_channel_names(data: bytes) -> tuple[str, ...]:
+    """Names of channels to be closed: `{"channels": ["name"]}`.
+
+    :raises MalformedMessage: as `decode_channels`.
+    """
+    return tuple(_channel(each if isinstance(each, str) else "") for each in _asked(data))
+
+
+def _asked(data: bytes) -> list[Any]:
+    found = _list(_object(data), "channels")
+    if not 0 < len(found) <= MAX_SESSION_CHANNELS:
+        _refuse(f"channels must be a list of 1 to {MAX_SESSION_CHANNELS}")
+    return found
+
+
+def _channel(name: str) -> str:
+    if not 0 < len(name) <= _MAX_CHANNEL_CHARS or not _ID_CHARS.issuperset(name):
+        _refuse(f"a channel's name has 1 to {_MAX_CHANNEL_CHARS} letters, digits, _ and -")
+    return name
 
 
 def encode_discovery(address: str, runners: list[dict[str, object]]) -> bytes:

@@ -10,7 +10,7 @@ from aiohttp import web
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import Mount
 from livepeer_client.adapters.live_server import HttpLiveRunner, mount_live
-from livepeer_client.adapters.trickle_server import TrickleHub, add_trickle_routes
+from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.workers import RunnersConfig
 from livepeer_client.policy.pipelines import PipelineTable
@@ -31,13 +31,13 @@ async def sell_live(
     work: WorkService,
     payments: PaymentService,
     board: CapacityBoard,
+    hub: TrickleHub,
 ) -> tuple[list[Mount], list[Coroutine[Any, Any, None]]]:
     """Routes and upkeep; none where no live model is sold, or nothing runs it. Sessions end with `opened`."""
     models = {entry.model: entry.price for entry in pipelines.models_of(_LIVE.pipeline)}
     url = runners.urls.get(_LIVE.pipeline)
     if not models or url is None:
         return [], []
-    hub = TrickleHub(SystemClock())
     http = await opened.enter_async_context(aiohttp.ClientSession())
     live = LiveSessions(
         work=work,
@@ -53,7 +53,6 @@ async def sell_live(
     opened.push_async_callback(live.close)
 
     def mount(app: web.Application) -> None:
-        add_trickle_routes(app, hub)
         mount_live(app, live)
 
-    return [mount], [hub.run()]
+    return [mount], []

@@ -8,11 +8,13 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import Mount
 from livepeer_client.adapters.keys import load_token
 from livepeer_client.adapters.runner_server import RunnerHttp, mount_runners
+from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.adapters.worker_server import Secret
 from livepeer_client.config.live_runners import LiveRunnersConfig
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.live_runners import RunnerDesk
 from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.work import WorkService
 
 
@@ -24,6 +26,7 @@ async def open_live_runners(
     advertise: AdvertiseService,
     work: WorkService,
     payments: PaymentService,
+    hub: TrickleHub,
 ) -> AsyncIterator[tuple[tuple[Mount, ...], list[Coroutine[Any, Any, None]]]]:
     """The routes, and what runs beside them; neither without a setting. Sessions end with the node.
 
@@ -40,6 +43,7 @@ async def open_live_runners(
         payments=payments,
         clock=SystemClock(),
         lease_s=config.lease_s,
+        channels=RunnerChannels(service_uri, hub, SystemClock()),
     )
     async with RunnerHttp() as http:
         try:

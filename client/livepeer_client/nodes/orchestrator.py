@@ -26,6 +26,7 @@ from livepeer_client.adapters.rpc_server import orchestrator_rpc
 from livepeer_client.adapters.secret_file import read_or_create
 from livepeer_client.adapters.server import TlsServer
 from livepeer_client.adapters.tls import server_context
+from livepeer_client.adapters.trickle_server import TrickleHub, add_trickle_routes
 from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.codec.capability import Capability, with_capacities
 from livepeer_client.codec.messages import Capabilities
@@ -133,9 +134,10 @@ async def run(config: OrchestratorConfig) -> None:
             http=worker_http,
         )
         opened.push_async_callback(training.close)
+        hub = TrickleHub(SystemClock())
         mounts, runner_services = await opened.enter_async_context(
             open_live_runners(
-                config.live_runners, settings.service_uri, advertise=advertise, work=work, payments=payments
+                config.live_runners, settings.service_uri, advertise=advertise, work=work, payments=payments, hub=hub
             )
         )
         live, live_upkeep = await sell_live(
@@ -146,12 +148,15 @@ async def run(config: OrchestratorConfig) -> None:
             work=work,
             payments=payments,
             board=board,
+            hub=hub,
         )
         server = TlsServer(
             host=settings.listen_host,
             port=settings.listen_port,
             context=_tls(settings),
-            app=build_app(work, mounts=(*workers.mounts, pipelines, byoc, *mounts, *live)),
+            app=build_app(
+                work, mounts=(*workers.mounts, pipelines, byoc, *mounts, *live, partial(add_trickle_routes, hub=hub))
+            ),
             rpc=[orchestrator_rpc(advertise.get_orchestrator, advertise.ping, work.end_session), *workers.rpc],
         )
         transactions = await opened.enter_async_context(
@@ -159,6 +164,7 @@ async def run(config: OrchestratorConfig) -> None:
         )
         redeem = _redemption(config, suite, transactions, store, gas)
         upkeep = [
+            hub.run(),
             *runner_services,
             *live_upkeep,
             registration.run(),

@@ -8,19 +8,17 @@
 A challenge is bound to its payer, runner and price by what it is called, so nothing is kept for those who never pay.
 """
 
-import asyncio
 import hmac
 import logging
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec import live_api, runner_api
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import Payment
-from livepeer_client.codec.runner_api import RunnerReport
 from livepeer_client.errors import (
     BadCredentials,
     ChainError,
@@ -48,6 +46,8 @@ from livepeer_client.ports import Clock
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.ai_work import Busy
 from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.runner_channels import RunnerChannels
+from livepeer_client.services.runner_sessions import Runner, RunnerSession, account_of
 from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkService
 from livepeer_client.types import Address
 
@@ -69,42 +69,6 @@ PAID_ONCE: Final = "fixed-price live runner sessions do not accept follow-up pay
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Runner:
-    """One that reports. `heard_at`, seconds of the monotonic clock; `used`: places reserved."""
-
-    runner_id: str
-    report: RunnerReport
-    secret: str
-    heard_at: float
-    used: int = 0
-
-
-@dataclass(slots=True)
-class RunnerSession:
-    """A reserved place. `over` is set when it ends, for whatever `reason`.
-
-    `token` is what the runner shows when it acts for the session; the buyer never sees it.
-    """
-
-    session_id: str
-    runner: Runner
-    sender: Address | None
-    price: RunnerPrice
-    meter: Meter | None
-    deadline: float | None
-    token: str
-    debits: int = 0
-    reason: str = ""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    @property
-    def account(self) -> str:
-        """What its balance is kept under: no name that work is charged to by pixels of segments."""
-        return account_of(self.session_id)
-
-
 @dataclass(frozen=True, slots=True)
 class Challenge:
     """To be paid first; the body of a 402."""
@@ -117,6 +81,7 @@ class RunnerDesk:
 
     :param registration: whether an `Authorization` header shows the secret with which runners register.
     :param feed: the present exchange rate, None where there is none; prices in wei and ETH need none.
+    :param channels: trickle channels for runners; without, they get none.
     :param lease_s: how long a session may last that no time is charged for.
     """
 
@@ -131,6 +96,7 @@ class RunnerDesk:
         clock: Clock,
         feed: Callable[[], FeedPrice | None] = lambda: None,
         lease_s: float = LEASE_S,
+        channels: RunnerChannels | None = None,
     ) -> None:
         self.service_uri = service_uri.rstrip("/")
         self._registration = registration
@@ -140,6 +106,7 @@ class RunnerDesk:
         self._clock = clock
         self._feed = feed
         self._lease_s = lease_s
+        self._channels = channels
         # A restart forgets runners and sessions; challenges of an earlier life are void with them.
         self._key = secrets.token_bytes(KEY_BYTES)
         self._runners: dict[str, Runner] = {}
@@ -183,6 +150,8 @@ class RunnerDesk:
         if registers:
             # Whoever registers again gets a new one, and the old one is worth nothing from here on.
             known.secret = answer["heartbeat_secret"] = secrets.token_hex(KEY_BYTES)
+            if self._channels is not None and (o2r := self._channels.to_runner(known)) is not None:
+                answer["o2r"] = o2r
         return answer
 
     async def unregister(self, runner_id: str, authorization: str) -> Refused | None:
@@ -314,6 +283,8 @@ class RunnerDesk:
         )
         runner.used += 1
         self._sessions[session_id] = session
+        if self._channels is not None:
+            self._channels.tell(runner, "reserved", session_id)
         _log.info("runner reserved session=%s runner=%s", session_id[:8], runner.runner_id)
         return session
 
@@ -383,13 +354,31 @@ class RunnerDesk:
 
     async def stop_by_runner(self, runner_id: str, session_id: str, token: str) -> Refused | None:
         """The runner ends a session; it shows the session's token."""
+        session = self._shown(runner_id, session_id, token)
+        if isinstance(session, Refused):
+            return session
+        await self.release(session, "stopped by the runner")
+        return None
+
+    def open_channels(self, runner_id: str, session_id: str, token: str, body: bytes) -> dict[str, object] | Refused:
+        """The runner asks for channels of a session."""
+        session = self._shown(runner_id, session_id, token)
+        if isinstance(session, Refused) or self._channels is None:
+            return session if isinstance(session, Refused) else Refused(404, "no channels")
+        return self._channels.create(session, body)
+
+    def close_channels(self, runner_id: str, session_id: str, token: str, body: bytes) -> dict[str, object] | Refused:
+        """The runner is through with channels of a session."""
+        session = self._shown(runner_id, session_id, token)
+        if isinstance(session, Refused) or self._channels is None:
+            return session if isinstance(session, Refused) else Refused(404, "no channels")
+        return self._channels.remove(session, body)
+
+    def _shown(self, runner_id: str, session_id: str, token: str) -> RunnerSession | Refused:
         session = self.session(runner_id, session_id)
         if session is None:
             return Refused(404, NO_SESSION)
-        if not _same(session.token, token):
-            return Refused(403, "invalid session token")
-        await self.release(session, "stopped by the runner")
-        return None
+        return session if _same(session.token, token) else Refused(403, "invalid session token")
 
     async def release(self, session: RunnerSession, reason: str) -> None:
         """End a session and charge what is left of its time. Harmless if it has ended."""
@@ -399,6 +388,8 @@ class RunnerDesk:
         session.reason = reason
         self._ended[session.session_id] = self._clock.monotonic()
         session.over.set()
+        if self._channels is not None:
+            self._channels.end(session)
         _log.info("runner released session=%s reason=%s", session.session_id[:8], reason)
         try:
             await self._charge(session)
@@ -418,6 +409,8 @@ class RunnerDesk:
             self._ended = {key: at for key, at in self._ended.items() if now - at <= CHALLENGE_S}
             due = now - debited_at >= DEBIT_S
             debited_at = now if due else debited_at
+            if self._channels is not None:
+                self._channels.keep_alive(list(self._runners.values()))
             for session in list(self._sessions.values()):
                 if session.deadline is not None and now > session.deadline:
                     await self.release(session, "lease over")
@@ -463,11 +456,8 @@ class RunnerDesk:
         _log.info("runner left id=%s reason=%s", runner.runner_id, reason)
         for session in [each for each in self._sessions.values() if each.runner is runner]:
             await self.release(session, reason)
-
-
-def account_of(session_id: str) -> str:
-    """What the balance of a session is kept under."""
-    return f"runner {session_id}"
+        if self._channels is not None:
+            self._channels.forget(runner)
 
 
 def _agreed(payment: Payment, price: RunnerPrice) -> RunnerPrice | None:

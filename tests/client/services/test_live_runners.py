@@ -422,6 +422,56 @@ async def test_stop_by_runner__needs_the_sessions_own_token(scene: Harbour) -> N
     assert await stop(other, tokens[session]) == 403
 
 
+async def test_o2r__a_runners_channel__tells_of_its_sessions_and_closes_with_it(scene: Harbour) -> None:
+    joined = (await scene.heartbeat()).json()
+    o2r, runner = joined["o2r"], joined["runner_id"]
+    assert o2r["mime_type"] == "application/json"
+    session, _ = await scene.session(runner)
+    await scene.http.post(f"/apps/{runner}/session/{session}/stop")
+    await scene.pass_time(10, heard=SECRET)
+    told = [(await scene.http.get(f"{o2r['url']}/{seq}")).json() for seq in range(3)]
+    assert [each.get("event") for each in told] == ["reserved", "released", None]
+    assert [each.get("session") for each in told] == [session, session, None]
+    assert told[2] == {"keep": "alive"}
+    again = await scene.heartbeat(runner_id=runner)
+    assert again.json()["o2r"] == o2r
+    await scene.pass_time(TTL_S + 2)
+    assert (await scene.http.get(f"{o2r['url']}/0")).status_code == 404
+
+
+async def test_channels__of_a_session__are_the_runners_to_open_and_end_with_it(scene: Harbour) -> None:
+    runner = await scene.join(price_info={"price": 0})
+    session = (await scene.http.post(f"/apps/{runner}/session")).json()["session_id"]
+    await scene.http.get(f"/apps/{runner}/session/{session}/app/")
+    headers = scene.echo.seen[0].headers
+    token, control = headers["Livepeer-Session-Token"], headers["Livepeer-Session-Control"]
+
+    async def ask(method: str, channels: object, shown: str = token) -> httpx.Response:
+        return await scene.http.request(
+            method, f"{control}/channels", json={"channels": channels}, headers={"Livepeer-Session-Token": shown}
+        )
+
+    video = {"name": "in", "mime_type": "video/MP2T"}
+    assert (await ask("POST", [video], "guessed")).status_code == 403
+    (opened,) = (await ask("POST", [video])).json()["channels"]
+    assert opened["channel_name"] == f"{session}-in"
+    assert (await scene.http.post(f"{opened['url']}/0", content=b"frames")).status_code == 200
+    assert (await scene.http.get(f"{opened['url']}/0")).content == b"frames"
+    # All or none: one name is taken.
+    assert (await ask("POST", [{"name": "new", "mime_type": ""}, video])).status_code == 409
+    assert (await scene.http.get(f"{scene.shop.uri}/ai/trickle/{session}-new/next")).status_code == 404
+    for refused in ([], [{"name": "../x"}], [{"name": "x" * 64}], [video] * 26, "in", [7]):
+        assert (await ask("POST", refused)).status_code == 400
+    assert (await ask("POST", [{"name": f"c{n}", "mime_type": ""} for n in range(25)])).status_code == 400
+    (out,) = (await ask("POST", [{"name": "out", "mime_type": ""}])).json()["channels"]
+    assert (await ask("DELETE", ["in", "none"])).json() == {"deleted": ["in"]}
+    assert (await scene.http.get(f"{opened['url']}/next")).status_code == 404
+    assert (await scene.http.get(f"{out['url']}/next")).status_code == 200
+    await scene.http.post(f"/apps/{runner}/session/{session}/stop")
+    assert (await scene.http.get(f"{out['url']}/next")).status_code == 404
+    assert (await ask("POST", [video])).status_code == 404
+
+
 async def test_proxy__runner_that_is_not_there__is_502_and_others_are_served(scene: Harbour) -> None:
     dead = await scene.join(runner_url="http://127.0.0.1:1", price_info={"price": 0})
     live = await scene.join(price_info={"price": 0})
