@@ -8,6 +8,7 @@ import typer
 from livepeer_client.cli.calling import call, read
 from livepeer_client.cli.options import AnyConfig, Changes, DryRun, Json, parse_account
 from livepeer_client.cli.output import Output, Table, eth, hexed, lpt
+from livepeer_client.codec.printing import on_one_line
 from livepeer_client.facts.governance import GovernedCall, NamedCall, PollChoice, Proposal, Support
 from livepeer_client.types import Address, BlockNumber, Round
 
@@ -337,4 +338,5 @@ def _call_text(call: GovernedCall, named: NamedCall | None) -> str:
     if named is None:
         return f"{hexed(call.target)}{money}, 0x{call.calldata.hex()}"
     arguments = ", ".join(f"{name} {_spelt(value)}" for name, value in named.arguments.items())
-    return f"{named.function.partition('(')[0]}({arguments}){money}"
+    # A text among them must not look like the next call.
+    return on_one_line(f"{named.function.partition('(')[0]}({arguments}){money}")

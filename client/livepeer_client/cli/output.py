@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.amounts import format_units
+from livepeer_client.codec.printing import harmless, on_one_line
 from livepeer_client.types import ADDRESS_BYTES, Address
 
 ETH: Final = "ETH"
@@ -46,7 +47,9 @@ class Output:
         if lines:
             width = max(len(name) for name, _ in lines)
             for name, value in lines:
-                console.print(f"{name:{width}}  {_harmless(value)}", markup=False)
+                # Further lines of a text that others wrote do not begin where names do.
+                told = harmless(value).replace("\n", "\n" + " " * (width + 2))
+                console.print(f"{name:{width}}  {told}", markup=False)
         if table is not None:
             _print_table(console, table)
 
@@ -65,8 +68,8 @@ def waiting(*, as_json: bool) -> Iterator[None]:
 def _print_table(console: Console, table: Table) -> None:
     if not console.is_terminal:
         for row in (table.columns, *table.rows):
-            # What people wrote must not pass for another column or row.
-            sys.stdout.write("\t".join(_harmless(" ".join(cell.split())) for cell in row) + "\n")
+            # Nor for another column.
+            sys.stdout.write("\t".join(on_one_line(cell) for cell in row) + "\n")
         return
     shown = RichTable(*table.columns)
     for row in table.rows:
@@ -77,12 +80,7 @@ def _print_table(console: Console, table: Table) -> None:
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(_harmless(text))
-
-
-def _harmless(text: str) -> str:
-    """What others wrote, without what a terminal would obey."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
+    return escape(harmless(text))
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any, Final
 from livepeer_client.cli import EXIT_USAGE
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.amounts import format_units
+from livepeer_client.codec.printing import harmless
 from livepeer_client.errors import (
     ChainUnavailable,
     ConfigError,
@@ -119,7 +120,8 @@ def run(start: Callable[[], Coroutine[Any, Any, None]], *, as_json: bool = False
         else:
             kind = "" if isinstance(error, ConfigError) else f"{failure.kind}: "
             remedy = f" ({failure.remedy})" if failure.remedy else ""
-            sys.stderr.write(f"livepeer-client: {kind}{failure.message}{remedy}\n")
+            # A contract, a node or a peer may have had the last word.
+            sys.stderr.write(f"livepeer-client: {kind}{harmless(failure.message)}{remedy}\n")
         raise SystemExit(failure.code) from None
     except KeyboardInterrupt:
         raise SystemExit(EXIT_INTERRUPTED) from None

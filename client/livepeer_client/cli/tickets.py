@@ -11,6 +11,7 @@ import typer
 from livepeer_client.cli.options import Changes, Config, Json, sources
 from livepeer_client.cli.output import Output, hexed
 from livepeer_client.cli.running import run
+from livepeer_client.codec.printing import harmless
 
 One = Annotated[str, typer.Argument(metavar="TICKET", help="hash, or how it starts")]
 Some = Annotated[list[str], typer.Argument(metavar="TICKET...", help="hashes, or how they start")]
@@ -222,4 +223,4 @@ def _line(ticket: Any) -> str:
 
 
 def _say(*lines: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.write("".join(f"{harmless(line)}\n" for line in lines))

@@ -1,4 +1,7 @@
-"""The board as a Textual app: draws what `policy.board` says, and hands keys to the desk."""
+"""The board as a Textual app: draws what `policy.board` says, and hands keys to the desk.
+
+URIs, reasons and errors are others' words: a terminal would obey what is in them.
+"""
 
 import asyncio
 import time
@@ -12,6 +15,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, RichLog, Static
 
+from livepeer_client.codec.printing import harmless, on_one_line
 from livepeer_client.errors import LivepeerError
 from livepeer_client.policy.board import (
     BoardFacts,
@@ -48,7 +52,7 @@ class Details(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="details"):
-            yield Static(Text(self._text))
+            yield Static(Text(harmless(self._text)))
 
 
 class Board(App[None]):
@@ -182,7 +186,7 @@ class Board(App[None]):
         at, key = table.cursor_row, self._key_at(table)
         table.clear()
         for row_key, cells, tone in rows:
-            table.add_row(*(Text(cell, style=_STYLES[tone]) for cell in cells), key=row_key)
+            table.add_row(*(Text(on_one_line(cell), style=_STYLES[tone]) for cell in cells), key=row_key)
         keys = [row_key for row_key, _, _ in rows]
         if keys:
             table.move_cursor(row=keys.index(key) if key in keys else min(at, len(keys) - 1))
@@ -194,7 +198,9 @@ class Board(App[None]):
 
     def _tell(self, event: Event) -> None:
         at = time.strftime("%H:%M:%S  ", time.gmtime(event.at))
-        self.query_one("#events", RichLog).write(Text.assemble((at, "dim"), (event.text, _STYLES[event.tone])))
+        self.query_one("#events", RichLog).write(
+            Text.assemble((at, "dim"), (harmless(event.text), _STYLES[event.tone]))
+        )
 
     def _troubled(self, error: LivepeerError) -> None:
         """Say it once, not at every look."""
@@ -277,5 +283,5 @@ def _panel(lines: Sequence[Line]) -> Text:
     text = Text()
     for line in lines:
         text.append(f"{line.label:{width}}", style="dim")
-        text.append(line.text + "\n", style=_STYLES[line.tone])
+        text.append(harmless(line.text) + "\n", style=_STYLES[line.tone])
     return text

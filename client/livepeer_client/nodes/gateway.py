@@ -15,6 +15,7 @@ from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.media import PyavProbe
 from livepeer_client.codec.messages import VideoProfile
+from livepeer_client.codec.printing import on_one_line
 from livepeer_client.config import GatewayConfig, GatewaySettings
 from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
@@ -165,7 +166,9 @@ def describe(candidate: Candidate) -> str:
     price = "-" if candidate.price is None else f"{shown(candidate.price)} wei/px"
     latency = "-" if candidate.latency_s is None else f"{candidate.latency_s * 1000:.0f} ms"
     stake = f"{candidate.stake / 10**18:g} LPT"
-    return f"{candidate.verdict.value:9} {candidate.uri:32} {price:20} {latency:8} {stake:12} {candidate.reason}"
+    # Both may hold what a stranger wrote.
+    uri, reason = on_one_line(candidate.uri), on_one_line(candidate.reason)
+    return f"{candidate.verdict.value:9} {uri:32} {price:20} {latency:8} {stake:12} {reason}"
 
 
 async def discover(config: GatewayConfig) -> None:

@@ -5,10 +5,13 @@ import json
 
 import pytest
 
+from livepeer_client.cli.governance import _call_text
 from livepeer_client.cli.output import Output, Table, plain
+from livepeer_client.cli.running import run
 from livepeer_client.codec.address import checksum_address
-from livepeer_client.facts.governance import PollChoice, Support
-from livepeer_client.types import Address
+from livepeer_client.errors import Reverted
+from livepeer_client.facts.governance import GovernedCall, NamedCall, PollChoice, Support
+from livepeer_client.types import Address, Wei
 from tests.client.cli.conftest import ROUND_BLOCKS, Desk
 from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, STRANGER, free_port
 from tests.support.anvil_governance import POLL_BLOCKS, TREASURY_LPT, CouncilStage
@@ -224,3 +227,32 @@ async def test_discover_and_explain__of_a_pool_that_is_away__say_why_for_each(de
     assert one["reason"]
     both = await desk.run("gateway", "explain", "https")
     assert (both.code, "2 of 2 orchestrators start with https" in both.err) == (1, True)
+
+
+def test_show__text_of_several_lines__begins_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).show(
+        {}, lines=[("call 1", "pays ann"), ("description", "a grant\ncall 2       \x1b[2Kpays you")]
+    )
+
+    told = capsys.readouterr().out
+    assert [line[:13].strip() for line in told.splitlines()] == ["call 1", "description", ""]
+    assert "\x1b" not in told
+
+
+def test_call_text__text_as_an_argument__does_not_look_like_another_call() -> None:
+    named = NamedCall("ServiceRegistry.setServiceURI(string)", {"uri": "x)\ncall 2       pays you"})
+    call = GovernedCall(ALICE.address, Wei(0), b"")
+    assert _call_text(call, named) == "ServiceRegistry.setServiceURI(uri x) call 2 pays you)"
+
+
+def test_run__error_with_what_a_terminal_would_obey__tells_it_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the reason of a contract that a proposal calls."""
+
+    async def work() -> None:
+        raise Reverted("no\x1b]0;mine\x07\x1b[2K")
+
+    with pytest.raises(SystemExit):
+        run(work)
+    told = capsys.readouterr().err
+    assert "no\ufffd" in told
+    assert "\x1b" not in told

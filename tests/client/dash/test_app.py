@@ -1,5 +1,7 @@
 """The board's keys and its manners when things go wrong, without a chain."""
 
+from dataclasses import replace
+
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, RichLog
@@ -36,6 +38,19 @@ async def test_board__of_the_scenario__has_a_row_for_each_winner_and_orchestrato
         await shown(app, pilot)
         assert app.query_one("#winners", DataTable).row_count == 9
         assert app.query_one("#peers", DataTable).row_count == 5
+
+
+@pytest.mark.parametrize("text", ["\x1b]0;mine\x07\x1b[2J", "\x9b2J", "\u202e"])
+async def test_board__of_a_uri_that_a_terminal_would_obey__draws_it_harmless(text: str) -> None:
+    """Anybody in the pool has a service URI."""
+    facts = scenario()
+    stranger = replace(facts.market.peers[0], uri=f"https://evil{text}", reason=f"no{text}")
+    app = board(FixedSource(replace(facts, market=Market((stranger,), "the pool"))))
+    async with app.run_test(size=(170, 40)) as pilot:
+        await shown(app, pilot)
+        drawn = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        assert "https://evil\ufffd" in drawn
+        assert all(char.isprintable() for char in drawn)
 
 
 async def test_redeem__on_a_row__asks_for_that_ticket_alone() -> None:
