@@ -168,7 +168,7 @@ def test_output__lines__carry_nothing_that_a_terminal_obeys(monkeypatch: pytest.
     out = io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
     Output(as_json=False).show({}, lines=[("text", "a\x1b]0;title\x07b\nc [red]")])
-    assert out.getvalue() == "text  a\ufffd]0;title\ufffdb\nc [red]\n"
+    assert out.getvalue() == "text  a\ufffd]0;title\ufffdb\n      c [red]\n"
 
 
 def test_output__a_table_in_a_pipe__has_one_line_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
