@@ -13,6 +13,7 @@ SITE = ROOT / ".site"
 PAGES = SITE / "pages"
 DOCS = ROOT / "docs"
 LIBRARY = ROOT / "client" / "livepeer_client"
+MERMAID = ROOT / "node_modules" / "@mermaid-js" / "tiny" / "dist" / "mermaid.tiny.js"
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)#\s]+)(#[^)]*)?\)")
 
 # What stands where in the site's menu; other pages of docs/ follow under OTHERS, by name.
@@ -63,6 +64,8 @@ def assemble() -> list[str]:
                 target.write_text(rewritten(path.read_text(), path))
             else:
                 shutil.copyfile(path, target)
+    # The theme would fetch it from elsewhere at every look.
+    shutil.copyfile(MERMAID, PAGES / "mermaid.js")
     _write("index.md", rewritten((ROOT / "README.md").read_text(), ROOT / "README.md"))
     _write("provenance.md", provenance_page())
     _write("examples.md", _examples())
