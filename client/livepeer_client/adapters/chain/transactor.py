@@ -1,6 +1,7 @@
 """Writes by one key: `ports.Transactor` over any `Rpc`. Transactions are EIP-1559."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, Final
 from livepeer_client.adapters.chain.abi import load_abi
 from livepeer_client.adapters.chain.json_values import data_bytes, member, quantity, to_hex
 from livepeer_client.adapters.chain.nonces import Nonces
+from livepeer_client.adapters.chain.retrying import is_passing
 from livepeer_client.adapters.chain.rpc import BadAnswer, NodeError
 from livepeer_client.adapters.chain.suite import LATEST, Suite, named
 from livepeer_client.adapters.chain.transaction import unsigned
@@ -340,9 +342,12 @@ class Transactor:
         for attempt in range(1, _SEND_ATTEMPTS + 1):
             transaction = await self.prepare(contract, function, args, gas_limit=gas_limit, value=value)
             try:
-                await self.broadcast(transaction)
+                await self._hand_over(transaction)
                 break
             except NonceConsumed:
+                # By this one, if another node took it whose answer was lost.
+                if await self.receipt(transaction.tx_hash) is not None:
+                    break
                 # Somebody else used our key between the two steps; this one can never be mined, so a new one is safe.
                 if attempt == _SEND_ATTEMPTS:
                     raise
@@ -350,6 +355,19 @@ class Transactor:
         if not receipt.succeeded:
             raise await self.why(receipt, contract, function, args, value)
         return receipt
+
+    async def _hand_over(self, transaction: SignedTransaction) -> None:
+        """Broadcast, and once more if the answer was lost: the same, which cannot be mined twice. If that one's is lost
+        too, the receipt tells whether it arrived: an error would have it sent anew, with another nonce."""
+        try:
+            await self.broadcast(transaction)
+        except ChainUnavailable as lost:
+            if not is_passing(lost) or isinstance(lost, TransactionRefused):
+                raise
+            self._nonces.sent(transaction.nonce, transaction.tx_hash)
+            # Nor is a nonce that is taken now a reason to sign again: this one may have taken it.
+            with contextlib.suppress(ChainError):
+                await self.broadcast(transaction)
 
     async def why(
         self, receipt: Receipt, contract: str, function: str, args: Sequence[object], value: Wei = Wei(0)

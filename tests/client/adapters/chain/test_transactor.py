@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from livepeer_client.adapters.chain.rpc import Call
+from livepeer_client.adapters.chain.json_values import to_hex
+from livepeer_client.adapters.chain.rpc import Call, NodeTimeout
 from livepeer_client.adapters.chain.suite import Suite
 from livepeer_client.adapters.chain.transaction import unsigned
 from livepeer_client.adapters.chain.transactor import GasPriceTooHigh, Transactor
 from livepeer_client.adapters.web3signer import Web3Signer
+from livepeer_client.codec.keccak import keccak256
 from livepeer_client.errors import (
     ChainUnavailable,
     InsufficientFunds,
@@ -228,6 +230,63 @@ async def test_send__with_its_nonce_taken_in_between__is_signed_again(stage: Sta
     wallet = Transactor(Suite(Meddled(), stage.suite.addresses), GATEWAY.key, poll_s=0.01)
     await wallet.send(*FUND, value=Wei(2))
     assert (await stage.suite.sender_info(GATEWAY.address)).deposit == ETH + 3
+
+
+class Silent:
+    """A node, or several under one name, that takes a transaction and whose answer is lost on the way.
+
+    :param takes: False: the request was lost, too.
+    :param lags: asked what became of it, a machine answers that is behind, and counts as one that is not.
+    """
+
+    def __init__(self, stage: Stage, *, times: int, takes: bool = True, lags: bool = False) -> None:
+        self._stage = stage
+        self.times, self.takes, self.lags = times, takes, lags
+        self.sent: list[object] = []
+
+    async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if method != "eth_sendRawTransaction":
+            return await self._stage.rpc.call(method, params)
+        self.sent.append(params[0])
+        if len(self.sent) > self.times:
+            return await self._stage.rpc.call(method, params)
+        if self.takes:
+            await self._stage.rpc.call(method, params)
+        raise NodeTimeout("eth_sendRawTransaction: the node did not answer in time")
+
+    async def batch(self, calls: Sequence[Call]) -> list[Any]:
+        answers = await self._stage.rpc.batch(calls)
+        unseen = self.lags and any(method == "eth_getTransactionCount" for method, _ in calls)
+        return [
+            None if unseen and method == "eth_getTransactionByHash" else answer
+            for (method, _), answer in zip(calls, answers, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("lags", [False, True])
+@pytest.mark.parametrize("times", [1, 2])
+async def test_send__the_nodes_answer_is_lost__is_found_and_not_sent_twice(
+    stage: Stage, times: int, lags: bool
+) -> None:
+    """Whoever was told that the chain is not reached would send the money again."""
+    before = await stage.transactor(GATEWAY).nonces()
+    node = Silent(stage, times=times, lags=lags)
+    receipt = await Transactor(Suite(node, stage.suite.addresses), GATEWAY.key, poll_s=0.01).send(*FUND, value=Wei(2))
+
+    assert receipt.succeeded
+    assert len(set(node.sent)) == 1
+    assert (await stage.transactor(GATEWAY).nonces()).mined == before.mined + 1
+    assert (await stage.suite.sender_info(GATEWAY.address)).deposit == ETH + 2
+
+
+async def test_send__never_answered__tells_the_hash_to_look_for(stage: Stage) -> None:
+    node = Silent(stage, times=2, takes=False)
+    wallet = Transactor(Suite(node, stage.suite.addresses), GATEWAY.key, poll_s=0.01, send_timeout_s=0.1)
+    with pytest.raises(TransactionDropped) as unknown:
+        await wallet.send(*FUND, value=Wei(2))
+
+    assert to_hex(keccak256(bytes.fromhex(str(node.sent[0])[2:]))) == to_hex(unknown.value.tx_hash)
+    assert len(set(node.sent)) == 1
 
 
 async def test_wait__for_a_transaction_that_is_not_mined__is_dropped(stage: Stage) -> None:
