@@ -399,6 +399,7 @@ async def test_run__sessions_idle_for_a_day_and_quotes_long_expired__are_forgott
         assert await office.ledger.last_nonce(info.ticket_params.recipient_rand_hash) == 0
         assert await office.ledger.session(reply.fields["StateID"]) is not None
         await _tick(office, SESSION_IDLE_S)
+        await _tick(office, SWEEP_S)
         assert await office.ledger.session(reply.fields["StateID"]) is None
         task.cancel()
         refused = await office.pay(office.call(state=reply.state))
@@ -406,10 +407,11 @@ async def test_run__sessions_idle_for_a_day_and_quotes_long_expired__are_forgott
 
 
 async def _tick(office: Office, seconds: float) -> None:
-    """Time in which the ledger's thread has come along."""
+    """Let time pass, and wait until the service, which waits for the ledger's thread, sleeps again."""
     await office.clock.advance(seconds)
-    for _ in range(3):
-        await office.ledger.last_nonce(Hash32(bytes(32)))
+    async with asyncio.timeout(10):
+        while not office.clock.sleeping:  # noqa: ASYNC110 - a manual clock has no event
+            await asyncio.sleep(0.001)
 
 
 async def test_generate_live_payment__a_state_id_that_is_taken__gets_another() -> None:
