@@ -55,6 +55,32 @@ _OF_THE_CONNECTION: Final = frozenset(
 _log = logging.getLogger(__name__)
 
 
+class StreamTransport(asyncio.Transport):
+    """What a request takes for its transport: ends its own stream, never the connection that others are on.
+
+    Bytes of it there are none: who writes to a transport speaks HTTP/1.1.
+    """
+
+    def __init__(self, connection: "Http2Connection", stream_id: int) -> None:
+        super().__init__()
+        self._connection = connection
+        self._stream_id = stream_id
+
+    def is_closing(self) -> bool:
+        """Whether the peer is gone, or has given up the request."""
+        return not self._connection.is_wanted(self._stream_id)
+
+    def abort(self) -> None:
+        self._connection.abort(self._stream_id)
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._connection.transport.get_extra_info(name, default)
+
+    def say_continue(self) -> None:
+        """An interim answer: go on, or go on waiting."""
+        self._connection.say_continue(self._stream_id)
+
+
 class _Body(BaseProtocol):
     """What a request's `StreamReader` takes for its connection: opens the stream's window as the handler reads."""
 
@@ -63,7 +89,7 @@ class _Body(BaseProtocol):
         self._connection = connection
         self._stream_id = stream_id
         self._owed = 0
-        self.transport = connection.transport
+        self.transport = StreamTransport(connection, stream_id)
         tls = connection.transport.get_extra_info("sslcontext")
         self.ssl_context = tls
         self.peername = connection.transport.get_extra_info("peername")
@@ -299,8 +325,7 @@ class Http2Connection(asyncio.Protocol):
             return
         self._streams[stream_id] = stream
         if any(name == "expect" and value.lower() == "100-continue" for name, value in headers):
-            with suppress(H2Error):
-                self._h2.send_headers(stream_id, [(":status", "100")])
+            self.say_continue(stream_id)
         writer = _Writer(self, stream_id, without_body=message.method == "HEAD")
         task = self._loop.create_task(self._answer(stream_id, stream, message, writer))
         stream.task = task
@@ -385,6 +410,26 @@ class Http2Connection(asyncio.Protocol):
             with suppress(H2Error):
                 self._h2.increment_flow_control_window(count, stream_id)
             self._flush()
+
+    def is_wanted(self, stream_id: int) -> bool:
+        """Whether the peer still waits for this answer."""
+        return not self._lost and stream_id in self._streams and not self.transport.is_closing()
+
+    def say_continue(self, stream_id: int) -> None:
+        """Send 100 before the answer."""
+        if self.is_wanted(stream_id):
+            # Harmless where the answer has begun: h2 refuses, and nothing is sent.
+            with suppress(H2Error):
+                self._h2.send_headers(stream_id, [(":status", "100")])
+            self._flush()
+
+    def abort(self, stream_id: int) -> None:
+        """End a stream so that its peer knows that the answer is not whole."""
+        if (stream := self._streams.pop(stream_id, None)) is not None:
+            if not stream.received:
+                stream.reader.set_exception(ConnectionResetError("the request was given up"))
+            self._reset(stream_id, ErrorCodes.INTERNAL_ERROR)
+            self._sendable.set()
 
     def send_headers(self, stream_id: int, headers: list[tuple[str, str]]) -> None:
         with self._sending(stream_id):

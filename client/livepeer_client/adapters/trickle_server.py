@@ -19,6 +19,7 @@ from typing import Final
 
 from aiohttp import web
 
+from livepeer_client.adapters.http2 import StreamTransport
 from livepeer_client.codec import trickle as codec
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.policy.trickle import (
@@ -261,6 +262,7 @@ class _Routes:
                 self._hub.append(entry, write, piece)
             entry.channel.finish(write)
         except TrickleRefused as refusal:
+            entry.channel.abandon(write)
             return _refuse(refusal)
         except (TimeoutError, web.HTTPException, ConnectionError) as error:
             entry.channel.abandon(write)
@@ -392,7 +394,11 @@ def _abort(request: web.Request) -> None:
 
 
 def _say_continue(request: web.Request) -> None:
-    if request.version >= (1, 1) and request.transport is not None and not request.transport.is_closing():
+    if request.transport is None or request.transport.is_closing():
+        return
+    if isinstance(request.transport, StreamTransport):
+        request.transport.say_continue()
+    elif request.version >= (1, 1):
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
