@@ -199,6 +199,15 @@ class _Front(asyncio.Protocol):
                 self._stop_waiting()
                 self._server.hand_to_http2(transport, received)
 
+    def pause_writing(self) -> None:
+        # Who does not read what it is answered, and pings are, is not listened to.
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
 

@@ -325,6 +325,29 @@ async def test_http2__requests_opened_and_given_up__do_not_pile_up(place: Place)
     assert await is_served(place)
 
 
+async def test_http2__pings_before_a_request_whose_answers_nobody_reads__are_not_all_held(place: Place) -> None:
+    async with raw_peer(place) as peer:
+        transport = peer.writer.transport
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        peer.writer.write(HELLO)
+        pings = PingFrame(0, bytes(8)).serialize() * 400
+        held, sent = 0, 0
+        # More than the buffers of both sockets hold; in small pieces, for the answers to many at once end it anyway.
+        while sent < 40_000_000:
+            peer.writer.write(pings)
+            sent += len(pings)
+            try:
+                async with asyncio.timeout(1):
+                    await peer.writer.drain()
+            except (TimeoutError, ConnectionError):
+                break
+            await asyncio.sleep(0)
+            held = max([held, *(each.get_write_buffer_size() for each in place.server._accepted)])
+        assert 0 < held < 2_000_000
+    assert await is_served(place)
+
+
 async def test_http2__more_of_a_body_than_its_window__ends_the_connection(place: Place) -> None:
     place.desk.hold.clear()
     async with raw_peer(place) as peer:
