@@ -35,6 +35,8 @@ from h2.settings import SettingCodes, Settings
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from livepeer_client.adapters.http2_transport import StreamTransport
+
 if TYPE_CHECKING:
     from aiohttp.web_protocol import RequestHandler
 
@@ -53,32 +55,6 @@ _OF_THE_CONNECTION: Final = frozenset(
 """Headers that HTTP/2 does not have (RFC 9113 8.2.2)."""
 
 _log = logging.getLogger(__name__)
-
-
-class StreamTransport(asyncio.Transport):
-    """What a request takes for its transport: ends its own stream, never the connection that others are on.
-
-    Bytes of it there are none: who writes to a transport speaks HTTP/1.1.
-    """
-
-    def __init__(self, connection: "Http2Connection", stream_id: int) -> None:
-        super().__init__()
-        self._connection = connection
-        self._stream_id = stream_id
-
-    def is_closing(self) -> bool:
-        """Whether the peer is gone, or has given up the request."""
-        return not self._connection.is_wanted(self._stream_id)
-
-    def abort(self) -> None:
-        self._connection.abort(self._stream_id)
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._connection.transport.get_extra_info(name, default)
-
-    def say_continue(self) -> None:
-        """An interim answer: go on, or go on waiting."""
-        self._connection.say_continue(self._stream_id)
 
 
 class _Body(BaseProtocol):

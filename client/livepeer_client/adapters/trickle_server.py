@@ -19,7 +19,7 @@ from typing import Final
 
 from aiohttp import web
 
-from livepeer_client.adapters.http2 import StreamTransport
+from livepeer_client.adapters.http2_transport import StreamTransport
 from livepeer_client.codec import trickle as codec
 from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.policy.trickle import (
