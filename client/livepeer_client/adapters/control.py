@@ -7,6 +7,8 @@ node. Who may: whoever may open the socket, which is the node's own user.
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,7 @@ ANSWER_S: Final = 60.0
 """A redemption is planned and simulated before it is answered."""
 _SHUTDOWN_S: Final = 1.0
 _OK: Final = 200
+_OWN: Final = 0o600
 
 _log = logging.getLogger(__name__)
 
@@ -50,14 +53,33 @@ async def serve_desk(desk: RedemptionDesk, path: Path) -> AsyncIterator[None]:
         # What a killed node left behind; only one process has the store, so nobody else listens here.
         await asyncio.to_thread(path.unlink, missing_ok=True)
         try:
-            await web.UnixSite(runner, str(path)).start()
-            await asyncio.to_thread(path.chmod, 0o600)
+            await web.SockSite(runner, bind_private(path)).start()
+            # Where a socket's mode is not that of its file.
+            await asyncio.to_thread(path.chmod, _OWN)
         except OSError as error:
             _log.warning("no control socket at %s: %s", path, error)
         yield
     finally:
         await runner.cleanup()
         await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def bind_private(path: Path) -> socket.socket:
+    """A socket at `path` that is its user's alone from its first moment on, whatever the umask: in a folder that others
+    may enter, somebody could connect before its mode is changed.
+
+    :raises OSError: as `socket.bind`.
+    """
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Not everywhere do sockets have a mode before they are bound.
+        with contextlib.suppress(OSError):
+            os.fchmod(made.fileno(), _OWN)
+        made.bind(str(path))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 class _Routes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from livepeer_client.adapters.control import ControlClient, NodeAbsent, serve_desk
+from livepeer_client.adapters.control import ControlClient, NodeAbsent, bind_private, serve_desk
 from livepeer_client.adapters.fakes import FakeChain, FakeTransactor, ManualClock, MemoryTicketStore
 from livepeer_client.adapters.pause_file import PauseFile
 from livepeer_client.codec import control_api
@@ -186,6 +187,15 @@ async def test_socket__of_a_node__is_its_users_alone_and_goes_with_it(node: Node
     async with operated(node):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.exists()
+
+
+def test_bind_private__whatever_the_umask__is_its_users_alone_from_its_first_moment_on(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with bind_private(tmp_path / "control.sock"):
+            assert stat.S_IMODE((tmp_path / "control.sock").stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
 
 
 async def test_socket__in_a_folder_with_a_long_name__is_done_without(node: Node, caplog: Any) -> None:
