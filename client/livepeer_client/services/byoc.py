@@ -28,6 +28,7 @@ from livepeer_client.errors import (
     PriceUnavailable,
     QuoteRefused,
     StoreError,
+    StoreUnavailable,
 )
 from livepeer_client.facts.byoc import Reply
 from livepeer_client.policy.pipelines import pipeline_job
@@ -37,6 +38,7 @@ from livepeer_client.ports import Clock
 from livepeer_client.services.ai_work import Hold
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.tasks import completed
 from livepeer_client.services.work import Refused, WorkService
 from livepeer_client.types import Address
 
@@ -137,8 +139,17 @@ class Meter:
         await self._charge(max(0, seconds - self._charged))
 
     async def _charge(self, seconds: int) -> None:
+        # A job that ends meanwhile cancels `run`; what was debited has to be known to `finish`.
+        await completed(self._debit(seconds))
+
+    async def _debit(self, seconds: int) -> None:
         if seconds and self._entry.price and self._sender is not None:
-            await self._work.charge(self._sender, self._entry, self._seq, seconds)
+            try:
+                await self._work.charge(self._sender, self._entry, self._seq, seconds)
+            except StoreUnavailable:
+                # It may be in the books; nobody pays for it twice.
+                self._charged += seconds
+                raise
         self._charged += seconds
 
 

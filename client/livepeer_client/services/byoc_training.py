@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from livepeer_client.codec import bounded_json
-from livepeer_client.errors import LivepeerError
+from livepeer_client.errors import Bug, LivepeerError
 from livepeer_client.services.byoc import ByocWork, Meter, Started, metered
 from livepeer_client.services.work import Refused
 from livepeer_client.types import Address
@@ -71,7 +71,13 @@ class TrainingJobs:
         task = asyncio.create_task(self._run(header, payment, capability, model_id, body, verdict))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        started = await verdict
+        # What it fails with before it has begun is this request's failure.
+        either: set[asyncio.Future[Any]] = {task, verdict}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not verdict.done():
+            task.result()
+            raise Bug("a job ended without a verdict")
+        started = verdict.result()
         if isinstance(started, Refused):
             return started
         return {

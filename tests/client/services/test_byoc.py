@@ -15,7 +15,7 @@ from livepeer_client.codec.address import checksum_address
 from livepeer_client.codec.byoc_api import decode_job, job_digest
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import sign_personal
-from livepeer_client.errors import BadCredentials, InvalidInput, MalformedMessage
+from livepeer_client.errors import BadCredentials, InvalidInput, MalformedMessage, StoreError
 from livepeer_client.services.byoc import DEBIT_S
 from tests.support.ai import SECRET, model_runner, until
 from tests.support.byoc import PRICE, Bazaar, Held, bazaar, job_header, reverse
@@ -309,6 +309,21 @@ async def test_training__runs_beside_its_request__tells_how_far_it_is_and_what_c
 
     assert (found["status"], found["progress"], found["result"]) == ("completed", 100, {"lora_url": "https://x"})
     assert place.charged == PRICE
+
+
+async def test_training__the_store_fails_before_it_begins__is_500_and_takes_no_place(place: Bazaar) -> None:
+    await place.register("https://worker.example")
+    payment = wire.payment_header((await place.session()).payment(2))
+    store = place.shop.shop.store
+
+    async def broken(*_: object) -> None:
+        raise StoreError("no disk")
+
+    held, store.session = store.session, broken  # type: ignore[method-assign]
+    answer = await place.submit("train/reverse", payment=payment)
+    store.session = held  # type: ignore[method-assign]
+
+    assert (answer.status_code, place.room) == (500, 1)
 
 
 async def test_training__paid_for_again__goes_on_beyond_its_first_balance(place: Bazaar) -> None:
