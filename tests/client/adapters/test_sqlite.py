@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+import stat
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from livepeer_client.adapters.sqlite import SqliteGatewayBooks, SqliteTicketStore
+from livepeer_client.adapters.sqlite.backup import backup
 from livepeer_client.adapters.sqlite.schema import Schema
 from livepeer_client.adapters.sqlite.ticket_schema import TICKET_SCHEMA
 from livepeer_client.adapters.sqlite.writer import Database
@@ -40,6 +42,10 @@ def numbers_in(path: Path) -> list[int]:
         return [row[0] for row in connection.execute("SELECT n FROM numbers ORDER BY n")]
     finally:
         connection.close()
+
+
+def modes_in(folder: Path) -> dict[str, int]:
+    return {each.name: stat.S_IMODE(each.stat().st_mode) for each in folder.iterdir()}
 
 
 async def keep_busy(database: Database, until: threading.Event) -> asyncio.Task[bool]:
@@ -186,6 +192,20 @@ async def test_open__already_open__is_refused_until_closed(tmp_path: Path) -> No
             await SqliteTicketStore.open(path)
     async with await SqliteTicketStore.open(path) as again:
         assert await again.tickets() == []
+
+
+async def test_open__in_a_folder_that_others_may_read__leaves_them_no_file(tmp_path: Path) -> None:
+    """A winner's recipientRand before its quote has expired; and a lock on a file takes no more than reading it."""
+    before = os.umask(0)
+    try:
+        async with await SqliteTicketStore.open(tmp_path / "tickets.sqlite") as store:
+            await store.record_payment(make_payment(make_winner(1)))
+            await backup(tmp_path / "tickets.sqlite", tmp_path / "copy.sqlite")
+            modes = modes_in(tmp_path)
+    finally:
+        os.umask(before)
+    assert modes.keys() >= {"tickets.sqlite", "tickets.sqlite-wal", "tickets.sqlite.lock", "copy.sqlite"}
+    assert set(modes.values()) == {0o600}, modes
 
 
 async def test_open__read_only_while_its_owner_writes__sees_what_is_committed_and_writes_nothing(

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from livepeer_client.adapters.sqlite.schema import translate
+from livepeer_client.adapters.sqlite.schema import make_private, translate
 from livepeer_client.errors import StoreCorrupt, StoreError
 
 
@@ -29,6 +29,7 @@ def _backup(path: Path, target: Path) -> None:
     unfinished = target.with_name(target.name + ".unfinished")
     try:
         unfinished.unlink(missing_ok=True)
+        make_private(unfinished)
         # `ro` and the write-ahead log: the reader sees one moment, and the owner is not kept waiting.
         with (
             closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as source,

@@ -3,7 +3,10 @@
 Every kind of store has an application id and a list of migrations; the file's `user_version` is how many of them ran.
 """
 
+import contextlib
+import os
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +60,8 @@ def open_connection(
     lock = None if read_only else _lock(path)
     connection = None
     try:
+        if not read_only:
+            make_private(path)
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
         connection.create_function("now_s", 0, now)
         if read_only:
@@ -82,17 +87,37 @@ def open_connection(
     return connection, lock
 
 
+def make_private(path: Path) -> None:
+    """If there is no such file, make an empty one that is its user's alone, whatever folder it is in: SQLite would let
+    others read it, and gives the files beside it the same mode.
+
+    One that exists is not touched, and the new one is closed before it has that name: to close a file ends this
+    process's locks on it.
+    """
+    # What keeps it from being made, SQLite tells in its own words.
+    with contextlib.suppress(OSError):
+        if path.exists():
+            return
+        # Mode 0600.
+        descriptor, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
+        try:
+            os.link(made, path)
+        finally:
+            os.unlink(made)
+
+
 def _lock(path: Path) -> sqlite3.Connection:
     """Exclusive ownership of the file, given up by the kernel if the process is killed.
 
     An open exclusive transaction on an empty database beside it: SQLite's own locking, so it works wherever SQLite
     does, and readers of the store itself are not kept out.
     """
-    lock = None
+    lock, beside = None, path.with_name(path.name + ".lock")
     try:
-        lock = sqlite3.connect(
-            path.with_name(path.name + ".lock"), timeout=0, isolation_level=None, check_same_thread=False
-        )
+        # Whoever may read it could hold its lock.
+        make_private(beside)
+        lock = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         if lock is None:
