@@ -3,6 +3,7 @@
 What cannot be fetched again is served as it was and marked stale; only a source that never answered is an error.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
@@ -48,17 +49,32 @@ class _Refreshed:
         self._stale = False
         self._tried_at: float | None = None
         self._failure: LivepeerError | None = None
+        self._fetching = asyncio.Lock()
 
     async def orchestrators(self) -> Members:
-        """Raises what the last attempt did if none has succeeded yet."""
-        now = self._clock.monotonic()
-        if self._tried_at is None or now - self._tried_at >= self._interval_s:
-            self._tried_at = now
-            await self._try()
+        """Raises what the last attempt did if none has succeeded yet. Who comes during the first one waits for it."""
+        if self._members is None:
+            async with self._fetching:
+                await self._try_if_due()
+        elif not self._fetching.locked():
+            async with self._fetching:
+                await self._try_if_due()
         if self._members is None:
             assert self._failure is not None
             raise self._failure
         return [replace(member, stale=True) for member in self._members] if self._stale else self._members
+
+    async def _try_if_due(self) -> None:
+        now = self._clock.monotonic()
+        if self._tried_at is not None and now - self._tried_at < self._interval_s:
+            return
+        before, self._tried_at = self._tried_at, now
+        try:
+            await self._try()
+        except asyncio.CancelledError:
+            # Given up by who asked; that says nothing about the source.
+            self._tried_at = before
+            raise
 
     async def _try(self) -> None:
         try:

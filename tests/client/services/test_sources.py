@@ -1,5 +1,6 @@
 """Lists from elsewhere than the chain, and several sources as one pool (offchain-network 1.1)."""
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 
@@ -57,6 +58,40 @@ def uris(members: Sequence[RegisteredOrchestrator]) -> list[str]:
 
 
 # --- lists ----------------------------------------------------------------------------------------
+
+
+class SlowWeb(Web):
+    """Answers once it is let go on."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.go_on = asyncio.Event()
+
+    async def post(self, url: str, body: bytes, *, headers: Mapping[str, str] | None = None, timeout_s: float) -> bytes:
+        answer = await super().post(url, body, headers=headers, timeout_s=timeout_s)
+        await self.go_on.wait()
+        return answer
+
+
+async def test_listed__two_ask_during_the_first_fetch__both_get_the_one_answer() -> None:
+    web = SlowWeb(listing(("https://ada.example:8935", 1.0)))
+    source = ListedSource(URL, web, ManualClock())
+    asking = [asyncio.create_task(source.orchestrators()) for _ in range(2)]
+    await asyncio.sleep(0)
+    web.go_on.set()
+    assert [uris(await each) for each in asking] == [["https://ada.example:8935"]] * 2
+    assert len(web.asked) == 1
+
+
+async def test_listed__first_fetch_given_up__is_fetched_by_the_next_who_asks() -> None:
+    web = SlowWeb(listing(("https://ada.example:8935", 1.0)))
+    source = ListedSource(URL, web, ManualClock())
+    first = asyncio.create_task(source.orchestrators())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    web.go_on.set()
+    assert uris(await source.orchestrators()) == ["https://ada.example:8935"]
 
 
 async def test_static_source__addresses_without_scheme__are_https_and_trusted() -> None:
