@@ -28,6 +28,7 @@ from livepeer_client.errors import (
     PriceUnavailable,
     QuoteRefused,
     StoreError,
+    StoreUnavailable,
 )
 from livepeer_client.policy.fiat import FeedPrice
 from livepeer_client.policy.runners import (
@@ -35,6 +36,7 @@ from livepeer_client.policy.runners import (
     DEBIT_S,
     HEARTBEAT_S,
     TTL_S,
+    Debit,
     RunnerPrice,
     answers_challenge,
     challenge_id,
@@ -48,6 +50,7 @@ from livepeer_client.services.ai_work import Busy
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.runner_sessions import Runner, RunnerSession, account_of
+from livepeer_client.services.tasks import completed
 from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkService
 from livepeer_client.types import Address
 
@@ -443,13 +446,20 @@ class RunnerDesk:
                 Fraction(self._clock.monotonic()),
                 Fraction(session.runner.heard_at),
             )
-            if due.units:
-                session.debits += 1
-                await self._payments.charge_fee(
-                    session.sender, session.account, session.debits, due.units, session.price.wei
-                )
-            session.meter = due.meter
+            # Who stops this meanwhile charges what is left next, so the meter has to know of a debit in the books.
+            await completed(self._debited(session, session.sender, due))
             return due.covered
+
+    async def _debited(self, session: RunnerSession, sender: Address, due: Debit) -> None:
+        if due.units:
+            session.debits += 1
+            try:
+                await self._payments.charge_fee(sender, session.account, session.debits, due.units, session.price.wei)
+            except StoreUnavailable:
+                # It may be in the books; nobody pays for it twice.
+                session.meter = due.meter
+                raise
+        session.meter = due.meter
 
     async def _drop(self, runner: Runner, reason: str) -> None:
         self._runners.pop(runner.runner_id, None)

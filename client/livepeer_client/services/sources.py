@@ -53,10 +53,7 @@ class _Refreshed:
 
     async def orchestrators(self) -> Members:
         """Raises what the last attempt did if none has succeeded yet. Who comes during the first one waits for it."""
-        if self._members is None:
-            async with self._fetching:
-                await self._try_if_due()
-        elif not self._fetching.locked():
+        if self._members is None or not self._fetching.locked():
             async with self._fetching:
                 await self._try_if_due()
         if self._members is None:

@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from livepeer_client.codec import live_api, wire
+from livepeer_client.errors import StoreUnavailable
+from livepeer_client.facts import Debit, SessionBalance
 from livepeer_client.policy.runners import DEBIT_S, HEARTBEAT_S, TTL_S
 from tests.support.ai import SECRET, until
 from tests.support.live_runners import LEASE_S, PAYER, PRICE, Harbour, harbour, paid
@@ -331,6 +333,24 @@ async def test_session__while_it_runs__is_charged_for_its_seconds(scene: Harbour
     await scene.http.post(f"/apps/{runner}/session/{session}/stop")
     assert scene.charged == 12 * PRICE
     assert round(scene.balance(session)) == 2 * EV - 12 * PRICE
+
+
+async def test_session__debit_stored_but_not_answered__is_released_and_not_charged_again(scene: Harbour) -> None:
+    runner = await scene.join()
+    session, _ = await scene.session(runner)
+    store = scene.shop.shop.store
+    record = store.record_debit
+
+    async def unanswered(debit: Debit) -> SessionBalance:
+        store.record_debit = record  # type: ignore[method-assign]
+        await record(debit)
+        raise StoreUnavailable("no answer in time")
+
+    store.record_debit = unanswered  # type: ignore[method-assign]
+    await scene.pass_time(DEBIT_S + 1, heard=SECRET)
+    await until(lambda: scene.desk.session(runner, session) is None)
+    assert len(store.debits) >= 1
+    assert scene.charged <= (DEBIT_S + 1) * PRICE
 
 
 async def test_session__no_longer_covered__is_released_and_never_overdrawn(scene: Harbour) -> None:
