@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from livepeer_client.config import DiscoveryConfig, load_gateway, load_orchestrator, load_signer
+from livepeer_client.config import DiscoveryConfig, Sources, load_gateway, load_orchestrator, load_signer
 from livepeer_client.errors import ConfigError
 from livepeer_client.types import Address
 
@@ -39,6 +39,17 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "settings.toml"
     path.write_text(text)
     return path
+
+
+def test_settings__with_credentials__are_shown_without_them(tmp_path: Path) -> None:
+    """As `config check` prints them, which people paste."""
+    sources = Sources()
+    load_gateway(write(tmp_path, GATEWAY + FULL), sources)
+    shown = {f"{each.table}.{each.key}": each.shown for each in sources.taken}
+
+    assert shown["discovery.headers"] == "Authorization = (hidden)"
+    assert shown["discovery.webhook_url"] == "https://hook.example/(hidden)"
+    assert [key for key, text in shown.items() if "secret" in text] == []
 
 
 def test_load_gateway__without_the_table__asks_the_chain_as_the_network_does(tmp_path: Path) -> None:

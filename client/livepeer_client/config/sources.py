@@ -77,6 +77,9 @@ def _shown(key: str, value: Any) -> str:
         # Access keys and passwords are part of URLs.
         urls = value.split(",") if isinstance(value, Given) else value if isinstance(value, list) else [value]
         return ", ".join(_host_of(url) for url in urls)
+    if key.endswith("headers") and isinstance(value, Mapping):
+        # Such as Authorization.
+        return ", ".join(f"{name} = {HIDDEN}" for name in value)
     return "" if value is None else str(value)
 
 
