@@ -29,7 +29,7 @@ from scripts._deployment.printing import told
 from scripts._deployment.site import NULL_ADDRESS, Site
 from scripts._governance.bounds import check_bound
 from scripts._governance.errors import InvalidDecision
-from scripts._governance.values import amount, parsed, shown
+from scripts._governance.values import ETH, amount, parsed, shown
 
 KEYS = {"description", "calls", "nonce"}
 CALL_KEYS = {"contract", "to", "function", "arguments", "value"}
@@ -147,7 +147,7 @@ def _call(where: str, entry: Any, site: Site) -> Call:
     if unknown := entry.keys() - CALL_KEYS:
         raise InvalidDecision(f"{where}.{min(unknown)}", f"there is no such entry: {', '.join(sorted(CALL_KEYS))} are")
     try:
-        value = amount(entry.get("value", 0))
+        value = amount(entry.get("value", 0), (ETH,))
     except ValueError as error:
         raise InvalidDecision(f"{where}.value", str(error)) from error
     if not 0 <= value <= MAX_UINT256:

@@ -28,11 +28,12 @@ from scripts._deployment.governance import GOVERNOR, VOTING
 from scripts._deployment.known import from_addresses, from_journal
 from scripts._deployment.printing import harmless
 from scripts._deployment.site import Answer, Sender, Site
-from scripts._deployment.steps import CONTROLLER, Create
+from scripts._deployment.steps import CONTROLLER, Create, Register, contract_id
 from scripts._governance.decision import Decision
 from scripts._governance.errors import Refused
 from scripts._governance.preview import Change, names_of
 from scripts._governance.values import shown
+from scripts._params import Params
 from scripts._protocol import everything
 
 if TYPE_CHECKING:
@@ -159,6 +160,26 @@ class Desk:
             click.echo("  nothing that a view of these contracts shows")
 
 
+def _check_registry(site: Site, params: Params, deployer: str) -> None:
+    """A decision calls contracts by name, and must not reach one that the protocol has since replaced. The code behind
+    proxies may differ: nobody calls it.
+
+    :raises DeploymentError: for the first that the Controller knows elsewhere.
+    """
+    for step in everything(params, deployer):
+        if not isinstance(step, Register) or step.name.endswith("Target"):
+            continue
+        known, registered = (
+            site.addresses[step.entry or step.name],
+            site.read(CONTROLLER, "getContract", contract_id(step.name)),
+        )
+        if known != str(registered):
+            raise DeploymentError(
+                f"the deployment has {step.name} at {known}, the Controller now at {registered}: give the addresses "
+                "that are in force in a file with --addresses"
+            )
+
+
 def lpt(amount: int) -> str:
     return shown(amount, {}) if amount % LPT else f"{amount // LPT:,} LPT"
 
@@ -198,6 +219,7 @@ def desk(
         for name in (GOVERNOR, VOTING):
             if not site.code(site.addresses[name]):
                 raise DeploymentError(f"this deployment has no {name}: finish it with `ape run deploy`")
+        _check_registry(site, known.params, known.deployer)
         asks = not (yes or is_development_chain(provider))
         ask = consent(account, provider, what, asks=asks, each=False)
         yield Desk(site=site, sender=Sender(account, site, consent=ask), dry=dry)

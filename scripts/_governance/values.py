@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping, Sequence
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from eth_utils.address import is_address, to_checksum_address
@@ -13,7 +13,12 @@ from eth_utils.crypto import keccak
 from scripts._deployment.printing import quoted
 
 WEI_PER_COIN = 10**18
-COINS = ("ETH", "LPT")
+# More digits than 256 bits have, so that nothing is rounded.
+EXACT = Context(prec=200)
+ETH = "ETH"
+COINS = (ETH, "LPT")
+# Of 2^256.
+MAX_DIGITS = 78
 _HASHED = re.compile(r"^keccak256\((.+)\)$")
 _ARRAY = re.compile(r"^(.*)\[(\d*)\]$")
 _SIZED = re.compile(r"^(u?int|bytes)(\d+)$")
@@ -54,9 +59,10 @@ def parsed(value: Any, kind: str, components: Any, names: Mapping[str, str]) -> 
     return _bytes(value, int(sized[2])) if sized[1] == "bytes" else _integer(value, sized[1], int(sized[2]))
 
 
-def amount(value: Any) -> int:
+def amount(value: Any, coins: Sequence[str] = COINS) -> int:
     """Wei or other smallest units: a whole number, or a text such as "1.5 LPT".
 
+    :param coins: whose amount it may be.
     :raises ValueError: with what would be right.
     """
     if isinstance(value, int) and not isinstance(value, bool):
@@ -66,10 +72,12 @@ def amount(value: Any) -> int:
         number = Decimal(figure)
     except InvalidOperation as error:
         raise ValueError(f'{value!r}: a whole number or an amount such as "1.5 LPT" is needed') from error
-    if coin and coin not in COINS:
-        raise ValueError(f"{value!r}: amounts are in {' or '.join(COINS)}")
-    units = number * WEI_PER_COIN if coin else number
-    if not units.is_finite() or units != int(units):
+    if coin and coin not in coins:
+        raise ValueError(f"{value!r}: amounts are in {' or '.join(coins)}")
+    if not number.is_finite() or number.adjusted() > MAX_DIGITS:
+        raise ValueError(f"{value!r}: a number that 256 bits hold is needed")
+    units = EXACT.multiply(number, WEI_PER_COIN) if coin else number
+    if units != int(units):
         raise ValueError(f"{value!r}: there is no part of a {'wei' if coin else 'unit'}")
     return int(units)
 
@@ -114,7 +122,7 @@ def shown(value: Any, names: Mapping[str, str]) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         whole = value >= WEI_PER_COIN // 1000 and value % (WEI_PER_COIN // 1000) == 0
-        return f"{value:,} ({Decimal(value) / WEI_PER_COIN:f} × 1e18)" if whole else f"{value:,}"
+        return f"{value:,} ({EXACT.divide(Decimal(value), Decimal(WEI_PER_COIN)):f} × 1e18)" if whole else f"{value:,}"
     if isinstance(value, (bytes, bytearray)):
         # In full: what is left out could be what a call is about.
         return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value.hex()} ({len(value)} bytes)"

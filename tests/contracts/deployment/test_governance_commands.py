@@ -15,8 +15,9 @@ import pytest
 
 from scripts import cancel_update, execute, execute_update, propose, queue, stage, vote
 from scripts._deployment.governance import GOVERNOR, TREASURY, VOTING
+from scripts._deployment.steps import contract_id
 from scripts._governance.decision import load_decision
-from scripts._governance.values import shown
+from scripts._governance.values import amount, shown
 from tests.contracts.deployment.town import LPT, QUICK, STAKE, Town
 
 
@@ -255,6 +256,14 @@ SIXTEEN_KIB = "0x" + "00" * 16_384
             "calls[0].arguments[0] (to, address): '0x12': an address is needed",
         ),
         ({"calls": [{**TRANSFER, "arguments": ["Treasury", "1 BTC"]}]}, "'1 BTC': amounts are in ETH or LPT"),
+        (
+            {"calls": [{**TRANSFER, "arguments": ["Treasury", "1e999999999 LPT"]}]},
+            "a number that 256 bits hold is needed",
+        ),
+        (
+            {"calls": [{**TRANSFER, "arguments": ["Treasury", "NaN LPT"]}]},
+            "'NaN LPT': a number that 256 bits hold is needed",
+        ),
         ({"calls": [{**TRANSFER, "arguments": ["Treasury", 0.5]}]}, "0.5: a whole number or an amount"),
         ({"calls": [{**TRANSFER, "arguments": ["Treasury", True]}]}, "True: a whole number or an amount"),
         ({"calls": [{**TRANSFER, "arguments": ["Treasury", -1]}]}, "-1: uint256 goes from 0 to"),
@@ -274,6 +283,7 @@ SIXTEEN_KIB = "0x" + "00" * 16_384
             },
             "bytes of calldata; the contracts take 4,096 (MAX_CALLDATA",
         ),
+        ({"calls": [{"to": "Treasury", "value": "500 LPT"}]}, "calls[0].value: '500 LPT': amounts are in ETH"),
         ({"calls": [{"to": "Treasury"}]}, "calls[0]: a payment needs an address and a value above 0"),
         ({"calls": [{"to": "Treasury", "value": "1 ETH", "function": "x"}]}, "calls[0]: `to` is for a payment"),
         ({"calls": [PAUSE], "description": "x" * 32_769}, "description: 32,769 bytes; the contracts take 32,768"),
@@ -305,6 +315,30 @@ def test_propose__call_within_a_call__is_shown_to_its_last_byte(town: Town, acco
     calls = load_decision(town.decision(relayed), town.deployer.site, proposal=True).calls
 
     assert f"0x{bytes(transfer).hex()} (68 bytes)" in calls[0].text({})
+
+
+def test_amount__with_more_digits_than_decimals_keep_by_default__is_exact() -> None:
+    assert amount("12345678901.123456789012345678 LPT") == 12345678901_123456789012345678
+    figure = 99_999_999_999_999_999_999_999_999_999_999 * 10**15
+    assert shown(figure, {}) == f"{figure:,} (99999999999999999999999999999.999 × 1e18)"
+
+
+def test_stage__of_a_contract_that_was_replaced_since__is_refused_with_both_addresses(town: Town) -> None:
+    """Whoever reads `Minter` means the one in force."""
+    site, old, new = town.deployer.site, town.address("Minter"), town.address("Treasury")
+    file = town.decision(
+        {
+            "contract": "Controller",
+            "function": "setContractInfo",
+            "arguments": ["keccak256(Minter)", new, "0x" + "00" * 20],
+        }
+    )
+    town.run(stage, file=file, delay=0)
+    town.run(execute_update, file=file)
+    assert site.read("Controller", "getContract", contract_id("Minter")) == new
+
+    refused = town.refusal(stage, file=town.decision({"contract": "Controller", "function": "pause"}), delay=0)
+    assert f"the deployment has Minter at {old}, the Controller now at {new}" in refused
 
 
 def test_shown__text_as_an_argument__ends_where_its_quotes_end() -> None:
