@@ -96,9 +96,8 @@ devnet: setup
 	@$(BIN)/python -m scripts._devnet --orchestrators $(ORCHESTRATORS)
 
 # The conformance test reads what the suites before it recorded, so it comes last.
-test: check test-client
-	@# A core each.
-	@$(MAKE) --no-print-directory --jobs 2 test-contracts test-pythons
+test: check
+	@$(BIN)/python -m scripts._beside test-contracts -- test-client test-pythons
 	@$(MAKE) --no-print-directory test-e2e test-sdk test-conformance
 
 check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
