@@ -56,6 +56,8 @@ class Harbour:
     desk: RunnerDesk
     http: httpx.AsyncClient
     echo: Echo
+    running: asyncio.Future[None]
+    """`desk.run`."""
 
     async def heartbeat(self, secret: str = SECRET, **changes: Any) -> httpx.Response:
         report = {
@@ -163,4 +165,4 @@ async def harbour(folder: Path) -> AsyncIterator[Harbour]:
 
         opened.push_async_callback(end)
         http = await opened.enter_async_context(httpx.AsyncClient(base_url=shop.uri, verify=False, timeout=20))
-        yield Harbour(shop, desk, http, echo)
+        yield Harbour(shop, desk, http, echo, running)
