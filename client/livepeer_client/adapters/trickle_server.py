@@ -95,14 +95,17 @@ class TrickleHub:
         self.first_byte_s = first_byte_s
         self.piece_s = piece_s
         self._open: dict[str, _Open] = {}
+        self._closed: list[tuple[float, _Open]] = []
+        """Channels that are closed, with the time, and still being read."""
 
     def __len__(self) -> int:
         return len(self._open)
 
     @property
     def size(self) -> int:
-        """Bytes held in all channels."""
-        return sum(each.channel.size for each in self._open.values())
+        """Bytes held in all channels, those included that are closed and still being read."""
+        self._closed = [(at, entry) for at, entry in self._closed if entry.readers]
+        return sum(each.channel.size for each in (*self._open.values(), *(entry for _, entry in self._closed)))
 
     @staticmethod
     def new_name() -> str:
@@ -126,6 +129,7 @@ class TrickleHub:
         if (entry := self._open.pop(name, None)) is not None:
             entry.channel.close()
             entry.notify()
+            self._closed.append((self._clock.monotonic(), entry))
 
     def publish(self, name: str, data: bytes) -> None:
         """Write one whole segment of our own; to a channel that is gone, nothing.
@@ -154,9 +158,10 @@ class TrickleHub:
             raise TrickleRefused(404, NOT_FOUND) from None
 
     def append(self, entry: _Open, write: Write, piece: bytes) -> None:
-        """:raises TrickleRefused: as `Channel.append`; 503 if all channels together hold too much."""
+        """:raises TrickleRefused: as `Channel.append`; 503 if it would hold more than is left for all others, so that
+        none keeps them out."""
         began = write.segment is None
-        if self.size + len(piece) > self._max_bytes:
+        if entry.channel.size + len(piece) > self._max_bytes - self.size:
             raise TrickleRefused(503, "Service Unavailable Error")
         try:
             entry.channel.append(write, piece)
@@ -169,12 +174,18 @@ class TrickleHub:
         return self._clock.monotonic()
 
     def sweep(self) -> None:
-        """Close channels whose last segment started over five minutes ago; names that start with `_` are exempt."""
+        """Close channels whose last segment started over five minutes ago; names that start with `_` are exempt. What
+        is still being read of closed ones is dropped after `piece_s`."""
         now = self._clock.monotonic()
         for name, entry in list(self._open.items()):
             if now - entry.started_s > IDLE_S and not name.startswith("_"):
                 _log.info("trickle channel idle, closed")
                 self.close(name)
+        for at, entry in self._closed:
+            if now - at > self.piece_s:
+                # Who reads on so slowly would hold what is no longer to be had by anybody else.
+                entry.channel.clear()
+                entry.notify()
 
     async def run(self) -> None:
         """Sweep every minute, until cancelled."""

@@ -110,8 +110,8 @@ async def test_get__given_up__makes_room_for_another_reader() -> None:
         await peer.event(DataReceived, stream)
 
 
-async def test_post__refused_while_all_channels_are_full__holds_no_reader_afterwards() -> None:
-    async with serving(max_bytes=10) as (hub, peer):
+async def test_post__refused_while_too_much_is_held__holds_no_reader_afterwards() -> None:
+    async with serving(max_bytes=20) as (hub, peer):
         stream = peer.request("POST", "one/0", end=False)
         peer.h2.send_data(stream, b"12345678")
         peer.flush()
