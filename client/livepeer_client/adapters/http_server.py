@@ -145,10 +145,16 @@ class _Routes:
         if body is None:
             return _refuse(413, "segment too large")
         if by_url and exchange.wants_body:
+            # How long it will be is the word of a stranger's host, so room is kept for the longest.
+            try:
+                held.take(self._max_segment_bytes)
+            except _Full:
+                return _refuse(503, "too much at once")
             # Which hosts may be asked is the fetcher's to say (offchain-network 4.6).
             fetched = await exchange.fetch(body.decode("utf-8", "replace").strip())
             if not isinstance(fetched, bytes):
                 return _refuse(fetched.status, fetched.reason)
+            held.give_back(self._max_segment_bytes - len(fetched))
             body = fetched
         if (refusal := exchange.check_body(body)) is not None:
             return _refuse(refusal.status, refusal.reason)
@@ -232,6 +238,11 @@ class _Held:
             raise _Full
         self._routes.room -= count
         self._bytes += count
+
+    def give_back(self, count: int) -> None:
+        """Hold `count` bytes less."""
+        self._routes.room += count
+        self._bytes -= count
 
     def release(self) -> None:
         self._routes.room += self._bytes

@@ -45,6 +45,8 @@ class DeskDouble:
     room: bool = True
     left: int = 0
     pages: dict[str, bytes] = field(default_factory=dict)
+    fetching: int = 0
+    fetched: asyncio.Event | None = None
 
     def exchange(self, payment: str, credentials: str) -> "ExchangeDouble":
         self.headers.append((payment, credentials))
@@ -83,6 +85,9 @@ class ExchangeDouble:
         return self.desk.refusal
 
     async def fetch(self, url: str) -> bytes | Said:
+        self.desk.fetching += 1
+        if self.desk.fetched is not None:
+            await self.desk.fetched.wait()
         return self.desk.pages.get(url) or Said(400, "BadRequest")
 
     def check_body(self, body: bytes) -> Said | None:

@@ -201,6 +201,33 @@ async def test_segment__more_at_once_than_there_is_room_for__is_refused_until_so
         assert await post(http, server, 900_000) == 200
 
 
+async def test_segment__by_url__keeps_room_for_the_longest_until_it_is_there(tmp_path: Path) -> None:
+    url, desk = "https://elsewhere.example/1.ts", DeskDouble()
+    desk.pages[url], desk.fetched = bytes(10), asyncio.Event()
+
+    async def post_url() -> int:
+        headers = {"Content-Type": "application/vnd+livepeer.uri"}
+        async with http.post(
+            f"https://127.0.0.1:{server.port}/segment", data=url.encode(), headers=headers
+        ) as response:
+            await response.read()
+            return response.status
+
+    async with (
+        serving(tmp_path, desk, room=1_500_000) as server,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http,
+    ):
+        fetching = asyncio.create_task(post_url())
+        async with asyncio.timeout(10):
+            while not desk.fetching:  # noqa: ASYNC110, the double has no event for it
+                await asyncio.sleep(0.01)
+        assert await post_url() == 503
+        assert await post(http, server, 400_000) == 200
+        desk.fetched.set()
+        assert await fetching == 200
+        assert await post_url() == 200
+
+
 async def test_segment__of_300_mb__is_refused_by_its_header_and_by_its_bytes(tmp_path: Path) -> None:
     async def endless() -> AsyncIterator[bytes]:
         for _ in range(5000):

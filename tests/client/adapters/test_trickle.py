@@ -318,15 +318,18 @@ async def test_sweep__channel_whose_last_segment_began_over_five_minutes_ago__is
     assert (hub.has("a"), hub.has("_feed")) == (False, True)
 
 
+def _fill(hub: TrickleHub, name: str) -> None:
+    write = hub.entry(name).channel.write(-1)
+    while True:
+        hub.append(hub.entry(name), write, b"x")
+
+
 def test_hub__greedy_channels__leave_room_for_one_more() -> None:
     hub = TrickleHub(ManualClock(), max_bytes=1000)
     for name in ("one", "two", "three"):
         hub.open(name, "video/MP2T")
-        entry = hub.entry(name)
-        write = entry.channel.write(-1)
         with pytest.raises(TrickleRefused) as caught:
-            while True:
-                hub.append(entry, write, b"x")
+            _fill(hub, name)
         assert caught.value.status == 503
     assert [hub.entry(name).channel.size for name in ("one", "two", "three")] == [500, 250, 125]
 
