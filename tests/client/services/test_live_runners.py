@@ -1,6 +1,5 @@
 """Live runners: heartbeats, challenges, sessions paid by time. Real sockets; only the chain is a fake."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +7,6 @@ import httpx
 import pytest
 
 from livepeer_client.codec import live_api, wire
-from livepeer_client.facts import Debit, SessionBalance
 from livepeer_client.policy.runners import DEBIT_S, HEARTBEAT_S, TTL_S
 from tests.support.ai import SECRET, until
 from tests.support.live_runners import LEASE_S, PAYER, PRICE, Harbour, harbour, paid
@@ -333,29 +331,6 @@ async def test_session__while_it_runs__is_charged_for_its_seconds(scene: Harbour
     await scene.http.post(f"/apps/{runner}/session/{session}/stop")
     assert scene.charged == 12 * PRICE
     assert round(scene.balance(session)) == 2 * EV - 12 * PRICE
-
-
-async def test_session__node_stops_while_a_debit_is_being_stored__is_charged_once(scene: Harbour) -> None:
-    runner = await scene.join()
-    await scene.session(runner)
-    store = scene.shop.shop.store
-    record, begun, go_on = store.record_debit, asyncio.Event(), asyncio.Event()
-
-    async def slow(debit: Debit) -> SessionBalance:
-        begun.set()
-        await go_on.wait()
-        return await record(debit)
-
-    store.record_debit = slow  # type: ignore[method-assign]
-    passing = asyncio.create_task(scene.pass_time(DEBIT_S, heard=SECRET))
-    await asyncio.wait_for(begun.wait(), 20)
-    await passing
-    scene.running.cancel()
-    closing = asyncio.create_task(scene.desk.close())
-    await asyncio.sleep(0)
-    go_on.set()
-    await asyncio.wait_for(closing, 20)
-    assert scene.charged == DEBIT_S * PRICE
 
 
 async def test_session__no_longer_covered__is_released_and_never_overdrawn(scene: Harbour) -> None:
