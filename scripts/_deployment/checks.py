@@ -123,9 +123,8 @@ def _registry(site: Site, steps: Sequence[Step], block: int) -> Iterable[Check]:
     names = {contract_id(name): name for name in OTHER_IDS}
     planned = {contract_id(step.name) for step in steps if isinstance(step, Register)}
     seen: set[bytes] = set()
-    for log in site.logs(CONTROLLER, block):
-        if log.topics and log.topics[0] == SET_CONTRACT_INFO:
-            seen.add(decode(["bytes32", "address", "bytes20"], log.data)[0])
+    for log in site.logs(CONTROLLER, block, SET_CONTRACT_INFO):
+        seen.add(decode(["bytes32", "address", "bytes20"], log.data)[0])
     for entry in sorted(seen - planned):
         address = str(site.read(CONTROLLER, "getContract", entry))
         if not is_null(address):

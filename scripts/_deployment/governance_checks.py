@@ -89,10 +89,9 @@ Part = tuple[str, Callable[[], Iterable[Check]]]
 def staged(site: Site, block: int) -> Iterable[tuple[bytes, int]]:
     """Updates that wait: id, and block from which anybody may execute them."""
     seen = {}
-    for log in site.logs(GOVERNOR, block):
-        if log.topics and log.topics[0] == UPDATE_STAGED:
-            update = decode([UPDATE, "uint256"], log.data)[0]
-            seen[update_id(update)] = True
+    for log in site.logs(GOVERNOR, block, UPDATE_STAGED):
+        update = decode([UPDATE, "uint256"], log.data)[0]
+        seen[update_id(update)] = True
     for id_ in seen:
         if due := int(site.read(GOVERNOR, "updates", id_)):
             yield id_, due
@@ -147,9 +146,8 @@ def role_checks(
     """
     names = {role: name for name, role in roles.items()}
     given: dict[bytes, set[str]] = {role: set() for role in expected}
-    for log in site.logs(contract, block):
-        if log.topics and log.topics[0] == ROLE_GRANTED:
-            given.setdefault(log.topics[1], set()).add(to_checksum_address(log.topics[2][12:]))
+    for log in site.logs(contract, block, ROLE_GRANTED):
+        given.setdefault(log.topics[1], set()).add(to_checksum_address(log.topics[2][12:]))
     where = f"{contract}: " if prefix is None else prefix
     for role, accounts in given.items():
         name = names.get(role, "role 0x" + role.hex())

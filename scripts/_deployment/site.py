@@ -154,8 +154,9 @@ class Site:
         creation = self.creation(contract, arguments)
         return bytes.fromhex(str(self.rpc("eth_call", {"data": "0x" + bytes(creation.data).hex()}, "latest"))[2:])
 
-    def logs(self, name: str, first_block: int) -> list[Log]:
-        """Every event of a contract from a block on."""
+    def logs(self, name: str, first_block: int, *topics: bytes) -> list[Log]:
+        """Every event of a contract from a block on that begins with these topics: a token has many others, and nodes
+        refuse to tell too many at once."""
         found = []
         head = self.height
         for start in range(first_block, head + 1, LOG_RANGE_BLOCKS):
@@ -163,6 +164,7 @@ class Site:
                 "address": self.addresses[name],
                 "fromBlock": hex(start),
                 "toBlock": hex(min(start + LOG_RANGE_BLOCKS - 1, head)),
+                "topics": ["0x" + topic.hex() for topic in topics],
             }
             for entry in self.rpc("eth_getLogs", query):
                 topics = tuple(bytes.fromhex(topic[2:]) for topic in entry["topics"])

@@ -14,7 +14,7 @@ from eth_utils.crypto import keccak
 from scripts import verify_deployment
 from scripts._deployment.checks import table
 from scripts._deployment.governance import FAUCET, GOVERNOR, TREASURY, VOTING, update_id
-from scripts._deployment.governance_checks import ALREADY, TREASURY_ROLES
+from scripts._deployment.governance_checks import ALREADY, ROLE_GRANTED, TREASURY_ROLES
 from scripts._deployment.steps import ROLES, Check
 from scripts._layouts import layout_of
 from scripts._params import LOCAL, Profile
@@ -60,6 +60,17 @@ def store(governed: Deployer, name: str, slot: int | str, value: str) -> None:
 
 def test_check__handed_over__finds_no_difference(governed: Deployer) -> None:
     assert differing(governed) == {}
+
+
+def test_check__token_that_is_used__asks_the_node_for_the_grants_alone(governed: Deployer) -> None:
+    """A public node refuses to tell all transfers of a token at once."""
+    site = governed.site
+    site.at("LivepeerToken").approve(governed.address, 1, sender=governed.account)
+    granted = site.logs("LivepeerToken", 0, ROLE_GRANTED)
+
+    assert len(granted) >= 3
+    assert {log.topics[0] for log in granted} == {ROLE_GRANTED}
+    assert len(site.logs("LivepeerToken", 0)) > len(granted)
 
 
 # --- initialisers ---------------------------------------------------------------------------------
