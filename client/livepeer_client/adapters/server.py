@@ -25,6 +25,7 @@ from aiohttp import web
 
 from livepeer_client.adapters.http2 import Http2Connection
 from livepeer_client.adapters.http2_preface import GREETING, PREFACE, Kind, Opening
+from livepeer_client.adapters.listening import BACKLOG, Door, listeners
 
 IDLE_S: Final = 600
 """A connection without traffic is closed after this long."""
@@ -145,9 +146,7 @@ class _Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        if not self._server.admit(transport):
-            transport.abort()
-            return
+        self._server.remember(transport)
         self._transport = transport
         self._wait(self._server.head_s)
         tls = transport.get_extra_info("ssl_object")
@@ -242,8 +241,7 @@ class TlsServer:
         max_connections_of_host: int = MAX_CONNECTIONS_OF_HOST,
     ) -> None:
         self.head_s = head_s
-        self._max_connections = max_connections
-        self._max_connections_of_host = max_connections_of_host
+        self._door = Door(max_connections, max_connections_of_host)
         self._host = host
         self._requested_port = port
         self._context = context
@@ -254,7 +252,7 @@ class TlsServer:
         self._rpc_path: Path | None = None
         self._http2 = weakref.WeakSet[Http2Connection]()
         self._bridges: dict[asyncio.Task[None], _Bridge] = {}
-        self._accepted = weakref.WeakKeyDictionary[asyncio.Transport, tuple[socket.socket, str]]()
+        self._accepted = weakref.WeakKeyDictionary[asyncio.Transport, socket.socket]()
         self._port = 0
         self._running: contextlib.AbstractAsyncContextManager[None] | None = None
 
@@ -309,19 +307,22 @@ class TlsServer:
             try:
                 await runner.setup()
                 self._http = runner.server
-                listener = await asyncio.get_running_loop().create_server(
-                    lambda: _Front(self),
-                    self._host,
-                    self._requested_port,
-                    ssl=self._context,
-                    ssl_handshake_timeout=HANDSHAKE_S if self._context else None,
-                    ssl_shutdown_timeout=self._grace_s if self._context else None,
-                )
-                self._port = listener.sockets[0].getsockname()[1]
-                try:
+                async with contextlib.AsyncExitStack() as listening:
+                    bound = await listeners(self._host, self._requested_port, self._door)
+                    for each in bound:
+                        listening.callback(each.close)
+                    for each in bound:
+                        listener = await asyncio.get_running_loop().create_server(
+                            lambda: _Front(self),
+                            sock=each,
+                            backlog=BACKLOG,
+                            ssl=self._context,
+                            ssl_handshake_timeout=HANDSHAKE_S if self._context else None,
+                            ssl_shutdown_timeout=self._grace_s if self._context else None,
+                        )
+                        listening.callback(listener.close)
+                        self._port = self._port or listener.sockets[0].getsockname()[1]
                     yield
-                finally:
-                    listener.close()
             finally:
                 async with asyncio.TaskGroup() as closing:
                     closing.create_task(rpc.stop(self._grace_s))
@@ -329,16 +330,9 @@ class TlsServer:
                 await self._drop_bridges()
                 await self._close_connections()
 
-    def admit(self, transport: asyncio.Transport) -> bool:
-        """Remember a connection, to see it gone at the end whoever has it by then; False if there are too many."""
-        peer = transport.get_extra_info("peername")
-        host = str(peer[0]) if peer else ""
-        hosts = [self._accepted[each][1] for each in self._still_open()]
-        if len(hosts) >= self._max_connections or hosts.count(host) >= self._max_connections_of_host:
-            _log.warning("connection refused host=%s connections=%d of it %d", host, len(hosts), hosts.count(host))
-            return False
-        self._accepted[transport] = (transport.get_extra_info("socket"), host)
-        return True
+    def remember(self, transport: asyncio.Transport) -> None:
+        """Keep sight of a connection, to see it gone at the end whoever has it by then."""
+        self._accepted[transport] = transport.get_extra_info("socket")
 
     def hand_to_http(self, transport: asyncio.Transport, received: bytes) -> None:
         """Let aiohttp have the connection and what came on it; its bodies are then copied once."""
@@ -390,4 +384,4 @@ class TlsServer:
         await asyncio.sleep(POLL_S)
 
     def _still_open(self) -> list[asyncio.Transport]:
-        return [transport for transport, (line, _) in self._accepted.items() if line.fileno() != -1]
+        return [transport for transport, line in self._accepted.items() if line.fileno() != -1]

@@ -52,7 +52,10 @@ async def leave(writer: asyncio.StreamWriter) -> None:
 
 
 async def is_served(server: TlsServer) -> bool:
-    reader, writer = await connect(server)
+    try:
+        reader, writer = await connect(server)
+    except ConnectionError:
+        return False
     try:
         writer.write(STATUS)
         return (await asyncio.wait_for(reader.read(12), 2)) == b"HTTP/1.1 200"
@@ -137,6 +140,20 @@ async def test_server__more_connections_of_one_host_than_allowed__are_refused(tm
         await leave(writer)
         await asyncio.sleep(0.1)
         assert await is_served(server)
+
+
+async def test_server__connections_that_make_no_handshake__count_and_are_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, DeskDouble(), max_connections=4) as server:
+        silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(4)]
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        # At once, not when the time for a handshake is over.
+        assert await closes(reader)
+        assert not await is_served(server)
+        for _, each in [*silent, (reader, writer)]:
+            await leave(each)
+        async with asyncio.timeout(10):
+            while not await is_served(server):  # noqa: ASYNC110, nobody tells of the end of a socket
+                await asyncio.sleep(0.05)
 
 
 async def test_segment__packed_body__is_taken_as_it_is(tmp_path: Path) -> None:
