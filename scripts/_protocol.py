@@ -59,6 +59,8 @@ PROXIED = ("TicketBroker", "BondingManager", "BondingVotes", "RoundsManager", "S
 # The same with governance, which is deployed on top.
 UPGRADABLE = (*PROXIED, VOTING)
 LPT_WEI = 10**18
+# Two epochs of Ethereum, after which a block is final; rollups replace fewer.
+REORG_BLOCKS = 64
 # Id under which the Minter knows the TicketBroker.
 JOBS_MANAGER = "JobsManager"
 
@@ -318,8 +320,12 @@ def handles(site: Site, params: Params, block: int) -> Protocol:
 
 
 def header_of(site: Site, deployer: str, params: Params, *, network: str = "local", owner: str | None = None) -> Header:
-    """What a deployment that begins now begins with."""
-    block = site.height
+    """What a deployment that begins now begins with.
+
+    Its block is one that stays, where others make the chain: the latest may be replaced while we look, and by it the
+    chain would never be known again.
+    """
+    block = site.height if site.mines_on_demand else max(0, site.height - REORG_BLOCKS)
     return Header(
         network=network,
         chain_id=site.provider.chain_id,

@@ -20,7 +20,7 @@ from scripts._deployment.errors import (
 from scripts._deployment.journal import Journal
 from scripts._deployment.steps import ROLES, contract_id
 from scripts._params import LOCAL
-from scripts._protocol import construction, opening
+from scripts._protocol import REORG_BLOCKS, construction, header_of, opening
 from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 # Of a whole deployment that gives LPT to two accounts: the right to mint, twice LPT, the right given back.
@@ -173,6 +173,25 @@ def test_run__chain_set_back_and_grown_again__is_refused(deployer: Deployer, cha
 
     with pytest.raises(StaleJournal, match="not the one the deployment began at"):
         deployer.run()
+
+
+def test_header__where_others_make_the_chain__is_known_again_after_a_reorg(deployer: Deployer, chain: Any) -> None:
+    """Else a whole deployment would pass for one on another chain, because the block before it was replaced."""
+    site = deployer.new_site()
+    chain.mine(REORG_BLOCKS)
+    before = chain.snapshot()
+    chain.mine(2)
+    site.rpc("evm_setAutomine", False)
+    try:
+        begun = header_of(site, deployer.address, LOCAL)
+    finally:
+        site.rpc("evm_setAutomine", True)
+    latest = site.block_hash(site.height)
+    chain.restore(before)
+    chain.mine(2, timestamp=int(time.time()) + 10_000)
+
+    assert site.block_hash(site.height) != latest
+    Journal.begin(begun).check_chain(site)
 
 
 def test_run__other_code_at_a_recorded_address__is_refused(deployed: Deployer) -> None:
