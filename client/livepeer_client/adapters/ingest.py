@@ -32,6 +32,7 @@ _FORMATS: Final = {"ts": VideoFormat.MPEGTS, "mp4": VideoFormat.MP4}
 _MIME: Final = {VideoFormat.MPEGTS: "video/mp2t", VideoFormat.MP4: "video/mp4"}
 _SUFFIX: Final = {VideoFormat.MPEGTS: "ts", VideoFormat.MP4: "mp4"}
 _RESOLUTION: Final = re.compile(r"\d{1,5}x\d{1,5}")
+_BROWSERS: Final = ("Origin", "Referer", "Sec-Fetch-Site")
 CONFIGURATION: Final = "Livepeer-Transcode-Configuration"
 
 _log = logging.getLogger(__name__)
@@ -66,9 +67,14 @@ def build_ingest(
     max_bytes_in_flight: int = MAX_BYTES_IN_FLIGHT,
     piece_s: float = PIECE_S,
     upload_s: float = UPLOAD_S,
+    pages_may_push: bool = False,
 ) -> web.Application:
-    """The routes. A body may take `upload_s`, and `piece_s` between two pieces of it."""
-    routes = _Routes(ingest, max_segment_bytes, max_bytes_in_flight, piece_s, upload_s)
+    """The routes. A body may take `upload_s`, and `piece_s` between two pieces of it.
+
+    :param pages_may_push: serve what a browser sends for a page. Every page reaches loopback, and would spend the
+        gateway's deposit, so only where somebody is asked who may push.
+    """
+    routes = _Routes(ingest, max_segment_bytes, max_bytes_in_flight, piece_s, upload_s, pages_may_push)
     app = web.Application()
     app.add_routes(
         [
@@ -81,18 +87,23 @@ def build_ingest(
 
 
 class _Routes:
-    def __init__(self, ingest: Ingest, limit: int, in_flight: int, piece_s: float, upload_s: float) -> None:
+    def __init__(
+        self, ingest: Ingest, limit: int, in_flight: int, piece_s: float, upload_s: float, pages_may_push: bool
+    ) -> None:
         self._ingest = ingest
         self._limit = limit
         self._left = in_flight
         self._piece_s = piece_s
         self._upload_s = upload_s
+        self._pages_may_push = pages_may_push
 
     async def health(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         held = bytearray()
+        if not self._pages_may_push and any(each in request.headers for each in _BROWSERS):
+            return _text(403, "not for pages of a browser")
         try:
             seq, format_ = _named(request.match_info["name"])
             duration_ms = _duration(request)

@@ -58,7 +58,8 @@ async def run(config: GatewayConfig) -> None:
             dispatcher, SystemClock(), ingest.profiles, auth=auth, observer=lambda event: _observe(metrics, event)
         )
         counted = _Counted(pushes, metrics)
-        await opened.enter_async_context(served(build_ingest(counted), ingest.host, ingest.port))
+        app = build_ingest(counted, pages_may_push=auth is not None)
+        await opened.enter_async_context(served(app, ingest.host, ingest.port))
         if config.admin is not None:
             await opened.enter_async_context(served(_admin(gateway, pushes), *config.admin))
         sweeping = asyncio.create_task(pushes.run())

@@ -117,6 +117,7 @@ class PushIngest:
             if known is not None:
                 return known
             if len(self._streams) >= self._max_streams:
+                self._opening.pop(push.manifest_id, None)
                 return Unserved(503, "too many streams")
             ordered = StreamOrder()
             try:

@@ -66,6 +66,14 @@ async def place(unused_tcp_port: int) -> AsyncIterator[Place]:
     await runner.cleanup()
 
 
+@pytest.mark.parametrize("header", ["Origin", "Referer", "Sec-Fetch-Site"])
+async def test_push__from_a_page_of_a_browser__is_403_and_handed_to_nobody(place: Place, header: str) -> None:
+    headers = {header: "https://evil.example"}
+    async with place.http.post(f"{place.base}/live/movie/7.ts", data=b"video", headers=headers) as response:
+        assert response.status == 403
+    assert place.double.pushes == []
+
+
 async def test_push__plain__hands_over_name_number_and_defaults(place: Place) -> None:
     assert await place.post("/live/movie/7.ts") == (200, b"")
     async with place.http.put(f"{place.base}/live/movie/8.mp4", data=b"video") as response:

@@ -128,6 +128,8 @@ async def test_push__more_streams_than_allowed__are_refused_until_one_has_ended(
     await ingest.push(push())
     refused = await ingest.push(push(manifest="second"))
     assert refused == Unserved(503, "too many streams")
+    # Nothing is kept of those that were refused.
+    assert "second" not in ingest._opening
     running = asyncio.create_task(ingest.run())
     await market.clock.advance(IDLE_S - 1)
     assert ingest.streams == 1
