@@ -123,5 +123,8 @@ def run(start: Callable[[], Coroutine[Any, Any, None]], *, as_json: bool = False
             # A contract, a node or a peer may have had the last word.
             sys.stderr.write(f"livepeer-client: {kind}{harmless(failure.message)}{remedy}\n")
         raise SystemExit(failure.code) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
+        # What was under way when it came, as far as that told.
+        for note in getattr(stopped.__context__, "__notes__", ()):
+            sys.stderr.write(f"livepeer-client: interrupted: {note}\n")
         raise SystemExit(EXIT_INTERRUPTED) from None

@@ -87,7 +87,8 @@ class BoardServer(Server):
             raise web.HTTPFound(self.address)
         # Without the key in its address, which stays in the browser's history.
         opened = web.HTTPFound(f"{self.public_url.rstrip('/')}/")
-        opened.set_cookie(self._cookie, self._key, httponly=True, samesite="Strict")
+        secure = urlsplit(self.public_url).scheme == "https"
+        opened.set_cookie(self._cookie, self._key, httponly=True, samesite="Strict", secure=secure)
         raise opened
 
     def _is_key(self, given: str) -> bool:

@@ -1,7 +1,10 @@
 """Commands that only read: figures as JSON with stable keys, tables for people, tab-separated in a pipe."""
 
+import asyncio
 import io
 import json
+import os
+import signal
 
 import pytest
 
@@ -256,3 +259,18 @@ def test_run__error_with_what_a_terminal_would_obey__tells_it_harmless(capsys: p
     told = capsys.readouterr().err
     assert "no\ufffd" in told
     assert "\x1b" not in told
+
+
+def test_run__interrupted_after_something_was_sent__tells_what(capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as stopped:
+            stopped.add_note("transaction 0x12 was sent and may still be mined")
+            raise
+
+    with pytest.raises(SystemExit) as left:
+        run(work)
+    assert left.value.code == 130
+    assert capsys.readouterr().err == "livepeer-client: interrupted: transaction 0x12 was sent and may still be mined\n"

@@ -351,7 +351,12 @@ class Transactor:
                 # Somebody else used our key between the two steps; this one can never be mined, so a new one is safe.
                 if attempt == _SEND_ATTEMPTS:
                     raise
-        receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
+        try:
+            receipt = await self.wait(transaction.tx_hash, self._send_timeout_s)
+        except asyncio.CancelledError as stopped:
+            # For whoever stopped us, or the money would be sent again.
+            stopped.add_note(f"transaction {to_hex(transaction.tx_hash)} was sent and may still be mined")
+            raise
         if not receipt.succeeded:
             raise await self.why(receipt, contract, function, args, value)
         return receipt

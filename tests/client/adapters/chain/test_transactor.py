@@ -243,8 +243,11 @@ class Silent:
         self._stage = stage
         self.times, self.takes, self.lags = times, takes, lags
         self.sent: list[object] = []
+        self.waited_for = asyncio.Event()
 
     async def call(self, method: str, params: Sequence[Any] = ()) -> Any:
+        if method == "eth_getTransactionReceipt":
+            self.waited_for.set()
         if method != "eth_sendRawTransaction":
             return await self._stage.rpc.call(method, params)
         self.sent.append(params[0])
@@ -287,6 +290,20 @@ async def test_send__never_answered__tells_the_hash_to_look_for(stage: Stage) ->
 
     assert to_hex(keccak256(bytes.fromhex(str(node.sent[0])[2:]))) == to_hex(unknown.value.tx_hash)
     assert len(set(node.sent)) == 1
+
+
+async def test_send__stopped_while_it_waits__leaves_the_hash_to_look_for(stage: Stage) -> None:
+    node = Silent(stage, times=0)
+    wallet = Transactor(Suite(node, stage.suite.addresses), GATEWAY.key, poll_s=0.01)
+    await set_automine(stage, False)
+    sending = asyncio.create_task(wallet.send(*FUND, value=Wei(2)))
+    await asyncio.wait_for(node.waited_for.wait(), 30)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError) as stopped:
+        await sending
+
+    (note,) = stopped.value.__notes__
+    assert to_hex(keccak256(bytes.fromhex(str(node.sent[0])[2:]))) in note
 
 
 async def test_wait__for_a_transaction_that_is_not_mined__is_dropped(stage: Stage) -> None:
