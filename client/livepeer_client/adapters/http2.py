@@ -46,6 +46,8 @@ CONNECTION_WINDOW_BYTES: Final = 1 << 20
 FRAME_BYTES: Final = 1 << 16
 MAX_STREAMS: Final = 32
 """Requests at the same time on one connection, those included whose peer has given up on them."""
+STALL_S: Final = 120.0
+"""A peer that takes no byte of an answer for this long has given it up; what is held for it may be large."""
 LINGER_S: Final = 10
 """A body that nobody wants is thrown away for this long, so that the answer is read before the stream is reset."""
 _BUFFER_BYTES: Final = 1 << 16
@@ -147,12 +149,13 @@ class Http2Connection(asyncio.Protocol):
     :param idle_s: without a byte from the peer for this long, the connection is closed.
     """
 
-    def __init__(self, server: web.Server, *, max_header_bytes: int, idle_s: float) -> None:
+    def __init__(self, server: web.Server, *, max_header_bytes: int, idle_s: float, stall_s: float = STALL_S) -> None:
         self.transport: asyncio.Transport
         self.tasks: set[asyncio.Task[None]] = set()
         """Requests being answered."""
         self._server = server
         self._idle_s = idle_s
+        self._stall_s = stall_s
         self._loop = asyncio.get_running_loop()
         self._streams: dict[int, _Stream] = {}
         self._unacknowledged = 0
@@ -413,17 +416,28 @@ class Http2Connection(asyncio.Protocol):
 
     async def send_body(self, stream_id: int, chunk: bytes | bytearray | memoryview) -> None:
         rest = memoryview(chunk).cast("B")
-        while rest:
+        try:
+            while rest:
+                async with asyncio.timeout(self._stall_s):
+                    rest = await self._send_some(stream_id, rest)
+        except TimeoutError:
+            _log.info("http2 answer not taken for %g s", self._stall_s)
+            self.abort(stream_id)
+            raise ConnectionResetError("the peer takes none of the answer") from None
+
+    async def _send_some(self, stream_id: int, rest: memoryview) -> memoryview:
+        """Send as much as fits, once something does; what is left."""
+        while True:
             await self._writable.wait()
             with self._sending(stream_id):
                 window = self._h2.local_flow_control_window(stream_id)
                 allowed = max(0, min(window, self._h2.max_outbound_frame_size, len(rest)))
                 if allowed:
                     self._h2.send_data(stream_id, bytes(rest[:allowed]))
-            rest = rest[allowed:]
-            if not allowed:
-                self._sendable.clear()
-                await self._sendable.wait()
+            if allowed:
+                return rest[allowed:]
+            self._sendable.clear()
+            await self._sendable.wait()
 
     async def writable(self) -> None:
         await self._writable.wait()

@@ -23,7 +23,7 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
-from livepeer_client.adapters.http2 import Http2Connection
+from livepeer_client.adapters.http2 import STALL_S, Http2Connection
 from livepeer_client.adapters.http2_preface import GREETING, PREFACE, Kind, Opening
 from livepeer_client.adapters.listening import BACKLOG, Door, listeners
 
@@ -237,10 +237,12 @@ class TlsServer:
         rpc: Sequence[grpc.GenericRpcHandler],
         grace_s: float = 5,
         head_s: float = HANDSHAKE_S,
+        stall_s: float = STALL_S,
         max_connections: int = MAX_CONNECTIONS,
         max_connections_of_host: int = MAX_CONNECTIONS_OF_HOST,
     ) -> None:
         self.head_s = head_s
+        self._stall_s = stall_s
         self._door = Door(max_connections, max_connections_of_host)
         self._host = host
         self._requested_port = port
@@ -345,7 +347,9 @@ class TlsServer:
     def hand_to_http2(self, transport: asyncio.Transport, received: bytes) -> None:
         """Answer what comes on the connection as HTTP/2, beginning with what came already."""
         assert self._http is not None
-        connection = Http2Connection(self._http, max_header_bytes=MAX_HEADER_BYTES, idle_s=IDLE_S)
+        connection = Http2Connection(
+            self._http, max_header_bytes=MAX_HEADER_BYTES, idle_s=IDLE_S, stall_s=self._stall_s
+        )
         self._http2.add(connection)
         transport.set_protocol(connection)
         connection.connection_made(transport)

@@ -258,13 +258,14 @@ class ByocWork:
         credit = await self.pay(payment, job.sender, entry.name)
         if isinstance(credit, Refused):
             return credit
-        used_before = self._used_before(job)
-        if entry.price and not credit and used_before:
+        need = BYOC_PREPAID_S * entry.price
+        balance = self.balance(job.sender, entry.name)
+        # Only for who has something to lose: anybody can sign with keys of its own until all others are forgotten.
+        if balance > 0 and self._used_before(job) and not credit and entry.price:
             # Whoever overheard the header could spend what its sender has paid ahead.
             return Refused(403, REPLAYED)
-        need = BYOC_PREPAID_S * entry.price
         held = self._held.get((job.sender, entry.name), Fraction(0))
-        if self.balance(job.sender, entry.name) - held < need:
+        if balance - held < need:
             return Refused(400, NO_BALANCE)
         return Hold(self._held, job.sender, entry.name, need)
 

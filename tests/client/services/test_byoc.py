@@ -311,6 +311,20 @@ async def test_training__runs_beside_its_request__tells_how_far_it_is_and_what_c
     assert place.charged == PRICE
 
 
+async def test_job__signed_by_keys_that_never_paid__are_not_remembered_in_place_of_others(place: Bazaar) -> None:
+    async with model_runner("/reverse", reverse) as url:
+        await place.register(url)
+        header = job_header()
+        assert (await place.submit(header=header)).status_code == 200
+        known = set(place.work._seen)
+        assert len(known) == 1
+        for text in ("a", "b", "c"):
+            answer = await place.submit(header=job_header(text, key=STRANGER_KEY), payment="")
+            assert answer.status_code == 400
+        assert set(place.work._seen) == known
+        assert (await place.submit(header=header, payment="")).status_code == 403
+
+
 async def test_training__the_store_fails_before_it_begins__is_500_and_takes_no_place(place: Bazaar) -> None:
     await place.register("https://worker.example")
     payment = wire.payment_header((await place.session()).payment(2))
