@@ -10,10 +10,12 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from aiohttp import BodyPartReader, web
 
+from livepeer_client.adapters.bodies import bound_bodies, hold
 from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
 from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart, read_part
 from livepeer_client.codec import bounded_json
@@ -84,6 +86,7 @@ class ResultFiles:
 
 def mount_ai(app: web.Application, desk: AiDesk, pipelines: Iterable[str], files: ResultFiles) -> None:
     """A route for each pipeline, and one for the files of results."""
+    bound_bodies(app)
     routes = _Routes(desk, files)
     for name in sorted(set(pipelines)):
         app.router.add_post(f"/{name}", routes.job)
@@ -145,16 +148,16 @@ async def read_request(request: web.Request) -> tuple[dict[str, Any], AiFile | N
         return fields, None
     if request.content_type != "multipart/form-data":
         raise BadPart("neither JSON nor a form")
-    fields, file = {}, None
+    fields, file, taking = {}, None, partial(hold, request)
     reader = await request.multipart()
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader) or len(fields) >= MAX_FIELDS:
             raise BadPart("a part within a part, or too many")
         if part.filename is None:
-            fields[part.name or ""] = (await read_part(part, MAX_FIELD_BYTES)).decode()
+            fields[part.name or ""] = (await read_part(part, MAX_FIELD_BYTES, taking)).decode()
         elif file is None:
             kind = part.headers.get("Content-Type", "application/octet-stream")
-            file = AiFile(part.filename, await read_part(part, MAX_FILE_BYTES), kind)
+            file = AiFile(part.filename, await read_part(part, MAX_FILE_BYTES, taking), kind)
         else:
             raise BadPart("two files")
     return fields, file
@@ -164,6 +167,7 @@ async def read_all(request: web.Request, limit: int) -> bytes:
     """:raises BadPart: more than `limit` bytes."""
     body = bytearray()
     async for piece in request.content.iter_chunked(1 << 16):
+        hold(request, len(piece))
         body += piece
         if len(body) > limit:
             raise BadPart("too large")

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from livepeer_client.adapters.ai_server import read_all
+from livepeer_client.adapters.bodies import bound_bodies
 from livepeer_client.adapters.http_server import PAYMENT_HEADER
 from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart, Secret
 from livepeer_client.codec import byoc_api
@@ -74,6 +75,7 @@ def mount_byoc(
     app: web.Application, desk: ByocDesk, training: TrainingDesk, metered: Metered, secret: Secret | None
 ) -> None:
     """The routes; without a secret nothing can be registered over the network."""
+    bound_bodies(app)
     routes = _Routes(desk, training, metered, secret)
     if secret is not None:
         app.router.add_post("/capability/register", routes.register)

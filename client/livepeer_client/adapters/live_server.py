@@ -7,6 +7,7 @@ import aiohttp
 from aiohttp import web
 
 from livepeer_client.adapters.ai_server import Refusal, read_all, refused
+from livepeer_client.adapters.bodies import bound_bodies
 from livepeer_client.adapters.http import translated
 from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
 from livepeer_client.adapters.worker_server import BadPart
@@ -37,6 +38,7 @@ def mount_live(app: web.Application, desk: LiveDesk) -> None:
             return web.Response(body=answer, content_type="application/json")
         return refused(answer)
 
+    bound_bodies(app)
     app.router.add_post(PATH, start)
 
 

@@ -185,14 +185,17 @@ async def _parts(request: web.Request, renditions: int) -> list[tuple[bytes, int
             found.append((data, number, b""))
 
 
-async def read_part(part: BodyPartReader, limit: int) -> bytes:
-    """:raises BadPart: more than `limit` bytes."""
+async def read_part(part: BodyPartReader, limit: int, taking: Callable[[int], None] = lambda _: None) -> bytes:
+    """:param taking: told of each piece before it is kept.
+    :raises BadPart: more than `limit` bytes.
+    """
     data = bytearray()
     while True:
         async with asyncio.timeout(PIECE_S):
             piece = await part.read_chunk(1 << 18)
         if not piece:
             return bytes(data)
+        taking(len(piece))
         data += piece
         if len(data) > limit:
             raise BadPart("too large")
