@@ -75,6 +75,20 @@ def encode_answer(manifest_id: str, urls: LiveUrls) -> bytes:
     ).encode()
 
 
+def decode_answer(data: bytes) -> tuple[str, LiveUrls]:
+    """Manifest id and channels, whose URLs may be relative to the orchestrator's.
+
+    :raises MalformedMessage: one of them is missing.
+    """
+    found = _object(data)
+    names = ("manifest_id", "publish_url", "subscribe_url", "control_url", "events_url")
+    texts = [found.get(name) for name in names]
+    if not all(isinstance(text, str) and text for text in texts):
+        raise MalformedMessage("live answer", "manifest_id or a URL is missing")
+    manifest_id, *urls = map(str, texts)
+    return manifest_id, LiveUrls(*urls)
+
+
 def _object(data: bytes) -> dict[str, Any]:
     try:
         found = bounded_json.loads(data)

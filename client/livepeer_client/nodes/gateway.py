@@ -2,10 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from livepeer_client.adapters.ai_client import AiHttp
 from livepeer_client.adapters.chain.suite import load_addresses
@@ -13,6 +14,7 @@ from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
+from livepeer_client.adapters.live_client import LiveHttp
 from livepeer_client.adapters.media import PyavProbe
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.codec.printing import on_one_line
@@ -30,6 +32,7 @@ from livepeer_client.ports import Chain, GatewayBooks
 from livepeer_client.services.ai_dispatch import AiDispatcher
 from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
+from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
 from livepeer_client.services.paying import Payer
 from livepeer_client.types import Address, Wei
 
@@ -44,6 +47,7 @@ class Gateway:
     books: GatewayBooks
     dispatcher: Dispatcher
     ai: AiDispatcher
+    live_sessions: LiveDispatcher
 
     @classmethod
     @asynccontextmanager
@@ -101,7 +105,11 @@ class Gateway:
             dispatcher.beside(payer.watch())
             ai = AiDispatcher(dispatcher, payer, signer, AiHttp(transport))
             opened.push_async_callback(ai.close)
-            yield cls(signer.address, suite, make_transactor(suite, signer, config.chain), books, dispatcher, ai)
+            channels = LiveHttp(transport)
+            opened.push_async_callback(channels.close)
+            live = LiveDispatcher(dispatcher, payer, signer, channels, transport)
+            transactor = make_transactor(suite, signer, config.chain)
+            yield cls(signer.address, suite, transactor, books, dispatcher, ai, live)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""
@@ -132,6 +140,18 @@ class Gateway:
     ) -> StreamSession:
         """A stream to submit segments to. See `Dispatcher.stream`."""
         return self.dispatcher.stream(profiles, manifest_id, observer)
+
+    def live(
+        self,
+        model: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        stream_id: str = "",
+        max_total: Fraction | None = None,
+        observer: Observer = ignore,
+    ) -> LiveStream:
+        """Live video through a model, to be entered with `async with`. See `LiveDispatcher.session`."""
+        return self.live_sessions.session(model, params, stream_id=stream_id, max_total=max_total, observer=observer)
 
     async def totals(self) -> dict[Address, GatewayTotals]:
         """What the books add up to, per orchestrator."""

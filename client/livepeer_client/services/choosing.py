@@ -21,7 +21,7 @@ from livepeer_client.errors import (
     TransportError,
 )
 from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, Suspensions, suspend, suspension
-from livepeer_client.policy.selection import Criteria, Selection, select
+from livepeer_client.policy.selection import Criteria, How, Selection, select
 from livepeer_client.policy.sessions import InFlight, ask_size, explores, keeps_up, wants_refresh
 from livepeer_client.policy.trust import Pool, Trust, trust_of
 from livepeer_client.policy.workloads import Hold
@@ -155,8 +155,11 @@ class Standing:
 class Chooser:
     """Who gets the next segment of one stream. Engagements are never shared with another stream."""
 
-    def __init__(self, shared: Choices, payer: Payer, job: Capabilities, observe: Observer) -> None:
+    def __init__(
+        self, shared: Choices, payer: Payer, job: Capabilities, observe: Observer, how: How = How.LOTTERY
+    ) -> None:
         self.current: Engagement | None = None
+        self._how = how
         self._shared = shared
         self._payer = payer
         self._job = job
@@ -292,7 +295,7 @@ class Chooser:
         return {address: its.scores[-1] for address, its in self._standings.items() if its.scores}
 
     def _criteria(self, tried: Mapping[Address, object]) -> Criteria:
-        return self._shared.criteria(self._scores(), tried, self._job)
+        return replace(self._shared.criteria(self._scores(), tried, self._job), how=self._how)
 
     async def _discover(self) -> DiscoveryReport:
         self._report = await self._shared.discover(self._job)

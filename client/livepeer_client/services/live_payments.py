@@ -1,9 +1,10 @@
 """Payments of a live job, on both sides of it (offchain-payments 9). The media are somebody else's."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from fractions import Fraction
-from typing import Final
+from typing import Final, TypeVar
 
 from livepeer_client.codec.credentials import segment_digest
 from livepeer_client.codec.keccak import keccak256
@@ -32,13 +33,15 @@ from livepeer_client.types import Address
 AHEAD: Final = 2
 """Intervals by which a gateway is ahead of what has passed, so that a late payment does not cut a stream."""
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
 class LivePayer:
     """Pays one orchestrator for one live job: ahead at first, then for the time that passes, one payment at a time.
 
-    The orchestrator keeps the balance under the session of its auth token, which is the job's manifest id as well.
+    The orchestrator keeps the balance under the session of its auth token, which is the job's manifest id as well; that
+    of a job begun by `begin` is the one its answer names, whatever token a later payment carries.
     """
 
     def __init__(
@@ -72,6 +75,9 @@ class LivePayer:
         self._signed = Fraction(0)
         self._units = 0
         self._seq = 0
+        self._manifest_id: str | None = None
+        self._started_s = Fraction(0)
+        self._turn = asyncio.Lock()
 
     @property
     def signed(self) -> Fraction:
@@ -85,11 +91,42 @@ class LivePayer:
         :raises ParamsRejected: no acceptable quote is to be had.
         :raises ChainError, StoreError:
         """
-        started_s = Fraction(self._clock.monotonic())
+        self._started_s = Fraction(self._clock.monotonic())
         then = await self.pay(self._prepaid_units)
         if not self._unit.rate:
             return Next.END if then is Next.CONTINUE else then
-        meter = Meter(self._unit.rate, started_s)
+        return await self.follow() if then is Next.CONTINUE else then
+
+    async def begin(self, start: Callable[[str, str], Awaitable[tuple[str, T]]]) -> T:
+        """Send the first payment with the request that starts the job. Raises as `run`, and what `start` does.
+
+        :param start: sends the request with payment and credentials, in the form of headers; its answer is the
+            manifest id and whatever else.
+        """
+        self._started_s = Fraction(self._clock.monotonic())
+        await self._payer.renew_if_due(self._engagement, self._job)
+        self._units += self._prepaid_units
+        prepared = await self._prepared(self._prepaid_units)
+        outcome: Outcome | None = Outcome.NOT_SENT
+        try:
+            credentials = segment_header(await self._credentials(prepared.token))
+            outcome = Outcome.UNANSWERED
+            try:
+                answer = await start(payment_header(prepared.payment), credentials)
+            except PeerRefused:
+                outcome = Outcome.REFUSED
+                raise
+            outcome = None
+        finally:
+            if outcome is not None:
+                self._payer.give_up(self._engagement, prepared, outcome)
+        await self._payer.settle(self._engagement, prepared, self._prepaid_units)
+        self._manifest_id, rest = answer
+        return rest
+
+    async def follow(self) -> Next:
+        """Pay for the time that passes, after `begin`. As `run`."""
+        then, meter = Next.CONTINUE, Meter(self._unit.rate, self._started_s)
         while then is Next.CONTINUE:
             await self._clock.sleep(self._interval_s)
             meter, units = meter.read(Fraction(self._clock.monotonic()), Fraction(self._interval_s))
@@ -99,6 +136,15 @@ class LivePayer:
 
     async def pay(self, units: int) -> Next:
         """One payment for `units`; one that is refused is repeated once with new tickets. Raises as `run`."""
+        async with self._turn:
+            return await self._pay(units)
+
+    async def idle(self) -> None:
+        """Wait for the answer to a payment that is on its way: to be stopped then leaves both books equal."""
+        async with self._turn:
+            return
+
+    async def _pay(self, units: int) -> Next:
         renewed = False
         self._units += units
         while True:
@@ -120,8 +166,9 @@ class LivePayer:
     async def _prepared(self, units: int) -> PreparedPayment:
         ev = self._engagement.offer.ticket_params.expected_value
         due = fee(units, self._engagement.offer.price)
-        _, credit = stage(self._engagement.balance, max(due, ev), ev)
-        self._limit.check(self._signed + credit.new, self._units, ev)
+        if due:
+            _, credit = stage(self._engagement.balance, max(due, ev), ev)
+            self._limit.check(self._signed + credit.new, self._units, ev)
         self._seq += 1
         prepared = await self._payer.prepare_fee(self._engagement, self._seq, lambda price: fee(units, price))
         self._signed += prepared.credit.new
@@ -147,7 +194,7 @@ class LivePayer:
         return Answer.ACCEPTED
 
     async def _credentials(self, token: AuthToken) -> SegmentCredentials:
-        manifest_id, nothing = token.session_id.encode(), keccak256(b"")
+        manifest_id, nothing = (self._manifest_id or token.session_id).encode(), keccak256(b"")
         return SegmentCredentials(
             manifest_id=manifest_id,
             seq=0,
