@@ -6,7 +6,6 @@ from typing import Final
 from aiohttp import web
 
 MAX_BODIES_BYTES: Final = 1_000_000_000
-_HELD: Final = web.RequestKey("livepeer_client.held", int)
 
 
 class _Full(Exception):
@@ -16,6 +15,7 @@ class _Full(Exception):
 class _Room:
     def __init__(self, left: int) -> None:
         self.left = left
+        self.held: dict[web.Request, int] = {}
 
 
 _ROOM: Final = web.AppKey("livepeer_client.room", _Room)
@@ -35,7 +35,7 @@ def hold(request: web.Request, count: int) -> None:
         return
     if count > room.left:
         raise _Full
-    request[_HELD] = request.get(_HELD, 0) + count
+    room.held[request] = room.held.get(request, 0) + count
     room.left -= count
 
 
@@ -48,4 +48,5 @@ async def _released(
     except _Full:
         return web.Response(status=503, text="too much at once\n", headers={"Retry-After": "1"})
     finally:
-        request.app[_ROOM].left += request.get(_HELD, 0)
+        room = request.app[_ROOM]
+        room.left += room.held.pop(request, 0)
