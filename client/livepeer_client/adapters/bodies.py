@@ -15,7 +15,7 @@ class _Full(Exception):
 class _Room:
     def __init__(self, left: int) -> None:
         self.left = left
-        self.held: dict[web.Request, int] = {}
+        self.held: dict[int, int] = {}
 
 
 _ROOM: Final = web.AppKey("livepeer_client.room", _Room)
@@ -35,7 +35,7 @@ def hold(request: web.Request, count: int) -> None:
         return
     if count > room.left:
         raise _Full
-    room.held[request] = room.held.get(request, 0) + count
+    room.held[id(request)] = room.held.get(id(request), 0) + count
     room.left -= count
 
 
@@ -49,4 +49,4 @@ async def _released(
         return web.Response(status=503, text="too much at once\n", headers={"Retry-After": "1"})
     finally:
         room = request.app[_ROOM]
-        room.left += room.held.pop(request, 0)
+        room.left += room.held.pop(id(request), 0)
