@@ -144,7 +144,9 @@ def dry_run(run: Run, steps: Sequence[Step], gas: dict[str, int]) -> None:
 @overrides
 @click.option("--account", "alias", help="Alias of the Ape account that deploys; on anvil the first test account.")
 @click.option("--owner", type=Address(), help="Owns the Governor in the end; by default the deployer.")
-@click.option("--fund-lpt", "grants", type=Grant(), multiple=True, help="Mint whole LPT; on anvil only.")
+@click.option(
+    "--fund-lpt", "grants", type=Grant(), multiple=True, help="ADDRESS:LPT, minted by a new deployment; on anvil only."
+)
 @click.option("--start/--no-start", "starts", default=True, help="Unpause and initialise the first round.")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the addresses as JSON.")
 @click.option(

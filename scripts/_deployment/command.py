@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -147,12 +148,16 @@ def set_aside(path: Path) -> Path:
 
 
 def find_account(alias: str | None, provider: ProviderAPI) -> AccountAPI:
-    """An account that Ape keeps; on anvil the first test account if none is named."""
+    """An account that Ape keeps; on anvil also `TEST::N`, by default the first of them."""
     if alias:
         try:
+            if is_development_chain(provider) and (test := re.fullmatch(r"TEST::(\d+)", alias)):
+                return accounts.test_accounts[int(test[1])]
             return accounts.load(alias)
         except (AccountsError, KeyError) as error:
-            raise click.UsageError(f"Ape has no account {alias!r}: see `ape accounts list`") from error
+            raise click.UsageError(
+                f"Ape has no account {alias!r}: see `ape accounts list`, on anvil also TEST::0 to TEST::9"
+            ) from error
     if not is_development_chain(provider):
         raise click.UsageError("name an Ape account with --account")
     return accounts.test_accounts[0]

@@ -21,6 +21,8 @@ from scripts._demo.processes import free_port
 MOST: Final = 10
 """As many as the active set of the demo's parameters holds."""
 BEAT_BLOCKS_PER_S: Final = 1.0
+SPARE_LPT: Final = 10_000 * cast.LPT
+"""With the deployer, for whoever joins."""
 _NAMES: Final = ("Ana", "Ben", "Cleo", "Dora", "Emil", "Fay", "Gus", "Hana", "Ivo", "Jana")
 # The first accounts of the test mnemonic, without the deployer's and those that the demo gives to others.
 _INDICES: Final = (1, 2, 3, 4, 7, 8, 9, 10, 11, 12)
@@ -96,8 +98,9 @@ async def network(folder: Path, count: int, port: int = 0) -> AsyncIterator[Netw
     async with contextlib.AsyncExitStack() as stack:
         chain = await stack.enter_async_context(local_chain(folder, port))
         cast_members = roles(count)
-        stakes = {role.account.address: role.stake for role in cast_members}
-        await operators.deploy(chain, addresses, folder / "deploy.log", stakes)
+        grants = {role.account.address: role.stake for role in cast_members}
+        grants[cast.DEPLOYER.address] = SPARE_LPT
+        await operators.deploy(chain, addresses, folder / "deploy.log", grants)
         suite = Suite(chain.rpc, load_addresses(addresses))
         members = [_configured(role, folder, chain, addresses, suite) for role in cast_members]
         for member in members:

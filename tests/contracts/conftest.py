@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._code import Traceback
 from ape import config
 from ape.api import AccountAPI
 from ape.contracts import ContractInstance
@@ -21,6 +23,16 @@ complete_path()
 # Ape's records of a test run stay in the checkout, apart from the accounts and caches of whoever runs it.
 if "APE_DATA_FOLDER" not in os.environ:
     config.DATA_FOLDER = ROOT / ".ape"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_exception_interact(call: pytest.CallInfo[Any]) -> None:
+    """Keep packages out of a failure's report: to Ape all below the checkout is the project's own, `.venv` too."""
+    if call.excinfo is None:
+        return
+    own = [frame for frame in call.excinfo.traceback if "site-packages" not in Path(frame.path).parts]
+    if own:
+        call.excinfo.traceback = Traceback(own)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -37,7 +37,8 @@ def test_readme__table_of_sizes__is_what_the_compiler_makes(fresh_build: None) -
     """After a wanted change: `make sizes`."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
 
-    assert [row for row in rows() if f"| {row[0]} | {row[1]:,} | {row[2]} |" not in readme] == []
+    moved = [row for row in rows() if f"| {row[0]} | {row[1]:,} | {row[2]} |" not in readme]
+    assert moved == [], "write what `make sizes` prints to README.md if this is wanted"
 
 
 @pytest.mark.parametrize("name", [*UPGRADABLE, "ManagerProxy"])
@@ -51,7 +52,7 @@ def test_storage_layout__proxied_contract__shares_the_first_two_slots(name: str)
 @pytest.mark.parametrize("name", UPGRADABLE)
 def test_storage_layout__proxied_contract__equals_the_snapshot(name: str) -> None:
     """After a wanted change: `python -m scripts._layouts`."""
-    assert render(layout_of(name)) == snapshot(name).read_text()
+    assert render(layout_of(name)) == snapshot(name).read_text(), "run `python -m scripts._layouts` if this is wanted"
 
 
 @pytest.mark.parametrize("name", UPGRADABLE)

@@ -125,6 +125,12 @@ def test_devnet__its_gateway__has_deposit_and_reserve(devnet: Devnet) -> None:
     assert int(status["reserve"]) > 0
 
 
+def test_devnet__its_deployer__has_lpt_for_whoever_joins(devnet: Devnet) -> None:
+    settings = devnet.facts["gateway"]["settings"]
+    status = devnet.client("status", "--address", devnet.facts["deployer"]["address"], "--config", settings)
+    assert int(status["lpt"]) == 10_000 * 10**18
+
+
 def test_devnet__the_metrics_it_states__are_served(devnet: Devnet) -> None:
     for each in devnet.facts["orchestrators"]:
         with urllib.request.urlopen(each["metrics_url"], timeout=20) as answer:

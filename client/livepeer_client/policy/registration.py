@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from livepeer_client.codec.amounts import format_units
 from livepeer_client.facts import OrchestratorState
 
 
@@ -33,10 +34,10 @@ def registration_troubles(state: OrchestratorState, published: str, own: str) ->
     found = []
     if not state.registered:
         remedy = "livepeer-client bond LPT --to self, and livepeer-client set-rates"
-        found.append(Trouble(Obstacle.NOT_REGISTERED, f"stake {state.stake} LPT wei", remedy))
+        found.append(Trouble(Obstacle.NOT_REGISTERED, f"stake {format_units(state.stake)} LPT", remedy))
     elif not state.active:
         remedy = "wait for the next round; if that does not help others have more stake: livepeer-client bond LPT"
-        found.append(Trouble(Obstacle.NOT_ACTIVE, f"stake {state.stake} LPT wei", remedy))
+        found.append(Trouble(Obstacle.NOT_ACTIVE, f"stake {format_units(state.stake)} LPT", remedy))
     if published.rstrip("/") != own.rstrip("/"):
         obstacle = Obstacle.OTHER_URI if published else Obstacle.NO_URI
         figures = f"published {published}, in the settings {own}" if published else f"in the settings {own}"

@@ -105,6 +105,13 @@ def test_proposal__with_too_little_stake__is_refused_with_both_figures(town: Tow
     )
 
 
+def test_proposal__by_another_test_account__is_tried_as_that_account(town: Town, pay: Any, accounts: Any) -> None:
+    refusal = town.refusal(propose, file=town.decision(pay()), alias="TEST::5")
+
+    assert refusal.startswith(f"{accounts[5].address} had 0 LPT of votes")
+    assert "TEST::0 to TEST::9" in town.refusal(propose, file=town.decision(pay()), alias="nobody")
+
+
 def test_proposal__nobody_has_stake__is_refused(town: Town, pay: Any, accounts: Any) -> None:
     town.deployer.site.at("BondingManager").unbond(STAKE, sender=accounts[0])
     town.next_round(2)

@@ -47,7 +47,7 @@ class Town:
         path.write_text(json.dumps({"description": "try it", "calls": calls, **more}))
         return path
 
-    def run(self, command: Any, *, dry: bool = False, **arguments: Any) -> str:
+    def run(self, command: Any, *, dry: bool = False, alias: str | None = None, **arguments: Any) -> str:
         """What it prints."""
         self.capsys.readouterr()
         command.cli.callback(
@@ -55,7 +55,7 @@ class Town:
             named="local",
             given=self.deployer.path,
             addresses=None,
-            alias=None,
+            alias=alias,
             dry=dry,
             yes=True,
             **arguments,
