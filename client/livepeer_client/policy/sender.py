@@ -228,6 +228,15 @@ class SenderSession:
         """
         if count < 0:
             raise InvalidInput(f"{count} tickets")
+        if count > MAX_NONCES:
+            raise ParamsRejected(
+                "tickets worth too little for this work: a payment takes more than a quote allows, so the recipient "
+                "must quote a higher expected value (its ticket_ev_wei)",
+                refresh=True,
+                tickets=count,
+                limit=MAX_NONCES,
+                ticket_ev=self.params.expected_value,
+            )
         if self.last_nonce + count > MAX_NONCES:
             raise ParamsRejected(
                 "session nonces exhausted", refresh=True, last_nonce=self.last_nonce, tickets=count, limit=MAX_NONCES

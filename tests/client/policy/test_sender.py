@@ -145,6 +145,12 @@ def test_draw__up_to_the_last_nonce__works_and_one_more_wants_a_refresh() -> Non
     assert rejection.value.refresh
 
 
+def test_draw__more_than_any_quote_allows__names_the_expected_value_that_is_too_low() -> None:
+    with pytest.raises(ParamsRejected, match="ticket_ev_wei") as rejection:
+        SenderSession.start(GATEWAY, GOOD, EXPIRATION).draw(MAX_NONCES + 1)
+    assert rejection.value.figures["ticket_ev"] == GOOD.expected_value
+
+
 def test_draw__negative_count__is_refused() -> None:
     with pytest.raises(InvalidInput):
         SenderSession.start(GATEWAY, GOOD, EXPIRATION).draw(-1)
