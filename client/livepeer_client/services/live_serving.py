@@ -157,8 +157,8 @@ class LiveServing:
                     self._said = str(told.get("reason", ""))
                 self._feed.events.put(event)
         # Its reason, if there was one, has been read: the media channels end the session, the watch if they do not.
-        await asyncio.Event().wait()
-        raise AssertionError("unreachable")
+        while True:
+            await asyncio.Event().wait()
 
     async def _gone(self) -> Cause:
         """A media channel has ended; the reason may still be on its way."""

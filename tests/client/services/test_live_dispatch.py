@@ -33,10 +33,11 @@ from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.services.choosing import Choices
 from livepeer_client.services.discovery import DiscoveryService
-from livepeer_client.services.dispatch_events import DispatchRules, Event, Swapped
+from livepeer_client.services.dispatch_events import DispatchRules, Event, Renewed, Swapped
 from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
 from livepeer_client.services.live_sessions import LiveSessions
 from livepeer_client.services.paying import Payer
+from livepeer_client.services.work import Refused
 from tests.client.adapters.test_live_server import picture, runner_process
 from tests.support.ai import free_port, until
 from tests.support.live_runner import brightness
@@ -47,6 +48,17 @@ LIVE = int(Capability.LIVE_VIDEO_TO_VIDEO)
 
 
 @dataclass
+class Door:
+    """Before the sessions: refuses as often as it has reasons to."""
+
+    live: LiveSessions
+    refusals: list[Refused]
+
+    async def start(self, payment: str, credentials: str, body: bytes) -> bytes | Refused:
+        return self.refusals.pop(0) if self.refusals else await self.live.start(payment, credentials, body)
+
+
+@dataclass
 class Node:
     """One orchestrator that sells `noop`; leaving `opened` ends it."""
 
@@ -54,6 +66,7 @@ class Node:
     live: LiveSessions
     hub: TrickleHub
     uri: str
+    door: Door
     opened: AsyncExitStack
 
 
@@ -83,7 +96,8 @@ async def node(folder: Path, runner_url: str, key: int, http: aiohttp.ClientSess
     )
     app = build_app(shop.work)
     add_trickle_routes(app, hub)
-    mount_live(app, live)
+    door = Door(live, [])
+    mount_live(app, door)
     server = TlsServer(
         host="127.0.0.1",
         port=port,
@@ -95,7 +109,7 @@ async def node(folder: Path, runner_url: str, key: int, http: aiohttp.ClientSess
     opened = AsyncExitStack()
     await opened.enter_async_context(server)
     opened.push_async_callback(live.close)
-    return Node(shop, live, hub, uri, opened)
+    return Node(shop, live, hub, uri, door, opened)
 
 
 @dataclass
@@ -242,3 +256,38 @@ async def test_live__dearer_than_the_ceiling__starts_nothing_and_pays_nothing(tm
                 raise AssertionError("it began")
         assert not it.nodes[0].shop.store.payments
         assert not await it.books.totals()
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refused(402, "Insufficient balance"),
+        Refused(409, "session already exists"),
+        Refused(400, "TicketParams expired"),
+    ],
+    ids=["402", "409", "old quote"],
+)
+async def test_live__a_start_refused_for_its_terms__is_repeated_once_with_a_new_token_and_new_tickets(
+    tmp_path: Path, refusal: Refused
+) -> None:
+    events: list[Event] = []
+    async with market(tmp_path) as it:
+        (seller,) = it.nodes
+        seller.door.refusals = [refusal]
+        async with it.live.session("noop", observer=events.append) as session:
+            assert session.orchestrator == seller.shop.address
+        assert [type(event) for event in events if isinstance(event, Renewed | Swapped)] == [Renewed]
+        # The payment that was refused stays in the books as unanswered; the second one was credited.
+        total = (await it.books.totals())[seller.shop.address]
+        credited = sum(payment.credited for payment in seller.shop.store.payments)
+        assert total.expected_value_sent - total.expected_value_unanswered == credited > 0
+        assert total.expected_value_unanswered > 0
+
+
+async def test_live__a_start_refused_twice__goes_to_nobody_with_the_reason(tmp_path: Path) -> None:
+    async with market(tmp_path) as it:
+        it.nodes[0].door.refusals = [Refused(402, "Insufficient balance"), Refused(402, "Insufficient balance")]
+        with pytest.raises(NoOrchestrator, match="Insufficient balance"):
+            async with it.live.session("noop"):
+                raise AssertionError("it began")
+        assert not it.nodes[0].shop.store.payments
