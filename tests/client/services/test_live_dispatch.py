@@ -135,6 +135,8 @@ class Pool:
 @asynccontextmanager
 async def market(folder: Path, nodes: int = 1, ceiling: Fraction | None = None) -> AsyncIterator[Market]:
     async with AsyncExitStack() as opened:
+        # Last of all: sockets with TLS say good-bye to each other after their session is closed.
+        opened.push_async_callback(asyncio.sleep, 0.5)
         runner = await opened.enter_async_context(runner_process())
         to_runner = await opened.enter_async_context(aiohttp.ClientSession())
         found: list[Node] = []
