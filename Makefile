@@ -213,12 +213,13 @@ docs: setup .tools/docs/.ready
 	@NO_MKDOCS_2_WARNING=1 .tools/docs/bin/mkdocs build --quiet --config-file .site/mkdocs.yml
 	@echo 'see .site/html/index.html'
 
+# Hashes and versions; where a package comes from is not uv's default to write.
+COMPILE := $(BIN)/uv pip compile --generate-hashes --no-annotate --no-header --quiet
 lock: setup
-	@$(BIN)/uv pip compile pyproject.toml --extra media --extra postgres --extra web3 --extra cli --extra dash --extra metrics requirements/client.in --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/client.txt
-	@$(BIN)/uv pip compile requirements/bootstrap.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/bootstrap.txt
-	@for tool in natrix mamushi docs; do $(BIN)/uv pip compile requirements/$$tool.in --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/$$tool.txt; done
-	@$(BIN)/uv pip compile requirements/sdk.in --generate-hashes --python-version 3.12 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/sdk.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header --quiet --output-file requirements/dev.txt
+	@$(COMPILE) pyproject.toml $(patsubst %,--extra %,media postgres web3 cli dash metrics) requirements/client.in --universal --python-version 3.11 --output-file requirements/client.txt
+	@for tool in bootstrap natrix mamushi docs; do $(COMPILE) requirements/$$tool.in --python-version 3.11 --output-file requirements/$$tool.txt; done
+	@$(COMPILE) requirements/sdk.in --python-version 3.12 --output-file requirements/sdk.txt
+	@$(COMPILE) pyproject.toml --extra dev --python-version 3.11 --output-file requirements/dev.txt
 	@npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
 clean:

@@ -132,7 +132,7 @@ def vote(
             # Nothing to look for.
             id_ = int(proposal)
         else:
-            id_ = _only(await own.reader.proposals(_from(from_block)), proposal).id
+            id_ = (await _chosen(own, proposal, from_block)).id
         return await own.contracts.council.cast_vote(id_, Support[support.upper()], reason, dry_run=dry_run)
 
     call(config, changes, work, as_json=as_json)
@@ -149,8 +149,7 @@ def queue(
     """Hand a proposal that succeeded to the treasury. Anybody may."""
 
     async def work(own: "Account") -> Any:
-        chosen = _only(await own.reader.proposals(_from(from_block)), proposal)
-        return await own.contracts.council.queue(chosen, dry_run=dry_run)
+        return await own.contracts.council.queue(await _chosen(own, proposal, from_block), dry_run=dry_run)
 
     call(config, changes, work, as_json=as_json)
 
@@ -166,10 +165,13 @@ def execute(
     """Let the treasury make the calls of a proposal whose delay is over. Anybody may."""
 
     async def work(own: "Account") -> Any:
-        chosen = _only(await own.reader.proposals(_from(from_block)), proposal)
-        return await own.contracts.council.execute(chosen, dry_run=dry_run)
+        return await own.contracts.council.execute(await _chosen(own, proposal, from_block), dry_run=dry_run)
 
     call(config, changes, work, as_json=as_json)
+
+
+async def _chosen(own: "Account", proposal: str, from_block: int | None) -> Any:
+    return _only(await own.reader.proposals(_from(from_block)), proposal)
 
 
 def treasury(config: AnyConfig = None, changes: Changes = None, as_json: Json = False) -> None:

@@ -6,6 +6,7 @@ What cannot be fetched again is served as it was and marked stale; only a source
 import asyncio
 import hashlib
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
@@ -38,7 +39,7 @@ class StaticSource:
         return self._members
 
 
-class _Refreshed:
+class _Refreshed(ABC):
     """A list that is fetched at most once in `interval_s`; a failure leaves the one before, marked stale."""
 
     def __init__(self, name: str, clock: Clock, interval_s: float) -> None:
@@ -82,8 +83,9 @@ class _Refreshed:
         else:
             self._stale = False
 
+    @abstractmethod
     async def _fetch(self) -> Members:
-        raise NotImplementedError
+        """What the source lists now. :raises LivepeerError: what is known stays, marked as stale."""
 
 
 class ListedSource(_Refreshed):
