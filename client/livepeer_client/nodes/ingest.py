@@ -15,6 +15,7 @@ from livepeer_client.adapters.admin import Form, Setter, build_admin, price
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.ingest import WebhookAuth, build_ingest
 from livepeer_client.adapters.web import AiohttpWebClient
+from livepeer_client.codec.gateway_api import orchestrators_json
 from livepeer_client.codec.presets import presets
 from livepeer_client.config import GatewayConfig
 from livepeer_client.errors import ConfigError
@@ -156,8 +157,12 @@ def _admin(gateway: Gateway, pushes: PushIngest) -> web.Application:
         info = await gateway.account()
         return {"Deposit": str(info.deposit), "Reserve": str(info.reserve), "WithdrawRound": str(info.withdraw_round)}
 
+    async def orchestrators() -> object:
+        return orchestrators_json(dispatcher.known())
+
     return build_admin(
         {
+            "orchestrators": orchestrators,
             "status": status,
             "getBroadcastConfig": broadcast_config,
             "ethAddr": eth_address,

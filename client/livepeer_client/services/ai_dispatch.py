@@ -105,7 +105,9 @@ class AiDispatcher:
         self._pools = {key: pool for key, pool in self._pools.items() if now - pool.used_at < KEPT_S}
         pool = self._pools.get(pipeline.key)
         if pool is None:
-            pool = self._pools[pipeline.key] = _Pool(Chooser(self._choices, self._payer, job, observer), now)
+            name = f"{pipeline.name}/{pipeline.model}"
+            chooser = Chooser(self._choices, self._payer, job, observer, workload=AI, name=name)
+            pool = self._pools[pipeline.key] = _Pool(chooser, now)
         pool.used_at = now
         pool.jobs += 1
         return pool

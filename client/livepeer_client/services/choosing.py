@@ -6,11 +6,13 @@ The rules are policy.selection's and policy.sessions'; live and AI jobs choose b
 import asyncio
 import logging
 import secrets
-from collections import deque
+import weakref
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from livepeer_client.codec.gateway_api import KnownOrchestrator, Role, Use
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.errors import (
     ChainError,
@@ -24,10 +26,11 @@ from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, Sus
 from livepeer_client.policy.selection import Criteria, How, Selection, select
 from livepeer_client.policy.sessions import InFlight, ask_size, explores, keeps_up, wants_refresh
 from livepeer_client.policy.trust import Pool, Trust, trust_of
-from livepeer_client.policy.workloads import Hold
+from livepeer_client.policy.workloads import Hold, Table
 from livepeer_client.ports import Clock
 from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
 from livepeer_client.services.dispatch_events import Chosen, DispatchRules, Observer
+from livepeer_client.services.gateway_view import KnownOrchestrators
 from livepeer_client.services.paying import Engagement, Payer
 from livepeer_client.types import Address
 
@@ -66,6 +69,31 @@ class Choices:
         self.trusts: dict[Address, Trust] = {}
         self._given_trust = given_trust
         self._background: set[asyncio.Task[None]] = set()
+        self._known = KnownOrchestrators(clock)
+        # Streams that nobody closes go with whoever held them.
+        self._choosers: weakref.WeakSet[Chooser] = weakref.WeakSet()
+
+    def known(self) -> tuple[KnownOrchestrator, ...]:
+        """Every orchestrator met by discovery: its newest price, scores and trust, whether and why it is suspended,
+        and which streams, models and live sessions use it now. Reads nothing but memory."""
+        scores: dict[Address, float] = {}
+        uses: defaultdict[Address, list[Use]] = defaultdict(list)
+        for chooser in self._choosers:
+            for address, score in chooser.scores().items():
+                scores[address] = max(score, scores.get(address, score))
+            for address, use in chooser.uses():
+                uses[address].append(use)
+        for each in uses.values():
+            each.sort(key=lambda use: (use.workload, use.name, use.role.value))
+        return self._known.view(self.suspensions, self.trusts, self.rules.trusted_from, scores, uses)
+
+    def enter(self, chooser: "Chooser") -> None:
+        """Show what a chooser uses."""
+        self._choosers.add(chooser)
+
+    def leave(self, chooser: "Chooser") -> None:
+        """It uses nobody any more."""
+        self._choosers.discard(chooser)
 
     async def close(self) -> None:
         """End what runs beside the streams."""
@@ -81,6 +109,7 @@ class Choices:
     async def discover(self, job: Capabilities) -> DiscoveryReport:
         """Who can do a job; whom nobody has judged yet gets the trust its source gives it."""
         report = await self.discovery.shared(job)
+        self._known.note(report.offers, report.rejections)
         for offer in report.offers:
             self.trusts.setdefault(offer.member.address, Trust(self._given_trust(offer)))
         return report
@@ -153,10 +182,21 @@ class Standing:
 
 
 class Chooser:
-    """Who gets the next segment of one stream. Engagements are never shared with another stream."""
+    """Who gets the next segment of one stream. Engagements are never shared with another stream.
+
+    `workload` and `name` say what for, to whoever looks at the gateway.
+    """
 
     def __init__(
-        self, shared: Choices, payer: Payer, job: Capabilities, observe: Observer, how: How = How.LOTTERY
+        self,
+        shared: Choices,
+        payer: Payer,
+        job: Capabilities,
+        observe: Observer,
+        how: How = How.LOTTERY,
+        *,
+        workload: Table,
+        name: str,
     ) -> None:
         self.current: Engagement | None = None
         self._how = how
@@ -175,6 +215,19 @@ class Chooser:
         self._explored = 0
         self._background: set[asyncio.Task[None]] = set()
         self._refreshing = False
+        self._workload = workload
+        self._name = name
+        shared.enter(self)
+
+    def uses(self) -> list[tuple[Address, Use]]:
+        """Who works and who stands by."""
+        standby = None if self._standby is None else self._standby[0]
+        roles = ((self.current, Role.WORKING), (standby, Role.STANDBY))
+        return [
+            (engagement.address, Use(self._workload.name, self._name, role))
+            for engagement, role in roles
+            if engagement is not None
+        ]
 
     def standing(self, address: Address) -> "Standing":
         """What this stream knows of an orchestrator."""
@@ -203,6 +256,7 @@ class Chooser:
 
     async def close(self) -> None:
         """End what runs beside the segments."""
+        self._shared.leave(self)
         await _ended(self._background)
 
     async def engaged(self, seq: int, tried: Mapping[Address, object]) -> Engagement:
@@ -241,7 +295,7 @@ class Chooser:
         """Whom to go on with where the current one has become too slow: itself, unless another is clearly faster or
         unknown."""
         other = await self._choose(seq, tried)
-        scores = self._scores()
+        scores = self.scores()
         mine, its = scores.get(current.address), scores.get(other.address)
         if mine is not None and its is not None and not self._shared.rules.hysteresis.moves(mine, its):
             return current
@@ -291,11 +345,12 @@ class Chooser:
             known = self._engagements[offer.member.address] = Engagement(offer, offer.price, borrowed=borrowed)
         return known
 
-    def _scores(self) -> dict[Address, float]:
+    def scores(self) -> dict[Address, float]:
+        """Latency scores of those who worked, the newest of each."""
         return {address: its.scores[-1] for address, its in self._standings.items() if its.scores}
 
     def _criteria(self, tried: Mapping[Address, object]) -> Criteria:
-        return replace(self._shared.criteria(self._scores(), tried, self._job), how=self._how)
+        return replace(self._shared.criteria(self.scores(), tried, self._job), how=self._how)
 
     async def _discover(self) -> DiscoveryReport:
         self._report = await self._shared.discover(self._job)

@@ -171,7 +171,9 @@ class StreamSession:
         self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source)
         shared = self._shared
         self._order = Order(self.manifest_id, self.profiles, self._job, lambda: shared.rules.timeout_multiplier)
-        self._chooser = Chooser(shared, shared.payer, self._job, self._observe)
+        self._chooser = Chooser(
+            shared, shared.payer, self._job, self._observe, workload=TRANSCODING, name=self.manifest_id
+        )
 
     async def close(self) -> None:
         """End what runs beside the segments."""

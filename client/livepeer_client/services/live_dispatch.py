@@ -103,7 +103,15 @@ class LiveStream:
         self._max_total = max_total
         self._observe = observer
         self._job = pipeline_job(int(_CAPABILITY), model)
-        self._chooser = Chooser(shared.choices, shared.payer, self._job, observer, How.NEAREST)
+        self._chooser = Chooser(
+            shared.choices,
+            shared.payer,
+            self._job,
+            observer,
+            How.NEAREST,
+            workload=LIVE,
+            name=f"{model} {stream_id}".strip(),
+        )
         self._progress: Progress = LIVE.start
         self._failures: dict[Address, tuple[str, LivepeerError]] = {}
         self._swaps = Swaps(self._clock.monotonic())

@@ -15,7 +15,10 @@ import aiohttp
 import pytest
 
 from livepeer_client.adapters.chain.suite import Addresses
+from livepeer_client.adapters.gateway_admin import GatewayAdmin
 from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
+from livepeer_client.adapters.web import AiohttpWebClient
+from livepeer_client.codec.gateway_api import Role
 from livepeer_client.errors import ConfigError
 from livepeer_client.nodes.ingest import run
 from tests.client.nodes.test_gateway import make_config
@@ -111,6 +114,9 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
             told = await response.text()
         async with http.get(f"{serving.admin}/status") as response:
             status = await response.json()
+        host, port = serving.admin.removeprefix("http://").split(":")
+        async with AiohttpWebClient() as web:
+            seen = await GatewayAdmin(web, host, int(port)).orchestrators()
         form = {"maxPricePerUnit": "1", "pixelsPerUnit": "1000", "transcodingOptions": "P240p30fps16x9"}
         async with http.post(f"{serving.admin}/setBroadcastConfig", data=form) as response:
             assert response.status == 200
@@ -127,6 +133,11 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
     assert 'livepeer_segment_unserved{status="422"} 1.0' in told
     assert "livepeer_gateway_deposit 1e+18" in told
     assert list(status["Manifests"]) == ["movie"]
+    (worker,) = [one for one in seen if one.uses]
+    assert [(use.workload, use.name, use.role) for use in worker.uses] == [("transcoding", "movie", Role.WORKING)]
+    assert worker.latency_score is not None
+    assert worker.price is not None
+    assert worker.suspended is None
 
     serving.process.terminate()
     async with asyncio.timeout(30):
