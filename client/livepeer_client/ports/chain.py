@@ -73,9 +73,10 @@ class Chain(Protocol):
     async def block_at(self, number: BlockNumber) -> Block | None:
         """The block at that height of the chain's own count, None if there is none yet."""
 
-    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
-        """Base fees of at most `samples` blocks spread over the last `span_s` seconds, oldest first, each with its
-        block's time in Unix seconds. Fewer where the chain is younger or the node does not have them."""
+    async def past_base_fees(self, head: Head, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+        """Base fees of at most `samples` blocks spread over the `span_s` seconds before `head`, without it: oldest
+        first, each with its block's time in Unix seconds. Fewer where the chain is younger or the node does not have
+        them."""
 
     async def data_costs(self, calls: Sequence[tuple[str, str, Sequence[object]]]) -> list[DataCost]:
         """What the bytes of a transaction cost that makes each call (contract, function, arguments as ABI values),

@@ -55,6 +55,7 @@ class GasPriceMonitor:
         self._last: Wei | None = None
         self._seen: tuple[Hash32, Wei] | None = None
         self._looked_back = len(self._history) > 0
+        self._first: Head | None = None
 
     async def run(self) -> None:
         """Poll until cancelled. The first look must succeed; after it trouble with the chain is logged.
@@ -79,17 +80,21 @@ class GasPriceMonitor:
     async def see(self, head: Head) -> Wei:
         """Note a head, and at the first time look back from it. Returns `price`. Raises as `poll`."""
         if not self._looked_back:
-            past = await self._chain.past_base_fees(self._window_s, PAST_PRICES)
-            known = self._history.samples
-            # Blocks do not tell what was paid on top of the base fee: the tip of now stands for it.
-            tip = max(0, head.gas_price - head.base_fee)
-            before = [(at, Wei(fee + tip)) for at, fee in past if not known or at < known[0][0]]
-            self._history = GasHistory([*before, *known], window_s=self._window_s)
-            self._looked_back = True
+            # By height and not by time: blocks of one second are usual where blocks are fast.
+            self._first = self._first or head
+            past = await self._chain.past_base_fees(self._first, self._window_s, PAST_PRICES)
+            # Others look at the same time.
+            if not self._looked_back:
+                # Blocks do not tell what was paid on top of the base fee: the tip of now stands for it.
+                tip = max(0, head.gas_price - head.base_fee)
+                before = [(at, Wei(fee + tip)) for at, fee in past]
+                self._history = GasHistory([*before, *self._history.samples], window_s=self._window_s)
+                self._looked_back = True
         return self.note(head)
 
     def note(self, head: Head) -> Wei:
         """Note a head that was read for something else. Returns `price`."""
+        self._first = self._first or head
         before, seen = self._last, (head.block_hash, head.gas_price)
         # A head that several have read is one look.
         if self._seen != seen:

@@ -7,6 +7,7 @@ import pytest
 
 from livepeer_client.adapters.fakes import FakeChain, ManualClock
 from livepeer_client.errors import ChainUnavailable, GasPriceTooHigh, InvalidInput
+from livepeer_client.facts import Head
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.types import BlockNumber, Wei
 
@@ -93,7 +94,7 @@ def test_monitor__with_a_minimum_over_the_maximum__is_refused() -> None:
 
 async def test_see__for_the_first_time__fills_the_day_before_from_what_blocks_charged() -> None:
     chain = FakeChain()
-    chain.base_fees = [(chain.timestamp - 7200 + 3600 * at, Wei(100 + at)) for at in range(2)]
+    chain.base_fees = [(at, chain.timestamp - 7200 + 3600 * at, Wei(100 + at)) for at in range(2)]
     monitor = GasPriceMonitor(chain, ManualClock())
     chain.gas_price = Wei(500)
     assert await monitor.poll() == 500
@@ -104,7 +105,7 @@ async def test_see__for_the_first_time__fills_the_day_before_from_what_blocks_ch
 async def test_see__after_somebody_noted_a_head__still_looks_back_before_it() -> None:
     chain = FakeChain()
     # The last of them is the block that was noted.
-    chain.base_fees = [(chain.timestamp - 3600 * at, Wei(100 + at)) for at in (2, 1, 0)]
+    chain.base_fees = [(chain.block - at, chain.timestamp - 3600 * at, Wei(100 + at)) for at in (2, 1, 0)]
     monitor = GasPriceMonitor(chain, ManualClock())
     monitor.note(await chain.head())
     chain.mine()
@@ -122,17 +123,40 @@ async def test_note__a_head_that_several_have_read__counts_once() -> None:
 
 async def test_poll__before_the_past_can_be_read__looks_back_the_next_time() -> None:
     class Forgetful(FakeChain):
-        async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+        async def past_base_fees(self, head: Head, span_s: float, samples: int) -> list[tuple[int, Wei]]:
             if self.block < 5:
                 raise ChainUnavailable("not now")
-            return await super().past_base_fees(span_s, samples)
+            return await super().past_base_fees(head, span_s, samples)
 
     chain = Forgetful()
     chain.block = BlockNumber(4)
-    chain.base_fees = [(chain.timestamp - 60, Wei(7))]
+    chain.base_fees = [(3, chain.timestamp - 60, Wei(7))]
     monitor = GasPriceMonitor(chain, ManualClock())
     with pytest.raises(ChainUnavailable):
         await monitor.poll()
     chain.mine()
     await monitor.poll()
     assert monitor.look().prices == (7, 10**9)
+
+
+async def test_see__blocks_of_the_second_in_which_somebody_noted_a_head__are_in_the_day_before() -> None:
+    chain = FakeChain()
+    chain.base_fees = [(fee, chain.timestamp, Wei(fee)) for fee in (5, 6, 7)]
+    monitor = GasPriceMonitor(chain, ManualClock())
+    monitor.note(await chain.head())
+    await monitor.poll()
+    assert monitor.look().prices == (5, 6, 7, 10**9)
+
+
+async def test_see__by_two_at_once__counts_the_day_before_once() -> None:
+    class Slow(FakeChain):
+        async def past_base_fees(self, head: Head, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+            found = await super().past_base_fees(head, span_s, samples)
+            await asyncio.sleep(0)
+            return found
+
+    chain = Slow()
+    chain.base_fees = [(fee, chain.timestamp, Wei(fee)) for fee in (5, 6, 7)]
+    monitor = GasPriceMonitor(chain, ManualClock())
+    await asyncio.gather(monitor.poll(), monitor.poll())
+    assert monitor.look().prices == (5, 6, 7, 10**9)

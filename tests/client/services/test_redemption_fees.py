@@ -321,6 +321,18 @@ async def test_redeem_now__of_a_ticket_that_waits_for_company__sends_it(world: W
     assert len(report.sent) == 1
 
 
+@pytest.mark.parametrize("turns", range(0, 40, 3))
+async def test_redeem_now__asked_for_while_a_step_runs__reports_what_was_sent_for_it(world: World, turns: int) -> None:
+    (ticket,) = await world.hold(1)
+    service = world.start(replace(POLICY, batch_min=5))
+    running = asyncio.create_task(service.step())
+    # Wherever in that step the wish comes.
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    report = await service.redeem_now([ticket])
+    assert (len((await running).sent), len(report.sent)) == (0, 1)
+
+
 async def test_survey__of_open_tickets__decides_and_sends_nothing(world: World) -> None:
     ready, early = await world.hold(1), await world.hold(2, params_expiration_block=START + 40)
     service = world.start()
@@ -386,7 +398,7 @@ async def test_decisions__of_a_patient_ticket__is_to_wait_for_cheaper_gas(world:
 
 async def test_step__after_a_start__knows_the_prices_of_the_day_before(world: World) -> None:
     await world.hold(1)
-    world.chain.base_fees = [(world.chain.timestamp - 100 + at, Wei(GWEI // 2)) for at in range(100)]
+    world.chain.base_fees = [(at, world.chain.timestamp - 100 + at, Wei(GWEI // 2)) for at in range(100)]
     (decision,) = (await world.start().step()).decisions
     assert (decision.reason, decision.figures["wanted"]) == (Reason.GAS_UNFAVOURABLE, GWEI // 2)
 

@@ -81,8 +81,7 @@ class Suite(PoolReader):
         (answer,) = await self._rpc.batch([self._block_call(hex(number))])
         return block_of(value_of(answer))
 
-    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
-        head = await self.head()
+    async def past_base_fees(self, head: Head, span_s: float, samples: int) -> list[tuple[int, Wei]]:
         back = min(_BLOCKS_FOR_RATE, head.number)
         earlier = await self.block_at(BlockNumber(head.number - back))
         if samples < 1 or earlier is None or earlier.number == head.number:

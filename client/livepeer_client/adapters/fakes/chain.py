@@ -68,7 +68,7 @@ class FakeChain:
         self.compact = False
         # None: no rollup that charges for bytes.
         self.data_gas_per_byte: int | None = None
-        self.base_fees: list[tuple[int, Wei]] = []
+        self.base_fees: list[tuple[int, int, Wei]] = []
         self.senders: dict[Address, SenderInfo] = {}
         self.claimable: dict[tuple[Address, Address], Wei] = {}
         # (holder, claimant) -> what the claimant has taken this round.
@@ -155,9 +155,10 @@ class FakeChain:
         self._read("block_at")
         return self._block(number) if number <= self.block else None
 
-    async def past_base_fees(self, span_s: float, samples: int) -> list[tuple[int, Wei]]:
+    async def past_base_fees(self, head: Head, span_s: float, samples: int) -> list[tuple[int, Wei]]:
         self._read("past_base_fees")
-        return [(at, fee) for at, fee in self.base_fees if at >= self.timestamp - span_s][-samples:]
+        before = [(at, fee) for number, at, fee in self.base_fees if number < head.number]
+        return [(at, fee) for at, fee in before if at >= head.timestamp - span_s][-samples:]
 
     async def data_costs(self, calls: Sequence[tuple[str, str, Sequence[object]]]) -> list[DataCost]:
         self._read("data_costs")

@@ -165,17 +165,20 @@ class RedemptionService:
         """
         # An operator's step and that of `run` take turns: both plan with the same tickets.
         async with self._stepping:
-            if (await self._chain.head()).block_hash == self._done_block:
-                return RedemptionReport()
-            try:
-                lease = await self._hold_lease()
-            except LeaseHeld as error:
-                logger.debug("redemption: %s", error)
-                return RedemptionReport(standby=True)
-            try:
-                return await self._step(lease)
-            finally:
-                await self._give_back()
+            return await self._step_in_turn()
+
+    async def _step_in_turn(self) -> RedemptionReport:
+        if (await self._chain.head()).block_hash == self._done_block:
+            return RedemptionReport()
+        try:
+            lease = await self._hold_lease()
+        except LeaseHeld as error:
+            logger.debug("redemption: %s", error)
+            return RedemptionReport(standby=True)
+        try:
+            return await self._step(lease)
+        finally:
+            await self._give_back()
 
     async def _step(self, lease: Lease) -> RedemptionReport:
         finality = await self._chain.finality()
@@ -275,11 +278,13 @@ class RedemptionService:
 
         :raises InvalidInput: redemption is paused.
         """
-        if self._pause.is_on():
-            raise InvalidInput("redemption is paused: resume it first")
-        self._memory.now |= set(hashes)
-        self._done_block = None
-        return await self.step()
+        # Asked for in the middle of a step, that step might send them, and this one report that nothing was sent.
+        async with self._stepping:
+            if self._pause.is_on():
+                raise InvalidInput("redemption is paused: resume it first")
+            self._memory.now |= set(hashes)
+            self._done_block = None
+            return await self._step_in_turn()
 
     @property
     def owner(self) -> str:

@@ -432,12 +432,12 @@ async def test_past_base_fees__over_a_day__are_those_of_the_blocks_oldest_first(
         head = await stage.suite.head()
         expected.append((head.timestamp, head.base_fee))
     await stage.mine()
-    height = await stage.suite.height()
-    found = await stage.suite.past_base_fees(86_400, height)
+    head = await stage.suite.head()
+    found = await stage.suite.past_base_fees(head, 86_400, head.number)
     assert found[-3:] == expected
     assert [at for at, _ in found] == sorted(at for at, _ in found)
-    assert len(await stage.suite.past_base_fees(86_400, 4)) <= 5
-    assert await stage.suite.past_base_fees(86_400, 0) == []
+    assert len(await stage.suite.past_base_fees(head, 86_400, 4)) <= 5
+    assert await stage.suite.past_base_fees(head, 86_400, 0) == []
     # Going back to a snapshot does not take the base fee back.
     await stage.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(before)])
     await stage.mine()
