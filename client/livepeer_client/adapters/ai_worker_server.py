@@ -15,14 +15,13 @@ from aiohttp import BodyPartReader, web
 from livepeer_client.adapters.worker_server import (
     INVALID_SECRET,
     PIECE_S,
-    READ_ERRORS,
     UPLOAD_S,
     BadPart,
     Secret,
     read_part,
     read_reason,
     stream,
-    task_number,
+    take_result,
 )
 from livepeer_client.codec import bounded_json, worker_api
 from livepeer_client.codec.worker_api import AiTask, AiWorkerJoins
@@ -95,24 +94,18 @@ class _Routes:
     async def results(self, request: web.Request) -> web.Response:
         if not self._secret.is_shown(request, worker_api.AI_WORKER_SCHEME):
             return web.Response(status=401, text="Unauthorized\n")
-        task_id = task_number(request)
-        if task_id is None or not self._desk.expects(task_id):
-            return web.Response(status=400, text="Invalid Task ID\n")
-        try:
-            if request.content_type == worker_api.AI_ERROR:
-                taken = self._desk.fail(task_id, await read_reason(request))
-            elif request.content_type == "text/event-stream":
-                taken = await self._events(request, task_id)
-            elif request.content_type.startswith("multipart/"):
-                taken = self._desk.finish(task_id, await _result(request))
-            else:
-                return web.Response(status=415, text="Unsupported Media Type\n")
-        except BadPart as error:
-            return web.Response(status=400, text=f"{error}\n")
-        except READ_ERRORS as error:
-            _log.info("result not read task=%d: %s", task_id, type(error).__name__)
-            return web.Response(status=500, text="Internal Server Error\n")
-        return web.Response(text="OK\n") if taken else web.Response(status=400, text="Invalid Task ID\n")
+        return await take_result(request, self._take)
+
+    async def _take(self, request: web.Request, task_id: int) -> bool:
+        if not self._desk.expects(task_id):
+            return False
+        if request.content_type == worker_api.AI_ERROR:
+            return self._desk.fail(task_id, await read_reason(request))
+        if request.content_type == "text/event-stream":
+            return await self._events(request, task_id)
+        if request.content_type.startswith("multipart/"):
+            return self._desk.finish(task_id, await _result(request))
+        raise web.HTTPUnsupportedMediaType(text="Unsupported Media Type\n")
 
     async def _events(self, request: web.Request, task_id: int) -> bool:
         """Pass events on as they come; the worker waits for whoever reads them."""

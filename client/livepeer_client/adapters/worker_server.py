@@ -6,7 +6,7 @@
 import asyncio
 import hmac
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final, Protocol, TypeVar
 
@@ -126,25 +126,39 @@ class _TranscoderRoutes:
     async def results(self, request: web.Request) -> web.Response:
         if not self._secret.is_shown(request, worker_api.TRANSCODER_SCHEME):
             return web.Response(status=401, text="Unauthorized\n")
-        task_id = task_number(request)
-        if task_id is None or (credentials := self._desk.expected(task_id)) is None:
-            # Also for what came too late and for the tasks of others: nothing is read of it.
+        return await take_result(request, self._take)
+
+    async def _take(self, request: web.Request, task_id: int) -> bool:
+        credentials = self._desk.expected(task_id)
+        if credentials is None:
+            return False
+        if request.content_type == worker_api.TRANSCODING_ERROR:
+            return self._desk.fail(task_id, await read_reason(request))
+        if request.content_type != "multipart/mixed":
+            raise web.HTTPUnsupportedMediaType(text="Unsupported Media Type\n")
+        if _number(request.headers.get("Pixels", "")) is None:
+            raise BadPart("Invalid Pixels")
+        return self._desk.finish(task_id, await _parts(request, len(credentials.profiles)))
+
+
+async def take_result(request: web.Request, take: Callable[[web.Request, int], Awaitable[bool]]) -> web.Response:
+    """Answer the post of a result.
+
+    :param take: reads it and tells whether it was wanted. Of what came too late, and for the tasks of others, it reads
+        nothing. May raise `BadPart`, and `web.HTTPUnsupportedMediaType` for a type that is none of a result's.
+    """
+    task_id = _number(request.headers.get("TaskId", ""))
+    try:
+        if task_id is None or not await take(request, task_id):
             return web.Response(status=400, text="Invalid Task ID\n")
-        try:
-            if request.content_type == worker_api.TRANSCODING_ERROR:
-                taken = self._desk.fail(task_id, await read_reason(request))
-            elif request.content_type != "multipart/mixed":
-                return web.Response(status=415, text="Unsupported Media Type\n")
-            elif _number(request.headers.get("Pixels", "")) is None:
-                return web.Response(status=400, text="Invalid Pixels\n")
-            else:
-                taken = self._desk.finish(task_id, await _parts(request, len(credentials.profiles)))
-        except BadPart as error:
-            return web.Response(status=400, text=f"{error}\n")
-        except READ_ERRORS as error:
-            _log.info("result not read task=%d: %s", task_id, type(error).__name__)
-            return web.Response(status=500, text="Internal Server Error\n")
-        return web.Response(text="OK\n") if taken else web.Response(status=400, text="Invalid Task ID\n")
+    except BadPart as error:
+        return web.Response(status=400, text=f"{error}\n")
+    except web.HTTPUnsupportedMediaType as error:
+        return web.Response(status=error.status, text=error.text)
+    except READ_ERRORS as error:
+        _log.info("result not read task=%d: %s", task_id, type(error).__name__)
+        return web.Response(status=500, text="Internal Server Error\n")
+    return web.Response(text="OK\n")
 
 
 READ_ERRORS: Final = (TimeoutError, ConnectionError, web.HTTPException, HttpProcessingError, ValueError, RuntimeError)
@@ -208,11 +222,6 @@ async def read_reason(request: web.Request) -> str:
         while len(body) < MAX_REASON_BYTES and (piece := await request.content.read(MAX_REASON_BYTES - len(body))):
             body += piece
     return body.decode("utf-8", "replace").strip() or "unknown error"
-
-
-def task_number(request: web.Request) -> int | None:
-    """The task that a result is for."""
-    return _number(request.headers.get("TaskId", ""))
 
 
 def _number(text: str) -> int | None:
