@@ -2,10 +2,11 @@
 
 import logging
 
-from livepeer_client.errors import ChainError, LivepeerError, Reverted
+from livepeer_client.errors import ChainError, Reverted
 from livepeer_client.policy.pool import NO_HINT, Hint
 from livepeer_client.policy.rounds import RewardStep, reward_step
 from livepeer_client.ports import Chain, Clock, Transactor
+from livepeer_client.services.tasks import for_ever
 from livepeer_client.types import Address, Hash32
 
 logger = logging.getLogger(__name__)
@@ -43,14 +44,7 @@ class RewardService:
 
     async def run(self) -> None:
         """Step until cancelled. Trouble that may pass, of chain or signer, is logged and tried again."""
-        while True:
-            try:
-                await self.step()
-            except LivepeerError as error:
-                if not (error.retryable or isinstance(error, ChainError)):
-                    raise
-                logger.warning("reward: %s", error)
-            await self._clock.sleep(self._poll_interval_s)
+        await for_ever(self.step, self._clock, self._poll_interval_s, "reward")
 
     async def step(self) -> Hash32 | None:
         """Call reward if it is due. The transaction's hash, None if there was nothing to do, or not yet again.

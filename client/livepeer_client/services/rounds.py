@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Callable
 
-from livepeer_client.errors import ChainError, LivepeerError, Reverted
+from livepeer_client.errors import Reverted
 from livepeer_client.policy.rounds import RoundStep, round_step
 from livepeer_client.ports import Chain, Clock, Transactor
+from livepeer_client.services.tasks import for_ever
 from livepeer_client.types import Hash32
 
 logger = logging.getLogger(__name__)
@@ -34,14 +35,7 @@ class RoundsService:
 
     async def run(self) -> None:
         """Step until cancelled. Trouble that may pass, of chain or signer, is logged and tried again."""
-        while True:
-            try:
-                await self.step()
-            except LivepeerError as error:
-                if not (error.retryable or isinstance(error, ChainError)):
-                    raise
-                logger.warning("round initialization: %s", error)
-            await self._clock.sleep(self._poll_interval_s)
+        await for_ever(self.step, self._clock, self._poll_interval_s, "round initialization")
 
     async def step(self) -> Hash32 | None:
         """Initialise the current round if it waits for that. The transaction's hash, None if there was nothing to do.

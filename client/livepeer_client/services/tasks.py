@@ -1,8 +1,14 @@
 """Run several awaits at once, owned and with errors as they are."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Never, TypeVar
+
+from livepeer_client.errors import ChainError, LivepeerError
+from livepeer_client.ports import Clock
+
+logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -44,3 +50,24 @@ async def completed(work: Coroutine[Any, Any, T]) -> T:
             # Nobody asks any more how it ended; look, so that asyncio does not report that as overlooked.
             task.exception()
         raise
+
+
+async def for_ever(
+    step: Callable[[], Awaitable[object]],
+    clock: Clock,
+    pause_s: float,
+    name: str,
+    passing: tuple[type[LivepeerError], ...] = (ChainError,),
+) -> Never:
+    """Step, pause, and so on until cancelled.
+
+    Trouble that may pass, which is what is retryable or one of `passing`, is logged under `name`; any other is raised.
+    """
+    while True:
+        try:
+            await step()
+        except LivepeerError as error:
+            if not (error.retryable or isinstance(error, passing)):
+                raise
+            logger.warning("%s: %s", name, error)
+        await clock.sleep(pause_s)

@@ -20,7 +20,6 @@ from livepeer_client.errors import (
     ChainUnavailable,
     InsufficientFunds,
     InvalidInput,
-    LivepeerError,
     NonceConsumed,
     ReplacementTooExpensive,
     Reverted,
@@ -39,7 +38,7 @@ from livepeer_client.facts import (
     Simulation,
 )
 from livepeer_client.ports import Chain, Clock, TransactionJournal, Transactor
-from livepeer_client.services.tasks import completed
+from livepeer_client.services.tasks import completed, for_ever
 from livepeer_client.types import Address, Hash32, Wei
 
 logger = logging.getLogger(__name__)
@@ -143,14 +142,7 @@ class TransactionManager:
 
     async def run(self) -> None:
         """Look after what is open until cancelled. Trouble that may pass, of chain or signer, is logged."""
-        while True:
-            try:
-                await self.step()
-            except LivepeerError as error:
-                if not (error.retryable or isinstance(error, ChainError)):
-                    raise
-                logger.warning("transactions of 0x%s: %s", self.address.hex(), error)
-            await self._clock.sleep(self.poll_interval_s)
+        await for_ever(self.step, self._clock, self.poll_interval_s, f"transactions of 0x{self.address.hex()}")
 
     async def step(self) -> None:
         """Settle what is final, send again what nodes forgot, and free the head of the line if it is stuck.

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.codec.ticket import WinningTicket
-from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, LivepeerError, Reverted, StoreError
+from livepeer_client.errors import ChainError, InvalidInput, LeaseHeld, LeaseLost, Reverted, StoreError
 from livepeer_client.facts import (
     Head,
     Lease,
@@ -46,7 +46,7 @@ from livepeer_client.services.redemption.evidence import Evidence
 from livepeer_client.services.redemption.memory import Memory, Pause
 from livepeer_client.services.redemption.reading import read_facts
 from livepeer_client.services.redemption.sending import Sending
-from livepeer_client.services.tasks import together
+from livepeer_client.services.tasks import for_ever, together
 from livepeer_client.types import Address, Hash32
 
 logger = logging.getLogger(__name__)
@@ -137,14 +137,7 @@ class RedemptionService:
         :raises StoreError: the store cannot be trusted any more.
         """
         try:
-            while True:
-                try:
-                    await self.step()
-                except LivepeerError as error:
-                    if not (error.retryable or isinstance(error, ChainError | LeaseLost)):
-                        raise
-                    logger.warning("redemption: %s", error)
-                await self._clock.sleep(self._poll_interval_s)
+            await for_ever(self.step, self._clock, self._poll_interval_s, "redemption", (ChainError, LeaseLost))
         finally:
             await self.stand_down()
 
