@@ -122,12 +122,12 @@ class BadCredentials(RemoteProtocolError):
 
 
 class PeerRefused(RemoteProtocolError):
-    """The peer refused. `status` is that of HTTP or gRPC, or 200 where it did so inside an accepted exchange."""
+    """The peer refused. `status` is that of HTTP or gRPC, or 200 where it did so inside an accepted exchange;
+    `retry_after_s` is the wait that it asked for, None if for none."""
 
-    def __init__(self, peer: str, status: int, reason: str) -> None:
-        self.peer = peer
-        self.status = status
-        self.reason = reason
+    def __init__(self, peer: str, status: int, reason: str, retry_after_s: float | None = None) -> None:
+        self.peer, self.status, self.reason = peer, status, reason
+        self.retry_after_s = retry_after_s
         super().__init__(f"{peer} refused ({status}): {reason}")
 
 

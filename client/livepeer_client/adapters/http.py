@@ -6,9 +6,12 @@ where we connect nor how much we hold.
 """
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 import aiohttp
@@ -23,6 +26,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
 )
+from livepeer_client.policy.workloads import OutOfResources
 
 MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES: Final = 4096
@@ -62,8 +66,16 @@ _TEXTS: Final[Mapping[type[Exception], str]] = {
 }
 
 
+_RETRY_LATER: Final = frozenset({429, 503})
+_MAX_HEADER: Final = 64
+# What this machine has run out of: open files, memory, buffers. Nothing that an address of a peer's choice may lead to.
+_OURS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
 def translated(peer: str, error: aiohttp.ClientError) -> LivepeerError:
-    """The library's error for one of aiohttp's."""
+    """The library's error for one of aiohttp's; `OutOfResources` where the peer has no part in it."""
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return OutOfResources(f"{peer} was not reached: {errno.errorcode[error.errno]}")
     kind = next(CLIENT_ERRORS[kind] for kind in type(error).__mro__ if kind in CLIENT_ERRORS)
     return kind(peer, next(_TEXTS[kind] for kind in type(error).__mro__ if kind in _TEXTS))
 
@@ -183,7 +195,7 @@ class HttpTransport:
                     response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
                 stage = "body timeout"
                 if response.status != 200:
-                    raise PeerRefused(url, response.status, await _refusal(response))
+                    raise PeerRefused(url, response.status, await _refusal(response), _retry_after_s(response))
                 yield response
         except aiohttp.ClientError as error:
             raise translated(url, error) from error
@@ -196,6 +208,23 @@ class HttpTransport:
             if response is not None:
                 # An unread body makes the connection unfit for another exchange; release() closes it then.
                 response.release()
+
+
+def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
+    """Seconds until a peer without room wants to be asked again, by either form of its header; None if it says
+    nothing of use. How much of it is heeded is the caller's decision."""
+    text = response.headers.get("Retry-After", "").strip()
+    if response.status not in _RETRY_LATER or not text or len(text) > _MAX_HEADER:
+        return None
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+        # Its own clock, if it shows one: only the difference is meant.
+        now = parsedate_to_datetime(response.headers["Date"]) if "Date" in response.headers else datetime.now(UTC)
+        return max((at - now).total_seconds(), 0.0)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 async def _refusal(response: aiohttp.ClientResponse) -> str:

@@ -15,6 +15,8 @@ from livepeer_client.codec.messages import Capabilities, OrchestratorInfo, Price
 from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price import is_countable
+from livepeer_client.policy.sessions import ask_size
+from livepeer_client.policy.trust import FULL_TRUST, Pool
 from livepeer_client.policy.uri import is_service_uri
 from livepeer_client.types import ADDRESS_BYTES, ZERO_ADDRESS, Address
 
@@ -26,7 +28,8 @@ BECAUSE: Final = "because"
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """How long one discovery waits (offchain-network 1.3). `wanted` good answers end it; None wants the whole pool.
+    """How long one discovery waits (offchain-network 1.3). `wanted` good answers end it; None wants as many of either
+    pool as the network asks for, `everybody` the whole of both.
 
     At the first of `wakes_s` that sees a good answer it ends too, and at `cutoff_s` in any case. Seconds since start.
     `fan_out` probes are under way at most; each has `probe_timeout_s` of its own, and none outlives the end.
@@ -37,6 +40,7 @@ class ProbePlan:
     cutoff_s: float = DEFAULT_CUTOFF_S
     probe_timeout_s: float = DEFAULT_CUTOFF_S
     fan_out: int = 128
+    everybody: bool = False
 
     def __post_init__(self) -> None:
         times = (*self.wakes_s, self.cutoff_s)
@@ -70,11 +74,32 @@ def stop_after_answer(plan: ProbePlan, *, good: int, answered: int, probed: int)
     return Stop.ENOUGH if plan.wanted is not None and good >= plan.wanted else None
 
 
+@dataclass(slots=True)
+class Tally:
+    """How far the probes of one pool are; `good` answers are among those `answered`."""
+
+    probed: int = 0
+    answered: int = 0
+    good: int = 0
+
+
+def enough_of_each(pools: Mapping[Pool, Tally]) -> Stop | None:
+    """Whether of each pool as many have answered well as a discovery asks for (offchain-network 3.1): eight of the
+    trusted ones, whom a list names for good, and all of the untrusted ones."""
+    enough = all(its.answered >= its.probed or its.good >= ask_size(pool, its.probed) for pool, its in pools.items())
+    return Stop.ENOUGH if enough else None
+
+
 def stop_at_wake(plan: ProbePlan, *, good: int, elapsed_s: float) -> Stop | None:
     """Whether a timer's wake ends the discovery."""
     if elapsed_s >= plan.cutoff_s:
         return Stop.CUTOFF
     return Stop.WAKE if good else None
+
+
+def pool_of(member: RegisteredOrchestrator) -> Pool:
+    """The pool that a member's source puts it into."""
+    return Pool.TRUSTED if member.score >= FULL_TRUST else Pool.UNTRUSTED
 
 
 class RejectReason(Enum):
@@ -200,26 +225,50 @@ def _shown(address: bytes) -> str:
 class Suspension:
     """An orchestrator is out until `until_s` on the caller's clock, for `cause`.
 
-    `barred`: it broke the rules rather than failed, so it is not even a last resort.
+    `barred`: it broke the rules rather than failed, so it is not even a last resort. `asked`: it is out because it said
+    when it wants to be asked again, and is taken at its word.
     """
 
     until_s: float
     cause: str
     barred: bool = False
+    asked: bool = False
 
 
 Suspensions = Mapping[Address, Suspension]
 
 
 def suspend(
-    suspensions: Suspensions, address: Address, *, now_s: float, for_s: float, cause: str, barred: bool = False
+    suspensions: Suspensions,
+    address: Address,
+    *,
+    now_s: float,
+    for_s: float,
+    cause: str,
+    barred: bool = False,
+    asked: bool = False,
 ) -> Suspensions:
     """`suspensions` with one more, the lapsed ones gone. A bar is never shortened or softened by a later failure."""
     kept = {who: entry for who, entry in suspensions.items() if now_s < entry.until_s}
     held = kept.get(address)
     if held is not None and held.barred and not barred:
         return kept
-    return {**kept, address: Suspension(now_s + for_s, cause, barred)}
+    return {**kept, address: Suspension(now_s + for_s, cause, barred, asked)}
+
+
+def joined(one: Suspensions, other: Suspensions) -> Suspensions:
+    """Both; of two for the same orchestrator the one that ends later, unless the other is a bar."""
+
+    def weight(entry: Suspension) -> tuple[bool, float]:
+        return entry.barred, entry.until_s
+
+    return {**one, **{who: it for who, it in other.items() if who not in one or weight(one[who]) < weight(it)}}
+
+
+def heeded_s(hold_s: float, wanted_s: float | None, most_s: float) -> float:
+    """How long somebody is out who failed and asked for `wanted_s` (Retry-After): never shorter than for its failure,
+    and no longer than `most_s` for the asking, or an orchestrator could talk itself out of a pool for good."""
+    return hold_s if wanted_s is None else max(hold_s, min(wanted_s, most_s))
 
 
 def suspension(suspensions: Suspensions, address: Address, now_s: float) -> Suspension | None:

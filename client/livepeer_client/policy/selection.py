@@ -138,7 +138,8 @@ class Criteria:
 def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: Criteria, draw: float) -> Selection:
     """Choose one of `offers`; `draw` in [0, 1) decides the lottery.
 
-    Suspended ones are the last resort, the one whose suspension ends first, unless barred (offchain-network 1.3).
+    Suspended ones are the last resort, the one whose suspension ends first, unless barred (offchain-network 1.3) or out
+    at its own wish.
     """
     if not 0 <= draw < 1:
         raise InvalidInput(f"a draw lies in [0, 1), got {draw}")
@@ -221,7 +222,7 @@ def _last_resort(offers: Sequence[Offer], criteria: Criteria) -> Offer | None:
         if rejection is None or rejection.reason is not RejectReason.SUSPENDED:
             return None
         held = criteria.suspensions[offer.member.address]
-        return None if held.barred else held.until_s
+        return None if held.barred or held.asked else held.until_s
 
     waiting = [(end, offer) for offer in offers if (end := ends(offer)) is not None]
     return min(waiting, key=lambda pair: pair[0])[1] if waiting else None

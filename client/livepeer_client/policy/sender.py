@@ -45,22 +45,30 @@ class SenderAccount:
     last_initialized_round: Round
 
 
+class AccountShort(ParamsRejected):
+    """Our own account is short, whoever is paid: no deposit, no reserve, or an unlock is near."""
+
+
+class DepositShort(ParamsRejected):
+    """Our own deposit is short for one ticket of this quote; another orchestrator may quote less."""
+
+
 def check_account(account: SenderAccount) -> None:
     """Can tickets of this account be paid at all?
 
-    :raises ParamsRejected: it unlocks by the next round, or has no reserve, or no deposit.
+    :raises AccountShort: it unlocks by the next round, or has no reserve, or no deposit.
     """
     info = account.info
     if info.withdraw_round != 0 and info.withdraw_round <= account.last_initialized_round + 1:
-        raise ParamsRejected(
+        raise AccountShort(
             "unable to validate sender: deposit and reserve is set to unlock soon",
             withdraw_round=info.withdraw_round,
             last_initialized_round=account.last_initialized_round,
         )
     if info.reserve + info.claimed_in_current_round == 0:
-        raise ParamsRejected("no sender reserve")
+        raise AccountShort("no sender reserve")
     if info.deposit == 0:
-        raise ParamsRejected("no sender deposit")
+        raise AccountShort("no sender deposit")
 
 
 def check_params(
@@ -76,7 +84,8 @@ def check_params(
     A winning probability above 1 cannot be expressed: `TicketParams` holds a uint256. Equality passes in the
     limits on expected values and face value.
 
-    :raises ParamsRejected: with the figures that were compared; `refresh` if a fresh quote may do.
+    :raises ParamsRejected: with the figures that were compared; `refresh` if a fresh quote may do; `AccountShort` and
+        `DepositShort` where it is not the quote that is at fault.
     """
     if params is None:
         raise ParamsRejected("ticketParams is nil")
@@ -106,7 +115,7 @@ def check_params(
         )
     max_face_value = Wei(account.info.deposit // limits.deposit_multiplier)
     if params.face_value > max_face_value:
-        raise ParamsRejected(
+        raise DepositShort(
             "ticket faceValue > max faceValue",
             face_value=params.face_value,
             max_face_value=max_face_value,

@@ -131,6 +131,10 @@ def settle_answer(answer: Answer | None, *, renewed: bool) -> Settlement:
     return Settlement(Outcome.REFUSED, Next.STOP if renewed else Next.RENEW)
 
 
+class OwnLimitReached(SpendLimitReached):
+    """The session has cost all that its owner allowed; nobody is at fault."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpendLimit:
     """What a session may cost: `price` wei per unit for all units that have passed, those prepaid, and two tickets.
@@ -146,11 +150,11 @@ class SpendLimit:
     def check(self, signed: Fraction, units: int, ticket_ev: Fraction) -> None:
         """Whether `signed`, wei of expected value in all, may have been signed for `units` that have passed.
 
-        :raises SpendLimitReached: with the figures.
+        :raises SpendLimitReached: with the figures; `OwnLimitReached` where it is `max_total`.
         """
         limit = fee(units + self.prepaid_units, self.price) + 2 * ticket_ev
-        if self.max_total is not None:
-            limit = min(limit, self.max_total)
+        if self.max_total is not None and signed > self.max_total and self.max_total <= limit:
+            raise OwnLimitReached(signed=signed, limit=self.max_total, units=units)
         if signed > limit:
             raise SpendLimitReached(signed=signed, limit=limit, units=units)
 

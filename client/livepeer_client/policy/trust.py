@@ -4,7 +4,7 @@ A source gives everybody a score in [0, 1]: 1 for an operator's own list, 0 for 
 finds moves it: agreement slowly up, one disagreement far down.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
@@ -72,15 +72,22 @@ def trust_of(trusts: Trusts, address: Address) -> Trust:
     return trusts.get(address, UNKNOWN)
 
 
-def wants_check(frequency: int, *, verified: bool, draw: float) -> bool:
-    """Whether a segment runs on a trusted session beside the untrusted ones.
+UNTRUSTED_COMPARED: Final = 2
+"""So many untrusted sessions work on a segment that is compared, beside a trusted one."""
 
-    Each one does until its session has agreed once; from then on one in `frequency`. 0: none.
 
-    :raises InvalidInput: a draw outside [0, 1), a negative frequency.
+def works_alone(frequency: int, verified: Sequence[bool], draw: float) -> int | None:
+    """Which of the untrusted sessions works on a segment alone, by its place; None where all of them do, and a trusted
+    one as well.
+
+    All do until one of them is verified; from then on that one works alone, except for one segment in `frequency`.
+    0: the first one always works alone.
+
+    :param verified: of each of the sessions at hand whether it is; the one the segment is meant for comes first.
+    :raises InvalidInput: a draw outside [0, 1), a negative frequency, no session.
     """
-    if frequency < 0 or not 0 <= draw < 1:
-        raise InvalidInput(f"verification one in {frequency}, draw {draw}")
+    if frequency < 0 or not 0 <= draw < 1 or not verified:
+        raise InvalidInput(f"verification one in {frequency}, draw {draw}, {len(verified)} sessions")
     if frequency == 0:
-        return False
-    return not verified or draw * frequency < 1
+        return 0
+    return verified.index(True) if True in verified and draw * frequency >= 1 else None

@@ -22,6 +22,7 @@ from livepeer_client.ports import Signer
 from livepeer_client.services.ai_work import file_field
 from livepeer_client.services.choosing import PEERS, Choices, Chooser
 from livepeer_client.services.dispatch_events import Observer, Renewed, Swapped, ignore
+from livepeer_client.services.own_signer import signed
 from livepeer_client.services.paying import Engagement, Payer, PreparedPayment
 from livepeer_client.types import Address
 
@@ -121,6 +122,12 @@ class AiDispatcher:
     def now(self) -> float:
         return self._choices.clock.monotonic()
 
+    async def check_funds(self, engagement: Engagement) -> None:
+        """Before a job is tried with somebody who wants money, since nobody could be paid. Raises as
+        `Payer.check_funds`."""
+        if engagement.offer.price > 0:
+            await self._payer.check_funds()
+
     async def renew(self, engagement: Engagement, job: Capabilities, offer: Offer) -> None:
         """Raises as `Payer.renew`."""
         await self._payer.renew(engagement, job, instead_of=offer)
@@ -138,8 +145,6 @@ class AiDispatcher:
     ) -> tuple[AiResult, Fraction, int]:
         """:raises RemoteProtocolError, TransportError, ParamsRejected: this orchestrator did not do it."""
         await self._payer.renew_if_due(engagement, job)
-        if engagement.offer.price > 0:
-            await self._payer.check_funds()
         prepared = await self._payer.prepare_fee(engagement, seq, lambda price: units * price)
         step(Step.PAID)
         result = await self._exchange(engagement, job, request, prepared)
@@ -180,7 +185,7 @@ class AiDispatcher:
             seq=0,
             hash=hash_,
             profiles=(),
-            sig=await self._signer.sign(segment_digest(manifest_id, 0, hash_, ())),
+            sig=await signed(self._signer, segment_digest(manifest_id, 0, hash_, ())),
             duration_ms=0,
             capabilities=job,
             auth_token=prepared.token,
@@ -208,6 +213,7 @@ class _Run:
         while True:
             engagement = await self._pool.chooser.engaged(self._seq, self._failures)
             self._step(Step.CHOSEN)
+            await self._shared.check_funds(engagement)
             done = await self._tried(engagement)
             if done is not None:
                 return done
@@ -233,6 +239,7 @@ class _Run:
         """React to a failure: True to try the same orchestrator on new terms.
 
         :raises InvalidInput, NoOrchestrator: the table has it returned, or given up.
+        :raises AccountShort: it is ours.
         """
         self._progress, reaction = self._progress.failed(cause_of(failure, own_request=True))
         if reaction.then is Step.RENEW:
@@ -246,9 +253,11 @@ class _Run:
                 return True
         if reaction.then is Step.RETURN and isinstance(failure, PeerRefused):
             raise InvalidInput(failure.reason)
+        code: Cause = cause_of(failure, own_request=True)
+        if AI.is_ours(code):
+            raise failure
         self._failures[engagement.address] = (engagement.offer.member.service_uri, failure)
         self._pool.chooser.drop(engagement, failure, reaction.hold)
-        code: Cause = cause_of(failure, own_request=True)
         self._observe(
             Swapped(self._seq, engagement.address, engagement.uri, self._progress.attempts, failure, code=code)
         )

@@ -5,172 +5,41 @@ The rules are policy.selection's and policy.sessions'; live and AI jobs choose b
 
 import asyncio
 import logging
-import secrets
-import weakref
-from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from livepeer_client.codec.gateway_api import KnownOrchestrator, Role, Use
+from livepeer_client.codec.gateway_api import Role, Use
 from livepeer_client.codec.messages import Capabilities
-from livepeer_client.errors import (
-    ChainError,
-    LivepeerError,
-    NoOrchestrator,
-    ParamsRejected,
-    RemoteProtocolError,
-    TransportError,
+from livepeer_client.errors import LivepeerError, NoOrchestrator
+from livepeer_client.policy.discovery import (
+    Offer,
+    Rejection,
+    RejectReason,
+    Suspensions,
+    heeded_s,
+    joined,
+    suspend,
+    suspension,
 )
-from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, Suspensions, suspend, suspension
 from livepeer_client.policy.selection import Criteria, How, Selection, select
 from livepeer_client.policy.sessions import InFlight, ask_size, explores, keeps_up, wants_refresh
-from livepeer_client.policy.trust import Pool, Trust, trust_of
+from livepeer_client.policy.trust import Pool
 from livepeer_client.policy.workloads import Hold, Table
-from livepeer_client.ports import Clock
-from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
-from livepeer_client.services.dispatch_events import Chosen, DispatchRules, Observer
-from livepeer_client.services.gateway_view import KnownOrchestrators
+from livepeer_client.services.choices import PEERS, Choices, ended, retry_after_s
+from livepeer_client.services.discovery import DiscoveryReport
+from livepeer_client.services.dispatch_events import Chosen, Observer
 from livepeer_client.services.paying import Engagement, Payer
 from livepeer_client.types import Address
 
+__all__ = ["PEERS", "Choices", "Chooser", "Standing"]
+
 _KEPT_SCORES: Final = 8
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
-_chance: Final = secrets.SystemRandom()
-PEERS: Final = (RemoteProtocolError, TransportError, ParamsRejected)
-
-
-class Choices:
-    """What all choices of one gateway have in common, whatever the work: rules, suspensions, trust and chance.
-
-    `rules` may be replaced at any time.
-
-    :param draw: yields numbers in [0, 1); with a seeded one every choice can be repeated.
-    :param given_trust: the score in [0, 1] that an offer's source gave it.
-    :param performance: scores in [0, 1] by an outside measurement, as of now.
-    """
-
-    def __init__(
-        self,
-        discovery: DiscoveryService,
-        clock: Clock,
-        rules: DispatchRules,
-        *,
-        draw: Callable[[], float] = _chance.random,
-        given_trust: Callable[[Offer], float] = lambda offer: offer.member.score,
-        performance: Callable[[], Mapping[Address, float]] = dict,
-    ) -> None:
-        self.discovery = discovery
-        self.clock = clock
-        self.rules = rules
-        self.draw = draw
-        self.suspensions: Suspensions = {}
-        self._performance = performance
-        self.trusts: dict[Address, Trust] = {}
-        self._given_trust = given_trust
-        self._background: set[asyncio.Task[None]] = set()
-        self._known = KnownOrchestrators(clock)
-        # Streams that nobody closes go with whoever held them.
-        self._choosers: weakref.WeakSet[Chooser] = weakref.WeakSet()
-
-    def known(self) -> tuple[KnownOrchestrator, ...]:
-        """Every orchestrator met by discovery: its newest price, scores and trust, whether and why it is suspended,
-        and which streams, models and live sessions use it now. Reads nothing but memory."""
-        scores: dict[Address, float] = {}
-        uses: defaultdict[Address, list[Use]] = defaultdict(list)
-        for chooser in self._choosers:
-            for address, score in chooser.scores().items():
-                scores[address] = max(score, scores.get(address, score))
-            for address, use in chooser.uses():
-                uses[address].append(use)
-        for each in uses.values():
-            each.sort(key=lambda use: (use.workload, use.name, use.role.value))
-        return self._known.view(self.suspensions, self.trusts, self.rules.trusted_from, scores, uses)
-
-    def enter(self, chooser: "Chooser") -> None:
-        """Show what a chooser uses."""
-        self._choosers.add(chooser)
-
-    def leave(self, chooser: "Chooser") -> None:
-        """It uses nobody any more."""
-        self._choosers.discard(chooser)
-
-    async def close(self) -> None:
-        """End what runs beside the streams."""
-        await _ended(self._background)
-
-    def beside(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Run something that no segment waits for, until it ends or `close`."""
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
-
-    async def discover(self, job: Capabilities) -> DiscoveryReport:
-        """Who can do a job; whom nobody has judged yet gets the trust its source gives it."""
-        report = await self.discovery.shared(job)
-        self._known.note(report.offers, report.rejections)
-        for offer in report.offers:
-            self.trusts.setdefault(offer.member.address, Trust(self._given_trust(offer)))
-        return report
-
-    def select(self, offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: Criteria) -> Selection:
-        """One of the untrusted pool, else of the trusted one, which others' work is compared with."""
-        first = select(offers, rejections, replace(criteria, pool=Pool.UNTRUSTED), self.draw())
-        if first.chosen is not None and not first.last_resort:
-            return first
-        trusted = [offer for offer in offers if self._pool(offer.member.address) is Pool.TRUSTED]
-        return select(offers, rejections, criteria, self.draw()) if trusted else first
-
-    def _pool(self, address: Address) -> Pool:
-        return trust_of(self.trusts, address).pool(self.rules.trusted_from)
-
-    def trusts_fully(self, address: Address) -> bool:
-        """Whether others' work is compared with this one's."""
-        return self._pool(address) is Pool.TRUSTED
-
-    def criteria(
-        self,
-        latency_scores: Mapping[Address, float] | None = None,
-        tried: Collection[Address] = (),
-        job: Capabilities | None = None,
-    ) -> Criteria:
-        """What a choice made now goes by."""
-        rules = self.rules
-        return Criteria(
-            now_s=self.clock.monotonic(),
-            ceiling=rules.ceiling if job is None else rules.ceiling_for(job),
-            ceiling_yields=rules.ceiling_yields,
-            weights=rules.weights,
-            suspensions=self.suspensions,
-            latency_scores=latency_scores or {},
-            tried=tried,
-            blocked=rules.blocked,
-            trusts=self.trusts,
-            trusted_from=rules.trusted_from,
-            performance=self._performance(),
-            min_performance=rules.min_performance,
-        )
-
-    def suspend(self, address: Address, cause: LivepeerError, hold: Hold) -> None:
-        """Keep an orchestrator out for as long as the workload's table says."""
-        if hold is Hold.NONE:
-            return
-        self.suspensions = suspend(
-            self.suspensions,
-            address,
-            now_s=self.clock.monotonic(),
-            for_s=self.rules.hold_s(hold),
-            cause=str(cause),
-            barred=hold is Hold.BAR,
-        )
-
-    def is_suspended(self, address: Address) -> bool:
-        return suspension(self.suspensions, address, self.clock.monotonic()) is not None
-
-    def compared(self, address: Address, *, agreed: bool) -> None:
-        """Remember what a verification found."""
-        self.trusts[address] = trust_of(self.trusts, address).after(agreed=agreed)
+AGAIN_S: Final = 5.0
+"""How long after a discovery that failed the next one is tried, while an older one's report will do."""
 
 
 @dataclass(slots=True)
@@ -213,8 +82,11 @@ class Chooser:
         self._choosing = asyncio.Lock()
         self._served = 0
         self._explored = 0
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Any]] = set()
         self._refreshing = False
+        self._failed_at_s: float | None = None
+        self.waits: Suspensions = {}
+        """Who asked this stream to come back later, though it is not to blame for anything."""
         self._workload = workload
         self._name = name
         shared.enter(self)
@@ -237,6 +109,11 @@ class Chooser:
         """Whoever failed works for this stream no more until it makes a new offer."""
         address = engagement.address
         self._shared.suspend(address, cause, hold)
+        wanted_s = retry_after_s(cause)
+        if hold is Hold.NONE and wanted_s is not None:
+            for_s = heeded_s(0.0, wanted_s, self._shared.rules.retry_after_s)
+            now_s = self._shared.clock.monotonic()
+            self.waits = suspend(self.waits, address, now_s=now_s, for_s=for_s, cause=str(cause), asked=True)
         self._failed[address] = Rejection(engagement.offer.member, RejectReason.FAILED, {"cause": cause})
         if self._engagements.get(address) is engagement:
             del self._engagements[address]
@@ -244,11 +121,21 @@ class Chooser:
         if self.current is engagement:
             self.current = None
 
-    def trusted(self, besides: Address) -> Engagement | None:
-        """Somebody trusted, to compare the work of `besides` with."""
+    def is_out(self, address: Address) -> bool:
+        """Whether it is suspended, for this stream or for all."""
+        now_s = self._shared.clock.monotonic()
+        return self._shared.is_suspended(address) or suspension(self.waits, address, now_s) is not None
+
+    def beside(self, pool: Pool, others: Collection[Address]) -> Engagement | None:
+        """Somebody of a pool who works on the same segment as `others`, so that their work can be compared; the standby
+        first, since its terms are fresh."""
         if self._report is None:
             return None
-        criteria = replace(self._criteria({}), pool=Pool.TRUSTED, in_use={besides})
+        standby = None if self._standby is None else self._standby[0]
+        usable = standby is not None and standby.address not in others and self._is_good(standby)
+        if standby is not None and usable and self._shared.pool_of(standby.offer.member) is pool:
+            return standby
+        criteria = replace(self._criteria({}), pool=pool, in_use=set(others))
         selection = select(self._usable(self._report), (), criteria, self._shared.draw())
         if selection.chosen is None or selection.last_resort:
             return None
@@ -257,17 +144,18 @@ class Chooser:
     async def close(self) -> None:
         """End what runs beside the segments."""
         self._shared.leave(self)
-        await _ended(self._background)
+        await ended(self._background)
 
     async def engaged(self, seq: int, tried: Mapping[Address, object]) -> Engagement:
         """Whoever works on segment `seq`; `tried` have failed on it.
 
         :raises NoOrchestrator: nobody is left; with each one's reason.
-        :raises ChainError: the pool cannot be read.
+        :raises LivepeerError: the pool cannot be read, and never was.
         """
+        self._shared.surface()
         async with self._choosing:
             current = self.current
-            if current is None or current.address in tried or self._shared.is_suspended(current.address):
+            if current is None or current.address in tried or self.is_out(current.address):
                 self.current = None
                 current = self.current = await self._choose(seq, tried)
                 return current
@@ -321,12 +209,14 @@ class Chooser:
             return engagement
         now_s = self._shared.clock.monotonic()
         report, fresh = self._report, False
-        if report is None or now_s - self._report_at_s > self._shared.rules.report_ttl_s:
+        if report is None:
             report, fresh = await self._discover(), True
+        elif now_s - self._report_at_s > self._shared.rules.report_ttl_s:
+            report, fresh = await self._rediscovered(report), True
         criteria = replace(self._criteria(tried), in_use=in_use)
         selection = self._select(report, criteria)
         if not fresh and (selection.chosen is None or selection.last_resort):
-            selection = self._select(await self._discover(), criteria)
+            selection = self._select(await self._rediscovered(self._report or report), criteria)
         chosen = selection.chosen
         self._observe(Chosen(seq, chosen.member.address if chosen else None, selection.candidates))
         if chosen is None:
@@ -350,13 +240,27 @@ class Chooser:
         return {address: its.scores[-1] for address, its in self._standings.items() if its.scores}
 
     def _criteria(self, tried: Mapping[Address, object]) -> Criteria:
-        return replace(self._shared.criteria(self.scores(), tried, self._job), how=self._how)
+        criteria = self._shared.criteria(self.scores(), tried, self._job)
+        return replace(criteria, how=self._how, suspensions=joined(criteria.suspensions, self.waits))
 
     async def _discover(self) -> DiscoveryReport:
         self._report = await self._shared.discover(self._job)
         self._report_at_s = self._shared.clock.monotonic()
+        self._failed_at_s = None
         self._failed.clear()
         return self._report
+
+    async def _rediscovered(self, stale: DiscoveryReport) -> DiscoveryReport:
+        """A new report, or the one there is where none can be had."""
+        if self._failed_at_s is not None and self._shared.clock.monotonic() - self._failed_at_s < AGAIN_S:
+            return stale
+        try:
+            return await self._discover()
+        except (LivepeerError, OSError) as error:
+            # A source that is away does not make those it named go away. A bug of ours is neither.
+            _log.warning("orchestrators not looked for again, keeping those known reason=%s", error)
+            self._failed_at_s = self._shared.clock.monotonic()
+            return stale
 
     def _usable(self, report: DiscoveryReport) -> list[Offer]:
         # An offer that failed is void until the orchestrator makes a new one: it may have restarted since.
@@ -374,10 +278,16 @@ class Chooser:
         if self._standby is None or self.current is not None:
             return None
         standby, self._standby = self._standby, None
-        address, ceiling = standby[0].address, self._shared.rules.ceiling_for(self._job)
-        too_dear = ceiling is not None and standby[0].offer.price > ceiling
-        out = address in tried or address in in_use or address in self._failed or self._shared.is_suspended(address)
-        return None if out or too_dear else standby
+        address = standby[0].address
+        return None if address in tried or address in in_use or not self._is_good(standby[0]) else standby
+
+    def _is_good(self, standby: Engagement) -> bool:
+        """Whether it can still take over at once: nothing speaks against it that would have spoken against choosing
+        it. What it offers itself is renewed as it ends."""
+        address, ceiling = standby.address, self._shared.rules.ceiling_for(self._job)
+        if address in self._failed or address in self._shared.rules.blocked or self.is_out(address):
+            return False
+        return ceiling is None or self._shared.rules.ceiling_yields or standby.offer.price <= ceiling
 
     def look_ahead(self) -> None:
         """Between two segments: keep a standby warm, and look for more sessions while few are left."""
@@ -385,42 +295,58 @@ class Chooser:
         if not self._shared.rules.warm_standby or self.current is None or self._report is None:
             return
         report, current = self._report, self.current
-        held = sum(not self._shared.is_suspended(offer.member.address) for offer in self._usable(report))
-        asked = ask_size(Pool.UNTRUSTED, len(report.offers) + len(report.rejections))
         age_s = self._shared.clock.monotonic() - self._report_at_s
-        if wants_refresh(held, asked) and age_s > self._shared.rules.report_ttl_s and not self._refreshing:
+        if age_s > self._shared.rules.report_ttl_s and not self._refreshing and self._wants_more(report):
             self._refreshing = True
-            self._beside(self._refreshed())
-        if self._standby is not None and self._standby[0].address == current.address:
+            self.run_beside(self._refreshed(report))
+        standby = None if self._standby is None else self._standby[0]
+        if standby is not None and (standby.address == current.address or not self._is_good(standby)):
             self._standby = None
         if self._standby is None:
             selection = self._select(report, replace(self._criteria({}), in_use={current.address}))
             if selection.chosen is not None and not selection.last_resort:
                 self._standby = (self._engagement(selection.chosen), selection)
         if self._standby is not None:
-            self._beside(self._kept_warm(self._standby[0]))
+            self.run_beside(self._kept_warm(self._standby[0]))
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _wants_more(self, report: DiscoveryReport) -> bool:
+        """Whether too few of a pool are left that work may go to."""
+        members = [*(offer.member for offer in report.offers), *(no.member for no in report.rejections)]
+        sizes = Counter(self._shared.pool_of(member) for member in members)
+        held = Counter(
+            self._shared.pool_of(offer.member)
+            for offer in self._usable(report)
+            if not self.is_out(offer.member.address)
+        )
+        pools = [Pool.UNTRUSTED] if sizes[Pool.UNTRUSTED] else [Pool.TRUSTED]
+        if self._shared.rules.verification and pools == [Pool.UNTRUSTED]:
+            pools.append(Pool.TRUSTED)
+        return any(wants_refresh(held[pool], ask_size(pool, sizes[pool])) for pool in pools)
+
+    def run_beside(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Run something that no segment has to wait for, until it ends or the stream does."""
         task = self._shared.beside(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
-    async def _refreshed(self) -> None:
+    async def _refreshed(self, stale: DiscoveryReport) -> None:
         try:
-            await self._discover()
-        except ChainError as error:
-            _log.info("no more sessions looked for reason=%s", error)
+            await self._rediscovered(stale)
         finally:
             self._refreshing = False
 
     async def _kept_warm(self, standby: Engagement) -> None:
         try:
             await self._payer.renew_if_due(standby, self._job)
-        except (*PEERS, ChainError) as error:
+        except PEERS as error:
             _log.info("standby given up uri=%s reason=%s", standby.uri, error)
             if self._standby is not None and self._standby[0] is standby:
                 self._standby = None
             self._failed[standby.address] = Rejection(standby.offer.member, RejectReason.FAILED, {"cause": error})
+        except (LivepeerError, OSError) as error:
+            # Ours: the next segment tries again, or meets the same and says so.
+            _log.warning("standby not renewed uri=%s reason=%s", standby.uri, error)
 
 
 def _nobody(selection: Selection, tried: Mapping[Address, object]) -> NoOrchestrator:
@@ -430,10 +356,3 @@ def _nobody(selection: Selection, tried: Mapping[Address, object]) -> NoOrchestr
         failure = tried.get(line.address)
         lines.append((line.uri, str(failure[1]) if isinstance(failure, tuple) else line.reason))
     return NoOrchestrator(lines)
-
-
-async def _ended(tasks: set[asyncio.Task[None]]) -> None:
-    running = list(tasks)
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Collection, MutableSequence, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from livepeer_client.codec.credentials import AUTH_TOKEN_LIFETIME_S, orchestrator_request_digest, ping_digest
@@ -17,15 +17,20 @@ from livepeer_client.policy.discovery import (
     Rejection,
     RejectReason,
     Stop,
+    Tally,
     classify,
+    enough_of_each,
+    pool_of,
     refuse_unasked,
     stop_after_answer,
     stop_at_wake,
 )
 from livepeer_client.policy.nodes import further, thinned
 from livepeer_client.policy.sources import Origin
+from livepeer_client.policy.trust import Pool
 from livepeer_client.policy.uri import origin
 from livepeer_client.ports import Clock, KeyProofs, OrchestratorProbe, OrchestratorSource, Signer
+from livepeer_client.services.own_signer import signed
 from livepeer_client.types import Address, Signature
 
 # Shorter than anything else that an orchestrator's key signs, or an honest one would have to refuse.
@@ -105,8 +110,9 @@ class DiscoveryService:
         self._flights: dict[bytes, _Flight] = {}
         self._taken: dict[tuple[Address, str], float] = {}
 
-    async def refresh(self, job: Capabilities, *, survey: bool = False) -> DiscoveryReport:
-        """Ask everybody in the pool for `job`, all at once; end early as the plan says.
+    async def refresh(self, job: Capabilities, *, survey: bool = False, everybody: bool = False) -> DiscoveryReport:
+        """Ask everybody in the pool for `job`, all at once; end early as the plan says, but with `everybody` not for
+        having enough of those that the network asks for.
 
         An empty pool is a normal answer. With `survey` everybody is asked for all they offer, whether they have room
         now or not, and judged by `job` all the same.
@@ -115,7 +121,8 @@ class DiscoveryService:
         """
         pool = await self._source.orchestrators()
         request = await self._request(None if survey else job, ignore_capacity=survey)
-        return await _Round(self, pool, request, job).run()
+        plan = replace(self.plan, everybody=True) if survey or everybody else self.plan
+        return await _Round(self, pool, request, job, plan).run()
 
     async def shared(self, job: Capabilities) -> DiscoveryReport:
         """As `refresh`, but all who ask for the same job at the same time get one report. Before a
@@ -157,7 +164,7 @@ class DiscoveryService:
     async def _request(self, job: Capabilities | None, *, ignore_capacity: bool = False) -> OrchestratorRequest:
         if self._signature is None:
             # Bound to neither time nor peer, so once is enough (offchain-network 1.3).
-            self._signature = await self._signer.sign(orchestrator_request_digest(self._signer.address))
+            self._signature = await signed(self._signer, orchestrator_request_digest(self._signer.address))
         return OrchestratorRequest(self._signer.address, self._signature, job, ignore_capacity)
 
     async def ask(
@@ -230,9 +237,10 @@ class _Round:
         pool: Sequence[RegisteredOrchestrator],
         request: OrchestratorRequest,
         job: Capabilities,
+        plan: ProbePlan,
     ) -> None:
         self._service = service
-        self._plan = service.plan
+        self._plan = plan
         self._clock = service.clock
         self._request = request
         self._job = job
@@ -244,6 +252,7 @@ class _Round:
         self._outcomes: dict[int, Offer | Rejection] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._answered = self._good = 0
+        self._pools = {each: Tally() for each in Pool}
         self._seen: set[Origin] = set()
 
     async def run(self) -> DiscoveryReport:
@@ -258,20 +267,32 @@ class _Round:
         stop = None if asked else Stop.ALL_ANSWERED
         async with asyncio.TaskGroup() as group:
             for place in self._in_order(asked):
-                self._tasks.append(group.create_task(self._ask(place)))
+                self._start(place, group)
             wakes = group.create_task(self._wake())
             while stop is None:
                 event = await self._events.get()
                 if isinstance(event, _Wake):
                     stop = stop_at_wake(self._plan, good=self._good, elapsed_s=event.elapsed_s)
                     continue
-                self._answered += 1
-                self._good += isinstance(event.outcome, Offer)
+                self._count(event)
                 self._follow(event, group)
                 stop = stop_after_answer(self._plan, good=self._good, answered=self._answered, probed=len(self._tasks))
+                if stop is None and self._plan.wanted is None and not self._plan.everybody:
+                    stop = enough_of_each(self._pools)
             for task in (wakes, *self._tasks):
                 task.cancel()
         return self._report(stop)
+
+    def _start(self, place: int, group: asyncio.TaskGroup) -> None:
+        self._pools[pool_of(self._members[place])].probed += 1
+        self._tasks.append(group.create_task(self._ask(place)))
+
+    def _count(self, answer: _Answer) -> None:
+        its, good = self._pools[pool_of(answer.outcome.member)], isinstance(answer.outcome, Offer)
+        self._answered += 1
+        self._good += good
+        its.answered += 1
+        its.good += good
 
     def _in_order(self, asked: list[int]) -> list[int]:
         if len(asked) <= self._plan.fan_out:
@@ -307,7 +328,7 @@ class _Round:
         for node in further(answer.outcome, answer.info, seen=self._seen, limit=limit):
             self._note(node)
             self._members.append(node)
-            self._tasks.append(group.create_task(self._ask(len(self._members) - 1)))
+            self._start(len(self._members) - 1, group)
 
     def _report(self, stop: Stop) -> DiscoveryReport:
         took_s = self._clock.monotonic() - self._started

@@ -5,9 +5,11 @@ policy.selection   who is chosen                   services.dispatch_events   ru
 policy.sessions    who is kept
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from livepeer_client.codec.capability import job_capabilities
@@ -20,14 +22,15 @@ from livepeer_client.errors import (
     ParamsRejected,
     PeerRefused,
 )
+from livepeer_client.facts import Rendition
 from livepeer_client.policy.discovery import Offer
 from livepeer_client.policy.results import CODECS, MAX_SEGMENT_BYTES, MAX_SEGMENT_MS
 from livepeer_client.policy.selection import Selection, latency_score
 from livepeer_client.policy.sessions import InFlight
-from livepeer_client.policy.trust import trust_of, wants_check
-from livepeer_client.policy.workloads import TRANSCODING, Step, cause_of
+from livepeer_client.policy.trust import Pool, trust_of, works_alone
+from livepeer_client.policy.workloads import TRANSCODING, Phase, Reaction, Step, cause_of
 from livepeer_client.ports import Clock, MediaProbe, SegmentTransport, Signer
-from livepeer_client.services.checking import Check
+from livepeer_client.services.checking import Check, Plan, Side
 from livepeer_client.services.choosing import PEERS, Choices, Chooser
 from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
 from livepeer_client.services.dispatch_events import (
@@ -43,7 +46,7 @@ from livepeer_client.services.dispatch_events import (
     Verified,
     ignore,
 )
-from livepeer_client.services.exchange import Exchange, Job, Order, Segment, Work
+from livepeer_client.services.exchange import Compare, Exchange, Job, Order, Segment, Work
 from livepeer_client.services.paying import Engagement, Payer
 from livepeer_client.types import Address
 
@@ -64,6 +67,7 @@ __all__ = [
 ]
 
 _MANIFEST_ID_BYTES: Final = 4
+_log = logging.getLogger(__name__)
 _chance: Final = secrets.SystemRandom()
 
 
@@ -107,9 +111,7 @@ class Dispatcher(Choices):
 
         :raises ChainError: the pool cannot be read.
         """
-        wanted = job or job_capabilities(profiles)
-        report = await self.discover(wanted)
-        return report, self.select(report.offers, report.rejections, self.criteria(job=wanted))
+        return await self.explained(job or job_capabilities(profiles))
 
 
 class StreamSession:
@@ -149,9 +151,10 @@ class StreamSession:
         while True:
             engagement = await self._chooser.engaged(seq, job.failures)
             job.step(Step.CHOSEN)
-            if engagement.offer.price > 0:
+            plan = self._plan(engagement, job)
+            if any(each.offer.price > 0 for each in plan.all):
                 await self._shared.payer.check_funds()
-            worked = await self._worked(engagement, work, job)
+            worked = await self._worked(plan, work, job)
             if worked is not None:
                 result = self._result(*worked, work, job, started_s)
                 self._observe(SegmentDone(result))
@@ -195,47 +198,88 @@ class StreamSession:
 
     # --- working ----------------------------------------------------------------------------------
 
-    async def _worked(self, engagement: Engagement, work: Segment, job: Job) -> tuple[Engagement, Work] | None:
-        """Work of one orchestrator, on renewed terms and compared as need be, or that of the one it was compared with;
-        None if the segment goes to another one."""
-        check = self._check(engagement, work)
+    async def _worked(self, plan: Plan, work: Segment, job: Job) -> tuple[Engagement, Work] | None:
+        """Work of the one it is meant for, on renewed terms and compared as need be, or that of one beside it; None if
+        the segment goes to another one."""
+        engagement, check = plan.first, self._check(plan, work)
+        compare = None if check is None else partial(check.compare, engagement.address)
+        while True:
+            offer = engagement.offer
+            try:
+                return engagement, await self._attempt(engagement, work, job, compare)
+            except (*PEERS, MediaError) as error:
+                failure: LivepeerError = error
+            if isinstance(failure, MediaError) and check is not None and await check.reference() is not None:
+                # What it says of the segment is not so; to the caller it would be the end of it.
+                failure = PeerRefused(engagement.uri, 200, f"{failure.reason}, which a trusted one does not find")
+            if await self._renewed(engagement, work, job, failure, offer):
+                continue
+            side = None if check is None else await check.instead()
+            if side is not None:
+                job.progress = replace(side.progress, attempts=job.progress.attempts + 1)
+                return side.engagement, side.work
+            if job.progress.phase is Phase.FAILED:
+                raise NoOrchestrator([(uri, str(error)) for uri, error in job.failures.values()])
+            return None
+
+    async def _attempt(self, engagement: Engagement, work: Segment, job: Job, compare: Compare | None) -> Work:
+        """One attempt, timed from when the segment leaves until its result is checked: neither our own preparations nor
+        how long the one it is compared with takes are its fault."""
+        clock, standing = self._shared.clock, self._chooser.standing(engagement.address)
+        out: InFlight | None = None
+
+        def observe(event: Event) -> None:
+            nonlocal out
+            if isinstance(event, SegmentSent):
+                out = InFlight(clock.monotonic(), float(work.duration_s))
+                standing.in_flight.append(out)
+            self._observe(event)
+
+        def back() -> None:
+            nonlocal out
+            if out is not None:
+                standing.in_flight.remove(out)
+                out = None
+
+        async def judged(renditions: Sequence[Rendition]) -> None:
+            if out is not None:
+                standing.scores.append(latency_score(clock.monotonic() - out.sent_s, out.duration_s))
+            back()
+            if compare is not None:
+                await compare(renditions)
+
+        try:
+            return await self._shared.exchange.attempt(engagement, self._order, work, job, observe, judged)
+        finally:
+            back()
+
+    async def _beside(self, engagement: Engagement, compare: Compare | None, work: Segment) -> Side | None:
+        """Work of somebody for a comparison. Who fails is dropped as ever; the segment itself does not depend on it."""
+        job = Job()
+        job.step(Step.CHOSEN)
         try:
             while True:
                 offer = engagement.offer
                 try:
-                    return engagement, await self._attempt(engagement, work, job, check)
+                    return Side(engagement, await self._attempt(engagement, work, job, compare), job.progress)
                 except (*PEERS, MediaError) as error:
                     failure: LivepeerError = error
-                if await self._renewed(engagement, work, job, failure, offer):
+                renewed, failure, reaction = await self._reacted(engagement, work, job, failure, offer)
+                if renewed:
                     continue
-                reference = None if check is None else await check.result()
-                if check is None or reference is None:
-                    return None
-                job.progress = replace(check.job.progress, attempts=job.progress.attempts + 1)
-                return check.engagement, reference
-        finally:
-            if check is not None:
-                await check.close()
+                _log.info("no comparison segment=%d uri=%s reason=%s", work.seq, engagement.uri, failure)
+                if reaction.then is Step.SWAP:
+                    self._chooser.drop(engagement, failure, reaction.hold)
+                return None
+        except LivepeerError as error:
+            # Ours: whoever the segment is meant for meets it as well, and says so.
+            _log.warning("no comparison segment=%d reason=%s", work.seq, error)
+            return None
 
-    async def _attempt(self, engagement: Engagement, work: Segment, job: Job, check: Check | None) -> Work:
-        clock, standing = self._shared.clock, self._chooser.standing(engagement.address)
-        out = InFlight(clock.monotonic(), float(work.duration_s))
-        standing.in_flight.append(out)
-        try:
-            compare = None if check is None else check.compare
-            done = await self._shared.exchange.attempt(engagement, self._order, work, job, self._observe, compare)
-        finally:
-            standing.in_flight.remove(out)
-        standing.scores.append(latency_score(clock.monotonic() - out.sent_s, out.duration_s))
-        return done
-
-    async def _renewed(
+    async def _reacted(
         self, engagement: Engagement, work: Segment, job: Job, failure: LivepeerError, offer: Offer
-    ) -> bool:
-        """React to a failure: True to try the same orchestrator on new terms, False to swap.
-
-        :raises MediaError, NoOrchestrator: the table has it returned, or given up.
-        """
+    ) -> tuple[bool, LivepeerError, Reaction]:
+        """What the table says of a failure; whether there are new terms to go on with, and of what it failed else."""
         reaction = job.failed(failure)
         while reaction.then is Step.RENEW:
             try:
@@ -245,8 +289,22 @@ class StreamSession:
             else:
                 why = failure.reason if isinstance(failure, (ParamsRejected, PeerRefused)) else str(failure)
                 self._observe(Renewed(work.seq, engagement.address, why))
-                return True
-        if reaction.then is Step.RETURN:
+                return True, failure, reaction
+        return False, failure, reaction
+
+    async def _renewed(
+        self, engagement: Engagement, work: Segment, job: Job, failure: LivepeerError, offer: Offer
+    ) -> bool:
+        """React to a failure: True to try the same orchestrator on new terms, False to go on without it, if the table
+        does not have it given up.
+
+        :raises MediaError: the table has it returned.
+        :raises AccountShort: it is ours.
+        """
+        renewed, failure, reaction = await self._reacted(engagement, work, job, failure, offer)
+        if renewed:
+            return True
+        if reaction.then is Step.RETURN or TRANSCODING.is_ours(cause_of(failure)):
             raise failure
         job.failures[engagement.address] = (engagement.offer.member.service_uri, failure)
         self.swaps += 1
@@ -256,22 +314,37 @@ class StreamSession:
                 work.seq, engagement.address, engagement.uri, job.progress.attempts, failure, code=cause_of(failure)
             )
         )
-        if reaction.then is Step.GIVE_UP:
-            raise NoOrchestrator([(uri, str(error)) for uri, error in job.failures.values()])
         return False
 
     # --- comparing --------------------------------------------------------------------------------
 
-    def _check(self, engagement: Engagement, work: Segment) -> Check | None:
-        """A trusted one at work on the same segment, if this segment is one to compare and there is one."""
-        shared = self._shared
-        frequency = shared.rules.verification
+    def _plan(self, engagement: Engagement, job: Job) -> Plan:
+        """Who works on a segment of a stream that is in the hands of `engagement`."""
+        shared, trusts = self._shared, self._shared.trusts
+        frequency, draw = shared.rules.verification, shared.draw
         if not frequency or shared.trusts_fully(engagement.address):
+            return Plan(engagement)
+        drawn = draw()
+        if works_alone(frequency, [trust_of(trusts, engagement.address).verified], drawn) is not None:
+            return Plan(engagement)
+        second = self._chooser.beside(Pool.UNTRUSTED, {engagement.address, *job.failures})
+        untrusted = [engagement] if second is None else [engagement, second]
+        alone = works_alone(frequency, [trust_of(trusts, each.address).verified for each in untrusted], drawn)
+        if alone is not None:
+            return Plan(untrusted[alone])
+        trusted = self._chooser.beside(Pool.TRUSTED, {*(each.address for each in untrusted), *job.failures})
+        return Plan(engagement) if trusted is None else Plan(engagement, second, trusted)
+
+    def _check(self, plan: Plan, work: Segment) -> Check | None:
+        if plan.trusted is None:
             return None
-        verified = trust_of(shared.trusts, engagement.address).verified
-        if not wants_check(frequency, verified=verified, draw=shared.draw()):
-            return None
-        trusted = self._chooser.trusted(engagement.address)
-        if trusted is None:
-            return None
-        return Check(shared.exchange, engagement.address, trusted, self._order, work, self._observe, shared.compared)
+        return Check(
+            work.seq,
+            plan.trusted,
+            plan.second,
+            self._shared.media,
+            partial(self._beside, work=work),
+            self._observe,
+            self._shared.compared,
+            self._chooser.run_beside,
+        )

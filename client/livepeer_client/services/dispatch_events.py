@@ -21,9 +21,10 @@ class DispatchRules:
 
     `ceiling`: highest price, wei per pixel, with `model_ceilings` for single models; with `ceiling_yields` only as
     long as somebody is within it. Seconds: whoever failed is out for `suspension_s`, for `brief_s` if it merely had no
-    room, for `bar_s` if it broke the rules; a discovery older than `report_ttl_s` is repeated before it is chosen from.
-    `verification`: one segment in so many runs on a trusted orchestrator as well, 0 none. `explore`: the share of
-    segments that may go to strangers while the known are good. `warm_standby`: one more orchestrator is kept ready.
+    room, for `bar_s` if it broke the rules, and longer where it asks for that (Retry-After), at most `retry_after_s`; a
+    discovery older than `report_ttl_s` is repeated before it is chosen from. `verification`: one segment in so many
+    runs on a trusted orchestrator and on a second untrusted one as well, 0 none. `explore`: the share of segments that
+    may go to strangers while the known are good. `warm_standby`: one more orchestrator is kept ready.
     """
 
     ceiling: Fraction | None = None
@@ -34,6 +35,7 @@ class DispatchRules:
     suspension_s: float = 30.0
     brief_s: float = 5.0
     bar_s: float = 1800.0
+    retry_after_s: float = 300.0
     report_ttl_s: float = 60.0
     timeout_multiplier: float = 1.0
     max_attempts: int = 3

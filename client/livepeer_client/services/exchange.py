@@ -24,6 +24,7 @@ from livepeer_client.policy.results import (
 from livepeer_client.policy.workloads import TRANSCODING, Progress, Reaction, Step, cause_of
 from livepeer_client.ports import MediaProbe, SegmentTransport, Signer
 from livepeer_client.services.dispatch_events import Observer, Renewed, SegmentSent
+from livepeer_client.services.own_signer import signed
 from livepeer_client.services.paying import Engagement, Payer, PreparedPayment
 from livepeer_client.services.tasks import together
 from livepeer_client.types import Address
@@ -138,7 +139,7 @@ class Exchange:
             seq=segment.seq,
             hash=hash_,
             profiles=order.profiles,
-            sig=await self.signer.sign(segment_digest(manifest_id, segment.seq, hash_, order.profiles)),
+            sig=await signed(self.signer, segment_digest(manifest_id, segment.seq, hash_, order.profiles)),
             duration_ms=segment.duration_ms,
             capabilities=order.job,
             auth_token=token,

@@ -280,12 +280,12 @@ class LiveStream:
         """React to a start that failed: True to try the same orchestrator on new terms."""
         cause = live_cause(failure)
         if LIVE.reaction(cause).then is Step.RENEW and not self._progress.renewed:
+            self._step(Step.RENEW)
             try:
                 await self._shared.payer.renew(engagement, self._job, instead_of=offer)
             except PEERS as again:
                 failure, cause = again, live_cause(again)
             else:
-                self._step(Step.RENEW)
                 self._observe(Renewed(self._progress.attempts, engagement.address, str(failure)))
                 return True
         self._failed(engagement, cause, failure, renewed=self._progress.renewed)

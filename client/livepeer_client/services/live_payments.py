@@ -26,6 +26,7 @@ from livepeer_client.policy.streaming import (
     settle_answer,
 )
 from livepeer_client.ports import Clock, PaymentTransport, Signer
+from livepeer_client.services.own_signer import signed
 from livepeer_client.services.paying import Engagement, Payer, PreparedPayment
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.types import Address
@@ -200,7 +201,7 @@ class LivePayer:
             seq=0,
             hash=nothing,
             profiles=(),
-            sig=await self._signer.sign(segment_digest(manifest_id, 0, nothing, ())),
+            sig=await signed(self._signer, segment_digest(manifest_id, 0, nothing, ())),
             duration_ms=0,
             capabilities=self._job,
             auth_token=token,

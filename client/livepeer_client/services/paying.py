@@ -32,6 +32,7 @@ from livepeer_client.policy.sender import (
 from livepeer_client.ports import Chain, Clock, GatewayBooks, Signer
 from livepeer_client.services.discovery import DiscoveryService
 from livepeer_client.services.gateway_view import GatewayMoment, GatewayView
+from livepeer_client.services.own_signer import signed
 from livepeer_client.types import Address, BlockNumber, Hash32, Signature, Wei
 
 REFRESH_TIMEOUT_S: Final = 2.5
@@ -267,7 +268,7 @@ class Payer:
     async def _sign(self, tickets: DrawnTickets) -> list[Signature]:
         sigs = []
         for number, hash_ in enumerate(tickets.hashes(), 1):
-            sigs.append(await self._signer.sign(hash_))
+            sigs.append(await signed(self._signer, hash_))
             if number % _SIGNED_AT_ONCE == 0:
                 # A local signer awaits nothing, so hundreds of tickets would hold up everybody else.
                 await asyncio.sleep(0)

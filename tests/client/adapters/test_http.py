@@ -1,6 +1,7 @@
 """`HttpTransport` against real TLS servers on the loopback."""
 
 import asyncio
+import errno
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
 )
+from livepeer_client.policy.workloads import OutOfResources
 from tests.support.certificates import make_certificate
 
 RESULT = TranscodeResult(
@@ -271,3 +273,41 @@ def test_client_errors__every_error_of_aiohttp__has_one_of_ours() -> None:
         Exception.__init__(error)
         found = next(http.CLIENT_ERRORS[base] for base in kind.__mro__ if base in http.CLIENT_ERRORS)
         assert isinstance(found("peer", "detail"), LivepeerError)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait_s"),
+    [
+        (503, {"Retry-After": "7"}, 7.0),
+        (429, {"Retry-After": " 120 "}, 120.0),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:30 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 30.0),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT", "Date": "Wed, 21 Oct 2015 07:28:30 GMT"}, 0.0),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0.0),
+        (503, {}, None),
+        (503, {"Retry-After": "-1"}, None),
+        (503, {"Retry-After": "1.5"}, None),
+        (503, {"Retry-After": "soon"}, None),
+        (503, {"Retry-After": "9" * 65}, None),
+        (503, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 -0000"}, None),
+        (403, {"Retry-After": "7"}, None),
+    ],
+)
+async def test_submit_segment__refused_for_a_time__says_how_long(
+    transport: HttpTransport, tmp_path: Path, status: int, headers: dict[str, str], wait_s: float | None
+) -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=status, text="no room", headers=headers)
+
+    async with serve(refuse, tmp_path) as uri:
+        with pytest.raises(PeerRefused) as refused:
+            await submit(transport, uri)
+    assert (refused.value.status, refused.value.reason, refused.value.retry_after_s) == (status, "no room", wait_s)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS])
+def test_translated__this_machine_has_run_out_of_something__blames_no_peer(number: int) -> None:
+    error = http.translated("https://peer", aiohttp.ClientOSError(number, "not to be had"))
+    assert isinstance(error, OutOfResources)
+    assert isinstance(
+        http.translated("https://peer", aiohttp.ClientOSError(errno.ECONNRESET, "reset")), PeerUnreachable
+    )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livepeer_client.errors import InvalidInput
-from livepeer_client.policy.trust import Pool, Trust, wants_check
+from livepeer_client.policy.trust import Pool, Trust, works_alone
 
 
 def test_pool__by_the_source_alone__is_the_networks() -> None:
@@ -50,20 +50,26 @@ def test_trust__score_outside_the_unit_interval__is_refused(score: float) -> Non
         Trust(score)
 
 
-def test_wants_check__not_verified_yet__always() -> None:
-    assert wants_check(4, verified=False, draw=0.999)
+def test_works_alone__nobody_verified_yet__all_work() -> None:
+    assert works_alone(4, [False], 0.999) is None
+    assert works_alone(4, [False, False], 0.999) is None
 
 
-def test_wants_check__verified__one_in_so_many() -> None:
-    draws = [number / 1000 for number in range(1000)]
-    assert sum(wants_check(4, verified=True, draw=draw) for draw in draws) == 250
+@pytest.mark.parametrize(
+    ("verified", "place"), [([True], 0), ([True, True], 0), ([True, False], 0), ([False, True], 1)]
+)
+def test_works_alone__one_is_verified__it_does_but_for_one_segment_in_so_many(verified: list[bool], place: int) -> None:
+    told = [works_alone(4, verified, number / 1000) for number in range(1000)]
+    assert (told.count(None), told.count(place)) == (250, 750)
 
 
-def test_wants_check__frequency_zero__never() -> None:
-    assert not wants_check(0, verified=False, draw=0.0)
+def test_works_alone__frequency_zero__always_the_first() -> None:
+    assert works_alone(0, [False, True], 0.0) == 0
 
 
-@pytest.mark.parametrize(("frequency", "draw"), [(-1, 0.0), (1, 1.0), (1, -0.5)])
-def test_wants_check__impossible_arguments__are_refused(frequency: int, draw: float) -> None:
+@pytest.mark.parametrize(
+    ("frequency", "verified", "draw"), [(-1, [True], 0.0), (1, [True], 1.0), (1, [True], -0.5), (1, [], 0.0)]
+)
+def test_works_alone__impossible_arguments__are_refused(frequency: int, verified: list[bool], draw: float) -> None:
     with pytest.raises(InvalidInput):
-        wants_check(frequency, verified=True, draw=draw)
+        works_alone(frequency, verified, draw)

@@ -215,3 +215,36 @@ async def test_requote__peer_gone__is_a_rejection() -> None:
     (first,) = (await service.refresh(JOB)).offers
     market.probe.answers.clear()
     assert isinstance(await service.requote(first.member, JOB, timeout_s=2), Rejection)
+
+
+async def test_refresh__trusted_pool__eight_good_answers_are_enough_and_the_rest_is_not_awaited() -> None:
+    names_ = [f"o{number}" for number in range(12)]
+    market = await Market(*names_).open()
+    market.chain.pool[:] = [replace(member, score=1.0) for member in market.chain.pool]
+    market.probe.latency_s = {market[name].uri: 60 for name in names_[8:]}
+    report = await market.discovery().refresh(JOB)
+    assert (sorted(names(report)), report.stop, report.took_s) == (sorted(names_[:8]), Stop.ENOUGH, 0)
+    assert set(reasons(report)) == set(names_[8:])
+
+
+async def test_refresh__everybody__waits_for_more_than_eight_of_the_trusted_pool() -> None:
+    names_ = [f"o{number}" for number in range(12)]
+    market = await Market(*names_).open()
+    market.chain.pool[:] = [replace(member, score=1.0) for member in market.chain.pool]
+    market.probe.latency_s = {market[name].uri: 0.3 for name in names_[8:]}
+    task = asyncio.create_task(market.discovery().refresh(JOB, everybody=True))
+    await market.clock.advance(0.4)
+    assert len((await task).offers) == 12
+
+
+async def test_refresh__one_untrusted_among_trusted_ones__is_waited_for() -> None:
+    names_ = [f"o{number}" for number in range(10)]
+    market = await Market(*names_, "other").open()
+    market.chain.pool[:-1] = [replace(member, score=1.0) for member in market.chain.pool[:-1]]
+    market.probe.latency_s = {market["other"].uri: 0.3, market["o9"].uri: 60}
+    task = asyncio.create_task(market.discovery().refresh(JOB))
+    await market.clock.advance(0.2)
+    assert not task.done()
+    await market.clock.advance(0.2)
+    report = await task
+    assert (len(report.offers), "other" in names(report), report.stop) == (10, True, Stop.ENOUGH)

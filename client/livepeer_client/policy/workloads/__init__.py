@@ -7,7 +7,7 @@
 Code asks the tables, tests walk them, and the diagrams in docs/ are drawn from them (`make diagrams`).
 """
 
-from livepeer_client.policy.workloads.causes import cause_of
+from livepeer_client.policy.workloads.causes import OutOfResources, cause_of
 from livepeer_client.policy.workloads.table import Cause, Hold, Limits, Move, Phase, Progress, Reaction, Step, Table
 from livepeer_client.policy.workloads.tables import AI, LIVE, TABLES, TRANSCODING
 
@@ -20,6 +20,7 @@ __all__ = [
     "Hold",
     "Limits",
     "Move",
+    "OutOfResources",
     "Phase",
     "Progress",
     "Reaction",

@@ -20,7 +20,16 @@ from livepeer_client.errors import (
     SignerRefused,
     StoreError,
 )
+from livepeer_client.policy.sender import AccountShort, DepositShort
+from livepeer_client.policy.streaming import OwnLimitReached
 from livepeer_client.policy.workloads.table import Cause
+
+
+class OutOfResources(LivepeerError):
+    """This machine has no more of something that an exchange needs, such as open files; the peer was not reached."""
+
+    retryable = True
+
 
 _BY_TYPE: Final[tuple[tuple[type[LivepeerError], Cause], ...]] = (
     (MediaError, Cause.INPUT_FAULT),
@@ -29,11 +38,15 @@ _BY_TYPE: Final[tuple[tuple[type[LivepeerError], Cause], ...]] = (
     (MalformedMessage, Cause.MALFORMED),
     (PeerTimeout, Cause.TIMEOUT),
     (PeerUnreachable, Cause.UNREACHABLE),
+    (AccountShort, Cause.OWN_ACCOUNT),
+    (DepositShort, Cause.SENDER_RESERVE),
+    (OwnLimitReached, Cause.OWN_LIMIT),
     (PriceRaised, Cause.PRICE_RAISED),
     (ParamsRejected, Cause.TERMS),
     (ChainError, Cause.OWN_SIDE),
     (StoreError, Cause.OWN_SIDE),
     (SignerRefused, Cause.OWN_SIDE),
+    (OutOfResources, Cause.OWN_SIDE),
 )
 _BY_TEXT: Final = (
     ("ticketparams expired", Cause.PARAMS_EXPIRED),

@@ -56,6 +56,7 @@ class Cause(Enum):
     INPUT_FAULT = "input_fault"
     OWN_ACCOUNT = "own_account"
     OWN_SIDE = "own_side"
+    OWN_LIMIT = "own_limit"
     PARAMS_EXPIRED = "params_expired"
     SENDER_NONCE = "sender_nonce"
     AUTH_TOKEN = "auth_token"  # noqa: S105, a label
@@ -160,6 +161,10 @@ class Table:
             if (move.before, move.on) == (phase, step):
                 return move.after
         raise Bug(f"{self.name}: no move from {phase.value} on {step.value}")
+
+    def is_ours(self, cause: Cause) -> bool:
+        """Whether whoever is tried next would fail of it as well."""
+        return self.reaction(cause).then is Step.GIVE_UP
 
     def reaction(self, cause: Cause) -> Reaction:
         """:raises Bug: this workload knows no such cause."""

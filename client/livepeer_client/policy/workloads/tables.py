@@ -21,8 +21,8 @@ def _failing(*phases: Phase) -> tuple[Move, ...]:
 _NOT_THEIRS: Final = {
     Cause.INPUT_FAULT: Reaction(Step.RETURN, Hold.NONE, "the input is at fault: nobody else would do better"),
     Cause.OWN_ACCOUNT: Reaction(Step.GIVE_UP, Hold.NONE, "our deposit or reserve is short, whoever is paid"),
-    Cause.OWN_SIDE: Reaction(Step.GIVE_UP, Hold.NONE, "our chain, store or signer failed"),
-    Cause.SENDER_RESERVE: Reaction(Step.SWAP, Hold.NONE, "our reserve is short for this one's share; not its fault"),
+    Cause.OWN_SIDE: Reaction(Step.GIVE_UP, Hold.NONE, "our chain, store, signer or machine failed"),
+    Cause.SENDER_RESERVE: Reaction(Step.SWAP, Hold.NONE, "our deposit or reserve is short for its tickets"),
     Cause.TERMS: Reaction(Step.SWAP, Hold.WHILE, "its terms are beyond our limits"),
     Cause.PRICE_RAISED: Reaction(Step.SWAP, Hold.WHILE, "more than twice the session's first price"),
 }
@@ -109,6 +109,7 @@ LIVE: Final = Table(
         **_NOT_THEIRS,
         **_TERMS_GROW_OLD,
         Cause.SENDER_NONCE: Reaction(Step.RENEW, Hold.NONE, "it has seen these nonces: a new quote"),
+        Cause.OWN_LIMIT: Reaction(Step.SWAP, Hold.NONE, "it has had all that one may be paid for the session"),
         Cause.PAYMENT: Reaction(Step.RENEW, Hold.NONE, "it refused a payment: once more, with new tickets"),
         **{cause: replace(it, hold=Hold.LONG) if it.hold is Hold.WHILE else it for cause, it in _THEIRS.items()},
         Cause.NO_EVENTS: Reaction(Step.SWAP, Hold.LONG, "no event for 30 s"),
