@@ -21,6 +21,7 @@ from livepeer_client.facts.ai import AiRequest, AiResult
 from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import Pipeline, PipelineTable, Unit, pipeline_job
 from livepeer_client.policy.price_list import Tariff
+from livepeer_client.policy.sender import AccountShort
 from tests.support.ai import UPSCALE, AiShop, a_file, buying, model_runner, picture, png, until
 from tests.support.shop import GATEWAY, Session, Shop, login
 
@@ -367,3 +368,16 @@ async def test_gateway__the_first_failure_takes_longer_than_the_budget__nobody_e
             await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
 
     assert runner.runs == 1
+
+
+async def test_job__our_own_account_is_empty__is_said_and_suspends_nobody(shop: AiShop) -> None:
+    async with buying(shop) as buyer:
+        await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
+        account = shop.shop.chain.senders.pop(GATEWAY)
+        await shop.shop.clock.advance(2)
+        with pytest.raises(AccountShort):
+            await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
+        assert buyer.choices.suspensions == {}
+        shop.shop.chain.senders[GATEWAY] = account
+        await shop.shop.clock.advance(2)
+        assert (await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)).attempts == 1
