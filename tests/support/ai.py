@@ -224,7 +224,7 @@ async def model_runner(path: str, handler: Handler) -> AsyncIterator[str]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - nothing tells of what is waited for
             await asyncio.sleep(0.01)
 

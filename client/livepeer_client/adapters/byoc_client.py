@@ -36,12 +36,14 @@ class ByocHttp:
 
     @asynccontextmanager
     async def __call__(
-        self, entry: Registration, path: str, body: bytes, content_type: str, timeout_s: float
+        self, entry: Registration, path: str, body: bytes, content_type: str, timeout_s: float, *, stream_id: str = ""
     ) -> AsyncIterator[Reply]:
         assert self._session is not None
         headers = {"Content-Type": content_type}
         if entry.token:
             headers["Authorization"] = entry.token
+        if stream_id:
+            headers["X-Stream-Id"] = stream_id
         url = f"{entry.url}/{quote(path)}"
         try:
             async with self._session.post(

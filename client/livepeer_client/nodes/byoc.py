@@ -1,18 +1,26 @@
 """Brought-along capabilities on an orchestrator's port."""
 
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
 from livepeer_client.adapters.byoc_client import ByocHttp
 from livepeer_client.adapters.byoc_server import mount_byoc
+from livepeer_client.adapters.byoc_stream_server import mount_byoc_streams
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import Mount
+from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.adapters.worker_server import Secret
 from livepeer_client.services.byoc import ByocWork, Registry, metered
+from livepeer_client.services.byoc_streams import ByocStreams
 from livepeer_client.services.byoc_training import TrainingJobs
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import WorkService
 
 
-def sell_byoc(
+async def sell_byoc(
+    opened: AsyncExitStack,
     registry: Registry,
     service_uri: str,
     secret: Secret | None,
@@ -20,17 +28,25 @@ def sell_byoc(
     work: WorkService,
     payments: PaymentService,
     board: CapacityBoard,
-    http: ByocHttp,
-) -> tuple[Mount, TrainingJobs]:
-    """The routes, and the jobs that outlast their requests, to be closed when the node ends."""
+    hub: TrickleHub,
+) -> Mount:
+    """The routes. Streams, and jobs that outlast their requests, end with `opened`."""
     byoc = ByocWork(
         registry,
         service_uri=service_uri,
         work=work,
         payments=payments,
         board=board,
-        call=http,
+        call=await opened.enter_async_context(ByocHttp()),
         clock=SystemClock(),
     )
     training = TrainingJobs(byoc, service_uri)
-    return lambda app: mount_byoc(app, byoc, training, metered, secret), training
+    opened.push_async_callback(training.close)
+    streams = ByocStreams(byoc, hub, service_uri)
+    opened.push_async_callback(streams.close)
+
+    def mount(app: web.Application) -> None:
+        mount_byoc(app, byoc, training, metered, secret)
+        mount_byoc_streams(app, streams)
+
+    return mount

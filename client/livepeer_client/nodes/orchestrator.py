@@ -14,7 +14,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
-from livepeer_client.adapters.byoc_client import ByocHttp
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http import HttpTransport
@@ -123,18 +122,17 @@ async def run(config: OrchestratorConfig) -> None:
             runner=workers.runner,
         )
         await opened.enter_async_context(overseen(config, dials, work))
-        worker_http = await opened.enter_async_context(ByocHttp())
-        byoc, training = sell_byoc(
+        hub = TrickleHub(SystemClock())
+        byoc = await sell_byoc(
+            opened,
             registry,
             settings.service_uri,
             workers.secret,
             work=work,
             payments=payments,
             board=board,
-            http=worker_http,
+            hub=hub,
         )
-        opened.push_async_callback(training.close)
-        hub = TrickleHub(SystemClock())
         mounts, runner_services = await opened.enter_async_context(
             open_live_runners(
                 config.live_runners, settings.service_uri, advertise=advertise, work=work, payments=payments, hub=hub

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 from livepeer_client.codec import byoc_api, wire
 from livepeer_client.codec.byoc_api import JobRequest, Registration
@@ -97,9 +97,12 @@ class WorkerCall(Protocol):
     """Posts a job to whoever does it; see `adapters.byoc_client.ByocHttp`."""
 
     def __call__(
-        self, entry: Registration, path: str, body: bytes, content_type: str, timeout_s: float
+        self, entry: Registration, path: str, body: bytes, content_type: str, timeout_s: float, *, stream_id: str = ""
     ) -> AbstractAsyncContextManager[Reply]:
-        """:raises LivepeerError: nobody there, or no answer."""
+        """`stream_id`: of the stream that it is about, if it is about one.
+
+        :raises LivepeerError: nobody there, or no answer.
+        """
 
 
 class Meter:
@@ -124,6 +127,10 @@ class Meter:
         """Wei charged so far."""
         return self._charged * self._entry.price
 
+    @property
+    def elapsed_s(self) -> float:
+        return self._clock.monotonic() - self._began
+
     async def run(self) -> None:
         """Charge every `DEBIT_S`; returns when the balance does not cover the next ones."""
         while True:
@@ -135,7 +142,9 @@ class Meter:
 
     async def finish(self) -> None:
         """Charge what is left of the seconds begun."""
-        seconds = max(1, ceil(self._clock.monotonic() - self._began))
+        await self._charge_until(max(1, ceil(self.elapsed_s)))
+
+    async def _charge_until(self, seconds: int) -> None:
         await self._charge(max(0, seconds - self._charged))
 
     async def _charge(self, seconds: int) -> None:
@@ -153,13 +162,16 @@ class Meter:
         self._charged += seconds
 
 
+AnyMeter = TypeVar("AnyMeter", bound=Meter)
+
+
 @dataclass(slots=True)
-class Started:
+class Started(Generic[AnyMeter]):
     """A job that may run: its place and its first minute are reserved."""
 
     job: JobRequest
     entry: Registration
-    meter: Meter
+    meter: AnyMeter
 
 
 class ByocWork:
@@ -220,17 +232,31 @@ class ByocWork:
         found = self._board.capabilities.constraints.get(int(Capability.BYOC), {}).get(capability)
         return 0 if found is None else found.capacity
 
-    @asynccontextmanager
-    async def start(self, header: str, payment: str, capability: str) -> AsyncIterator[Started | Refused]:
-        """Judge a job's headers, reserve its place, take its payment and reserve its first minute."""
+    @staticmethod
+    def read(header: str) -> JobRequest | Refused:
+        """A `Livepeer` header, its signature checked."""
         try:
-            job = byoc_api.decode_job(header)
+            return byoc_api.decode_job(header)
         except MalformedMessage as error:
-            yield Refused(400, error.detail)
-            return
+            return Refused(400, error.detail)
         except BadCredentials as error:
-            yield Refused(400, error.reason)
+            return Refused(400, error.reason)
+
+    @asynccontextmanager
+    async def start(self, header: str, payment: str, capability: str) -> AsyncIterator[Started[Meter] | Refused]:
+        """Judge a job's headers, reserve its place, take its payment and reserve its first minute."""
+        job = self.read(header)
+        if isinstance(job, Refused):
+            yield job
             return
+        async with self.admit(job, payment, capability, Meter) as started:
+            yield started
+
+    @asynccontextmanager
+    async def admit(
+        self, job: JobRequest, payment: str, capability: str, meter: type[AnyMeter], *, short: int = 400
+    ) -> AsyncIterator[Started[AnyMeter] | Refused]:
+        """As `start`, of a header that was read. `short` is the status where the balance does not cover a minute."""
         entry = self.registry.get(capability)
         if entry is None or (job.capability and job.capability != capability):
             yield Refused(400, "Could not get job price")
@@ -240,17 +266,17 @@ class ByocWork:
             yield Refused(503, NO_CAPACITY)
             return
         try:
-            hold = await self._paid(job, payment, entry)
+            hold = await self._paid(job, payment, entry, short)
             if isinstance(hold, Refused):
                 yield hold
                 return
             self._jobs += 1
             with hold:
-                yield Started(job, entry, Meter(self, job.sender, entry, seq=self._jobs))
+                yield Started(job, entry, meter(self, job.sender, entry, seq=self._jobs))
         finally:
             self._board.give_back(number, capability)
 
-    async def _paid(self, job: JobRequest, payment: str, entry: Registration) -> "Hold | Refused":
+    async def _paid(self, job: JobRequest, payment: str, entry: Registration, short: int) -> "Hold | Refused":
         if job.sender is None:
             if entry.price:
                 return Refused(400, byoc_api.UNVERIFIED)
@@ -266,7 +292,7 @@ class ByocWork:
             return Refused(403, REPLAYED)
         held = self._held.get((job.sender, entry.name), Fraction(0))
         if balance - held < need:
-            return Refused(400, NO_BALANCE)
+            return Refused(short, NO_BALANCE)
         return Hold(self._held, job.sender, entry.name, need)
 
     def _used_before(self, job: JobRequest) -> bool:

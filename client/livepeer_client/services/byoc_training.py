@@ -166,7 +166,7 @@ class TrainingJobs:
                 if not job.ended:
                     self._end(job, "cancelled", error="the node was stopped")
 
-    async def _train(self, job: Training, started: Started, body: bytes) -> None:
+    async def _train(self, job: Training, started: Started[Meter], body: bytes) -> None:
         job.status = "running"
         async with self._work.call(
             started.entry, f"train/{job.capability}", body, "application/json", started.job.timeout_s
