@@ -176,23 +176,34 @@ def soak(axes: Axes) -> None:
 
 
 def load(axes: Axes) -> None:
-    """Where the time of one paid job goes, without a codec."""
-    found = read("tests/bench/results/load.json")["alone"]
-    parts = {**found["median_ms_of_parts"], "all else": found["rest_ms"]}
-    rows = sorted(parts.items(), key=lambda row: row[1])
-    axes.barh([name for name, _ in rows], [value for _, value in rows], color=OURS)
-    for at, (_, value) in enumerate(rows):
-        axes.text(value + 0.1, at, f"{value:.1f} ms", va="center")
-    axes.set_xlim(0, max(value for _, value in rows) * 1.15)
+    """A paid job without a codec by the size of its segment: what it costs with no code of ours, and ours."""
+    found = read("tests/bench/results/load.json")
+    sizes = list(found["by_size"])
+    names = [f"{int(size) // 1000:,} kB" for size in sizes]
+    left = [0.0] * len(sizes)
+    floor = found["floor_ms_by_size"]
+    for part, colour, alpha in zip(
+        ("two exchanges over TLS", "four hashes", "four commits"), (OTHERS,) * 3, (0.3, 0.5, 0.75), strict=True
+    ):
+        values = [floor[size][part] for size in sizes]
+        axes.barh(names, values, left=left, color=colour, alpha=alpha, label=part)
+        left = [before + value for before, value in zip(left, values, strict=True)]
+    medians = [found["by_size"][size]["p50_ms"] for size in sizes]
+    ours = [max(0.0, median - before) for median, before in zip(medians, left, strict=True)]
+    axes.barh(names, ours, left=left, color=OURS, label="this library")
+    for at, median in enumerate(medians):
+        axes.text(median + 0.1, at, f"{median:.1f} ms", va="center")
+    axes.set_xlim(0, max(medians) * 1.15)
     axes.set_xticks([])
-    _title(axes, f"A paid job of one stream, median {found['p50_ms']:.1f} ms (p99 {found['p99_ms']:.0f} ms)")
+    axes.legend(frameon=False, loc="lower right")
+    _title(axes, "A paid job of one stream by the size of its segment, medians")
 
 
 PLOTS: Final[dict[str, tuple[Callable[[Axes], None], tuple[float, float]]]] = {
     "batch": (batch, (7.2, 3.4)),
     "fanout": (fanout, (7.2, 3.0)),
     "gas": (gas, (7.2, 9.0)),
-    "load": (load, (7.2, 2.2)),
+    "load": (load, (7.2, 2.6)),
     "redemption": (redemption, (7.2, 2.5)),
     "soak": (soak, (7.2, 2.8)),
     "tickets": (tickets, (7.2, 2.0)),

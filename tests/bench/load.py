@@ -1,10 +1,14 @@
 """Paid jobs per minute without a codec, and where the time of one goes.
 
-    python tests/bench/load.py [--seconds 20] [--streams 8] [--bytes 375000] [--save]
+    python tests/bench/load.py [--seconds 20] [--streams 8] [--bytes 258000] [--save]
 
 First one stream alone, whose time per job is all overhead: credentials, payment, transfer, checks, accounting. Then
-`--streams` at once for the rate. A job is a segment of 375 kB into one rendition, paid with tickets, on disk on both
-sides. The parts are the gateway's wall time; `exchange` holds the orchestrator's share.
+`--streams` at once for the rate. A job is a segment into one rendition, paid with tickets, on disk on both sides. The
+parts are the gateway's wall time; `exchange` holds the orchestrator's share.
+
+A segment has as many bytes as the median one of `soak.py`, two seconds of 640x360, and so has its rendition, which a
+codec would make smaller. `by_size` has the same for others, so that what grows with the bytes can be told from what
+does not: 375 kB are the 1.5 Mbit/s that the profile asks for. `floor` is what `floor_of_load.py` measures.
 """
 
 import argparse
@@ -25,15 +29,18 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import floor_of_load
 from site_of_load import Site, opened, reconciled
 
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.services.dispatch import StreamSession
 
 RESULT: Final = Path(__file__).parent / "results" / "load.json"
-SEGMENT_BYTES: Final = 375_000
+SEGMENT_BYTES: Final = 258_000
+SIZES: Final = (10_000, 40_000, 100_000, 258_000, 375_000, 1_000_000)
 PROFILES: Final = (VideoProfile("P360p30fps16x9", 640, 360, 1_500_000, 30),)
 WARM_UP: Final = 20
+ROUNDS: Final = 5
 GOAL_PER_MINUTE: Final = 3000
 GOAL_P50_MS: Final = 5.0
 
@@ -86,6 +93,24 @@ def cpu_s() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+async def by_size(site: Site, seconds: float) -> tuple[dict[int, dict[str, float]], int]:
+    """Milliseconds of jobs of one stream by the size of their segments, and how many jobs there were.
+
+    They take turns, so that what else the machine does strikes all of them.
+    """
+    took_ms: dict[int, list[float]] = {size: [] for size in SIZES}
+    streams = {size: site.dispatcher.stream(PROFILES) for size in SIZES}
+    for _ in range(ROUNDS):
+        for size, stream in streams.items():
+            until_s = time.perf_counter() + seconds / ROUNDS / len(SIZES)
+            await run_stream(stream, os.urandom(size - 8), until_s, took_ms[size])
+    found = {
+        size: {"p50_ms": round(percentile(each, 0.5), 2), "p99_ms": round(percentile(each, 0.99), 2)}
+        for size, each in took_ms.items()
+    }
+    return found, sum(map(len, took_ms.values()))
+
+
 async def measure(seconds: float, streams: int, segment_bytes: int) -> dict[str, object]:
     data = os.urandom(segment_bytes - 8)
     with socket.socket() as held:
@@ -96,6 +121,7 @@ async def measure(seconds: float, streams: int, segment_bytes: int) -> dict[str,
             alone = site.dispatcher.stream(PROFILES)
             for seq in range(WARM_UP):
                 await alone.submit(seq, data + bytes([seq]), 2000)
+            sizes, sized = await by_size(site, seconds)
             parts = time_parts(site)
             took_ms: list[float] = []
             await run_stream(alone, data, time.perf_counter() + seconds / 2, took_ms)
@@ -112,7 +138,7 @@ async def measure(seconds: float, streams: int, segment_bytes: int) -> dict[str,
             together = [value for each in many for value in each]
             orchestrator_cpu = await site.stop_orchestrator()
             books = await reconciled(site)
-    jobs = WARM_UP + len(took_ms) + len(together)
+    jobs = WARM_UP + sized + len(took_ms) + len(together)
     return {
         "segment_bytes": segment_bytes,
         "jobs": jobs,
@@ -123,6 +149,8 @@ async def measure(seconds: float, streams: int, segment_bytes: int) -> dict[str,
             "median_ms_of_parts": where,
             "rest_ms": round(p50 - sum(where.values()), 3),
         },
+        "by_size": sizes,
+        "floor_ms_by_size": await floor_of_load.measure(SIZES),
         "together": {
             "streams": streams,
             "jobs": len(together),

@@ -7,6 +7,7 @@ where we connect nor how much we hold.
 
 import asyncio
 import errno
+import io
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,7 +33,8 @@ MAX_RESULT_BYTES: Final = 4 * 1024 * 1024
 MAX_REFUSAL_BYTES: Final = 4096
 Body = bytes | aiohttp.Payload | AsyncIterator[bytes]
 _CONNECT_TIMEOUT_S: Final = 2.0
-_CHUNK_BYTES: Final = 64 * 1024
+_BUFFER_BYTES: Final = 1 << 18
+"""Of an answer, before its reader is waited for; twice as much at most."""
 
 
 def _malformed(peer: str, detail: str) -> LivepeerError:
@@ -170,6 +172,7 @@ class HttpTransport:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
+                read_bufsize=_BUFFER_BYTES,
                 headers={"Accept-Encoding": "identity"},
             )
         return self._session
@@ -249,9 +252,10 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes:
     """
     if (response.content_length or 0) > limit_bytes:
         raise _malformed(str(response.url), f"{response.content_length} bytes announced, at most {limit_bytes} taken")
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > limit_bytes:
+    # What it returns shares its buffer, where a bytearray would be copied.
+    body = io.BytesIO()
+    async for piece in response.content.iter_any():
+        if body.tell() + len(piece) > limit_bytes:
             raise _malformed(str(response.url), f"more than {limit_bytes} bytes")
-    return bytes(body)
+        body.write(piece)
+    return body.getvalue()

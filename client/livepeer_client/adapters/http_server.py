@@ -8,6 +8,7 @@ GET  /status                            a small JSON
 """
 
 import asyncio
+import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, Self
@@ -20,7 +21,6 @@ BODY_S: Final = 60
 between two pieces of it."""
 UPLOAD_S: Final = 300
 """For the whole body; a segment lasts no longer."""
-CHUNK_BYTES: Final = 1 << 18
 MAX_BYTES_IN_FLIGHT: Final = 1_500_000_000
 """All segments together that are being received or worked on, whatever their senders and sessions."""
 MAX_URL_BYTES: Final = 4096
@@ -162,8 +162,8 @@ class _Routes:
         response = web.StreamResponse(headers={"Content-Type": "application/octet-stream"})
         try:
             await response.prepare(request)
-            await response.write(await exchange.work(body))
-            await response.write_eof()
+            # With its end in one write, so that the peer reads once.
+            await response.write_eof(await exchange.work(body))
         except ConnectionError:
             # It has not waited; the work is charged, and answered again if it asks again.
             _log.info("segment's sender is gone")
@@ -205,20 +205,22 @@ class _Routes:
         """
         if (request.content_length or 0) > limit:
             return None
-        body = bytearray()
-        pieces = request.content.iter_chunked(CHUNK_BYTES).__aiter__()
-        async with asyncio.timeout(self._upload_s):
+        # What it returns shares its buffer, where a bytearray would be copied.
+        body = io.BytesIO()
+        clock = asyncio.get_running_loop().time
+        latest = clock() + self._upload_s
+        async with asyncio.timeout_at(latest) as deadline:
             while True:
-                async with asyncio.timeout(self._body_s):
-                    try:
-                        piece = await anext(pieces)
-                    except StopAsyncIteration:
-                        return bytes(body)
-                if len(body) + len(piece) > limit:
+                deadline.reschedule(min(latest, clock() + self._body_s))
+                # No more than aiohttp buffers of a connection; empty at the end.
+                piece = await request.content.readany()
+                if not piece:
+                    return body.getvalue()
+                if body.tell() + len(piece) > limit:
                     return None
                 if held is not None:
                     held.take(len(piece))
-                body += piece
+                body.write(piece)
 
 
 class _Full(Exception):

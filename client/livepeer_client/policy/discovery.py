@@ -192,11 +192,12 @@ def classify(
         member = replace(member, address=Address(info.address))
     if info.address in blocked or (info.ticket_params is not None and info.ticket_params.recipient in blocked):
         return reject(RejectReason.BLOCKED)
-    registered = checksum_address(member.address)
     if info.address != member.address or not member.known:
+        registered = checksum_address(member.address)
         return reject(RejectReason.WRONG_ADDRESS, registered=registered, answered=_shown(info.address))
     params = info.ticket_params
     if params is not None and params.recipient != member.address:
+        registered = checksum_address(member.address)
         return reject(RejectReason.WRONG_RECIPIENT, registered=registered, recipient=_shown(params.recipient))
     if not info.transcoder:
         return reject(RejectReason.DIRECTORY_ONLY)

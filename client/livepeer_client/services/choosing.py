@@ -192,7 +192,9 @@ class Chooser:
     def _explored_one(self, seq: int, current: Engagement) -> Engagement:
         """A stranger for one segment, if there is one; the current one stays what it is."""
         report = self._report
-        if report is None:
+        scores = self.scores()
+        # Asked with every segment; a whole choice among a large pool takes milliseconds.
+        if report is None or all(offer.member.address in scores for offer in self._usable(report)):
             return current
         selection = self._select(report, replace(self._criteria({}), explore=True))
         if selection.chosen is None or not selection.explored:
@@ -302,7 +304,7 @@ class Chooser:
         standby = None if self._standby is None else self._standby[0]
         if standby is not None and (standby.address == current.address or not self._is_good(standby)):
             self._standby = None
-        if self._standby is None:
+        if self._standby is None and any(offer.member.address != current.address for offer in self._usable(report)):
             selection = self._select(report, replace(self._criteria({}), in_use={current.address}))
             if selection.chosen is not None and not selection.last_resort:
                 self._standby = (self._engagement(selection.chosen), selection)

@@ -52,6 +52,7 @@ class NonceLedger:
     def __init__(self) -> None:
         self._last: dict[Hash32, tuple[int, BlockNumber]] = {}
         self._first_seen: dict[Hash32, tuple[float, BlockNumber, BlockNumber]] = {}
+        self._looked_at = BlockNumber(-1)
 
     def last(self, quote: Hash32) -> int:
         return self._last.get(quote, (0, BlockNumber(0)))[0]
@@ -66,7 +67,13 @@ class NonceLedger:
         return self._first_seen.setdefault(params.recipient_rand_hash, entry)[:2]
 
     def forget_expired(self, block: BlockNumber) -> None:
-        """Quotes so long expired that no reorganisation of the chain makes them acceptable again."""
+        """Quotes so long expired that no reorganisation of the chain makes them acceptable again.
+
+        Looked for once a block: every payment asks, and there are as many quotes as segments.
+        """
+        if block == self._looked_at:
+            return
+        self._looked_at = block
         self._last = {quote: entry for quote, entry in self._last.items() if entry[1] + _KEPT_BLOCKS > block}
         self._first_seen = {quote: e for quote, e in self._first_seen.items() if e[2] + _KEPT_BLOCKS > block}
 

@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
     """All results in order. The first failure cancels the rest and is raised itself, not inside a group."""
+    if len(work) == 1:
+        return [await work[0]]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]

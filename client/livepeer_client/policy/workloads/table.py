@@ -153,6 +153,9 @@ class Table:
 
     def with_attempts(self, attempts: int) -> "Table":
         """The same with another limit of attempts."""
+        # Asked with every job.
+        if attempts == self.limits.attempts:
+            return self
         return replace(self, limits=replace(self.limits, attempts=attempts))
 
     def after(self, phase: Phase, step: Step) -> Phase:
