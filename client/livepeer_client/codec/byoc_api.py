@@ -164,17 +164,26 @@ def decode_registration(data: bytes) -> Registration:
 
 
 def encode_token(
-    sender: Address, params: TicketParams, balance: int, price: PriceInfo, service_uri: str, available: int
+    sender: Address,
+    params: TicketParams | None,
+    balance: int,
+    price: PriceInfo | None,
+    service_uri: str,
+    available: int,
 ) -> bytes:
-    """Answer of `GET /process/token`; bytes in base64, names as in the protobuf."""
+    """Answer of `GET /process/token`; bytes in base64, names as in the protobuf. Without a chain there are neither
+    `params` nor a price, which is told as 0."""
 
     def blob(value: bytes) -> str:
         return base64.b64encode(value).decode("ascii")
 
+    asked = price or PriceInfo(0, 1)
     return json.dumps(
         {
             "sender_address": {"addr": checksum_address(sender)},
-            "ticket_params": {
+            "ticket_params": None
+            if params is None
+            else {
                 "recipient": blob(params.recipient),
                 "face_value": blob(minimal_bytes(params.face_value)),
                 "win_prob": blob(minimal_bytes(params.win_prob)),
@@ -187,7 +196,7 @@ def encode_token(
                 },
             },
             "balance": balance,
-            "price": {"pricePerUnit": price.price_per_unit, "pixelsPerUnit": price.pixels_per_unit},
+            "price": {"pricePerUnit": asked.price_per_unit, "pixelsPerUnit": asked.pixels_per_unit},
             "service_addr": service_uri,
             "available_capacity": available,
         }

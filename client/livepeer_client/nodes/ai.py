@@ -20,11 +20,11 @@ from livepeer_client.config.workers import AiWorkerSettings, RunnersConfig
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.ports.till import Till
 from livepeer_client.services.ai_runners import AnyRunner, LocalRunner, RemoteAiWorkers
 from livepeer_client.services.ai_work import AiRunner, AiWork
 from livepeer_client.services.ai_worker import AiWorker
 from livepeer_client.services.capacity import CapacityBoard
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import WorkService
 
 _OWN = {"upscale": upscale}
@@ -45,7 +45,7 @@ def sell_pipelines(
     service_uri: str,
     *,
     work: WorkService,
-    payments: PaymentService,
+    payments: Till,
     board: CapacityBoard,
     runner: AiRunner | RemoteAiWorkers,
 ) -> Mount:

@@ -11,11 +11,11 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.http_server import Mount
 from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.adapters.worker_server import Secret
+from livepeer_client.ports.till import Till
 from livepeer_client.services.byoc import ByocWork, Registry, metered
 from livepeer_client.services.byoc_streams import ByocStreams
 from livepeer_client.services.byoc_training import TrainingJobs
 from livepeer_client.services.capacity import CapacityBoard
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import WorkService
 
 
@@ -26,7 +26,7 @@ async def sell_byoc(
     secret: Secret | None,
     *,
     work: WorkService,
-    payments: PaymentService,
+    payments: Till,
     board: CapacityBoard,
     hub: TrickleHub,
 ) -> Mount:

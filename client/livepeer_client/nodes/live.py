@@ -14,9 +14,9 @@ from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.workers import RunnersConfig
 from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.ports.till import Till
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.live_sessions import LiveSessions
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import WorkService
 
 _LIVE = Capability.LIVE_VIDEO_TO_VIDEO
@@ -29,7 +29,7 @@ async def sell_live(
     service_uri: str,
     *,
     work: WorkService,
-    payments: PaymentService,
+    payments: Till,
     board: CapacityBoard,
     hub: TrickleHub,
 ) -> tuple[list[Mount], list[Coroutine[Any, Any, None]]]:

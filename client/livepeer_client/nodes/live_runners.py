@@ -11,9 +11,9 @@ from livepeer_client.adapters.runner_server import RunnerHttp, mount_runners
 from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.adapters.worker_server import Secret
 from livepeer_client.config.live_runners import LiveRunnersConfig
+from livepeer_client.ports.till import Till
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.live_runners import RunnerDesk
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.work import WorkService
 
@@ -25,7 +25,7 @@ async def open_live_runners(
     *,
     advertise: AdvertiseService,
     work: WorkService,
-    payments: PaymentService,
+    payments: Till,
     hub: TrickleHub,
 ) -> AsyncIterator[tuple[tuple[Mount, ...], list[Coroutine[Any, Any, None]]]]:
     """The routes, and what runs beside them; neither without a setting. Sessions end with the node.

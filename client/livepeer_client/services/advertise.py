@@ -12,7 +12,6 @@ from livepeer_client.codec.credentials import (
     AUTH_TOKEN_LIFETIME_S,
     check_auth_token,
     new_auth_token,
-    orchestrator_request_digest,
     ping_digest,
 )
 from livepeer_client.codec.messages import (
@@ -23,7 +22,6 @@ from livepeer_client.codec.messages import (
     OrchestratorInfo,
     OrchestratorRequest,
 )
-from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.codec.ticket import TicketParams
 from livepeer_client.errors import (
     BadCredentials,
@@ -35,9 +33,10 @@ from livepeer_client.errors import (
     StoreError,
 )
 from livepeer_client.ports import Clock, Signer
+from livepeer_client.ports.till import Senders, Till
 from livepeer_client.services.capacity import CapacityBoard
-from livepeer_client.services.payment import PaymentService
-from livepeer_client.types import ADDRESS_BYTES, Address
+from livepeer_client.services.senders import SignedSenders
+from livepeer_client.types import Address
 
 SESSION_ID_BYTES: Final = 4
 """8 hex characters, as everybody's session ids are (offchain-network 0)."""
@@ -69,6 +68,7 @@ class AdvertiseService:
     :raises InvalidInput: a token key that is not 32 bytes.
     :param latency_s: added before each answer, to play a distant orchestrator on a local network.
     :param board: what can be served now, where that changes; instead of the offer's capabilities.
+    :param senders: tells who asks; without, by their signatures.
     :param admit: asked about each sender before it is given terms; raises `BadCredentials` to refuse it.
     """
 
@@ -77,12 +77,13 @@ class AdvertiseService:
         *,
         offer: Offer,
         signer: Signer,
-        payments: PaymentService,
+        payments: Till,
         token_key: bytes,
         clock: Clock,
         latency_s: float = 0,
         board: CapacityBoard | None = None,
         admit: Admission | None = None,
+        senders: Senders | None = None,
     ) -> None:
         if len(token_key) != TOKEN_KEY_BYTES:
             # An empty file would make a key that everybody knows.
@@ -95,6 +96,7 @@ class AdvertiseService:
         self._latency_s = latency_s
         self._board = board
         self._admit = admit
+        self._senders = senders or SignedSenders()
 
     @property
     def offer(self) -> Offer:
@@ -117,13 +119,9 @@ class AdvertiseService:
         :raises QuoteRefused: `insufficient sender reserve`, with figures.
         :raises ChainError, StoreError, PriceUnavailable: terms cannot be computed now.
         """
-        if len(request.address) != ADDRESS_BYTES or not is_signed_by(
-            request.address, request.sig, orchestrator_request_digest(Address(request.address))
-        ):
-            raise BadCredentials("Invalid orchestrator request: orchestrator req sig check failed")
+        sender, job = self._senders.of_request(request.address, request.sig), request.capabilities
         if self._latency_s:
             await self._clock.sleep(self._latency_s)
-        sender, job = Address(request.address), request.capabilities
         if self._admit is not None:
             await self._admit(sender)
         if job is not None and not request.ignore_capacity_check and self._is_capped(job):

@@ -25,8 +25,8 @@ from livepeer_client.facts.ai import AiFile, AiRequest, AiResult
 from livepeer_client.policy.ai_request import FILE_FIELDS, FileSize, check_fields, units_of
 from livepeer_client.policy.pipelines import Pipeline, PipelineTable
 from livepeer_client.policy.workers import NoWorker
+from livepeer_client.ports.till import Till
 from livepeer_client.services.capacity import CapacityBoard
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkService
 from livepeer_client.types import Address
 
@@ -68,7 +68,7 @@ class AiWork:
         *,
         pipelines: PipelineTable,
         work: WorkService,
-        payments: PaymentService,
+        payments: Till,
         board: CapacityBoard,
         runner: AiRunner,
         measure: Measure,

@@ -35,9 +35,9 @@ from livepeer_client.policy.pipelines import pipeline_job
 from livepeer_client.policy.price_list import PriceList, Tariff, byoc_model
 from livepeer_client.policy.streaming import BYOC_PREPAID_S
 from livepeer_client.ports import Clock
+from livepeer_client.ports.till import Till
 from livepeer_client.services.ai_work import Hold
 from livepeer_client.services.capacity import CapacityBoard
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.tasks import completed
 from livepeer_client.services.work import Refused, WorkService
 from livepeer_client.types import Address
@@ -183,7 +183,7 @@ class ByocWork:
         *,
         service_uri: str,
         work: WorkService,
-        payments: PaymentService,
+        payments: Till,
         board: CapacityBoard,
         call: WorkerCall,
         clock: Clock,

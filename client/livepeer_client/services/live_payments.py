@@ -26,9 +26,9 @@ from livepeer_client.policy.streaming import (
     settle_answer,
 )
 from livepeer_client.ports import Clock, PaymentTransport, Signer
+from livepeer_client.ports.till import Till
 from livepeer_client.services.own_signer import signed
 from livepeer_client.services.paying import Engagement, Payer, PreparedPayment
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.types import Address
 
 AHEAD: Final = 2
@@ -216,7 +216,7 @@ class LiveAccountant:
 
     def __init__(
         self,
-        payments: PaymentService,
+        payments: Till,
         clock: Clock,
         sender: Address,
         session_id: str,

@@ -45,9 +45,9 @@ from livepeer_client.policy.runners import (
 )
 from livepeer_client.policy.streaming import Meter, Unit
 from livepeer_client.ports import Clock
+from livepeer_client.ports.till import Till
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.ai_work import Busy
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.runner_sessions import Runner, RunnerSession, account_of
 from livepeer_client.services.tasks import completed
@@ -95,7 +95,7 @@ class RunnerDesk:
         registration: Callable[[str], bool],
         advertise: AdvertiseService,
         work: WorkService,
-        payments: PaymentService,
+        payments: Till,
         clock: Clock,
         feed: Callable[[], FeedPrice | None] = lambda: None,
         lease_s: float = LEASE_S,

@@ -18,8 +18,8 @@ from livepeer_client.errors import InsufficientBalance, InvalidInput, LivepeerEr
 from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.streaming import INTERVAL_S, Unit
 from livepeer_client.ports import Clock
+from livepeer_client.ports.till import Till
 from livepeer_client.services.live_payments import LiveAccountant
-from livepeer_client.services.payment import PaymentService
 from livepeer_client.services.work import Admitted, Refused, WorkService
 from livepeer_client.types import Address
 
@@ -86,7 +86,7 @@ class LiveSessions:
         self,
         *,
         work: WorkService,
-        payments: PaymentService,
+        payments: Till,
         channels: Channels,
         runner: LiveRunner,
         clock: Clock,

@@ -10,24 +10,20 @@ A charge is stored before the renditions are offered, and both before the answer
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final, NoReturn
 
 from livepeer_client.codec import live_api, wire
-from livepeer_client.codec.capability import mismatch
-from livepeer_client.codec.credentials import result_digest, segment_digest
+from livepeer_client.codec.credentials import result_digest
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import (
     AuthToken,
-    Capabilities,
     Payment,
     PaymentResult,
     SegmentCredentials,
     TranscodedSegment,
     TranscodeResult,
 )
-from livepeer_client.codec.signature import is_signed_by
 from livepeer_client.errors import (
     BadCredentials,
     ChainError,
@@ -47,15 +43,18 @@ from livepeer_client.errors import (
 from livepeer_client.facts import Rendition
 from livepeer_client.policy.results import MAX_SEGMENT_BYTES
 from livepeer_client.ports import Clock, Signer, Transcoder, UrlFetcher
+from livepeer_client.ports.till import Senders, Till
 from livepeer_client.services.advertise import AdvertiseService
-from livepeer_client.services.payment import PaymentService
+from livepeer_client.services.headers import Admitted as Admitted
+from livepeer_client.services.headers import HeaderCheck
+from livepeer_client.services.headers import Refused as Refused
 from livepeer_client.services.renditions import RenditionStore
+from livepeer_client.services.senders import SignedSenders
 from livepeer_client.services.work_sessions import AUTO as AUTO
 from livepeer_client.services.work_sessions import Auto as Auto
 from livepeer_client.services.work_sessions import WorkSession
 from livepeer_client.types import Address
 
-MAX_DURATION_MS: Final = 5 * 60 * 1000
 QUEUE_LENGTH: Final = 4
 """Segments of one session that may wait for the one being worked on."""
 WORK_S_PER_S: Final = 8
@@ -76,14 +75,6 @@ INTERNAL: Final = "Internal Server Error"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An HTTP status and the text that goes with it."""
-
-    status: int
-    reason: str
-
-
 Renewer = Callable[[Address, str], Awaitable[bytes | Refused | None]]
 """New terms for a session by its sender and manifest id, from whoever else has sessions; None if it is not theirs."""
 
@@ -95,6 +86,7 @@ class WorkService:
     :param fetcher: where segments come from that are named by a URL; without, such segments are refused.
     :param latency_s: added before each answer, to play a distant or busy orchestrator on a local network.
     :param session_ended: told the id of every session that closes.
+    :param senders: tells who sends; without, by their signatures.
     :param troubles: what keeps gateways from coming, for the status.
     """
 
@@ -102,7 +94,7 @@ class WorkService:
         self,
         *,
         advertise: AdvertiseService,
-        payments: PaymentService,
+        payments: Till,
         signer: Signer,
         transcoder: Transcoder,
         renditions: RenditionStore,
@@ -114,6 +106,7 @@ class WorkService:
         fetcher: UrlFetcher | None = None,
         session_ended: Callable[[str], None] = lambda _: None,
         troubles: Callable[[], Sequence[object]] = tuple,
+        senders: Senders | None = None,
     ) -> None:
         self.live_accounts: set[tuple[Address, str]] = set()
         self._advertise = advertise
@@ -129,6 +122,7 @@ class WorkService:
         self._latency_s = latency_s
         self._min_work_s = min_work_s
         self._troubles = troubles
+        self._headers = HeaderCheck(advertise, senders or SignedSenders())
         self._session_ended = session_ended
         self._sessions: dict[str, WorkSession] = {}
         self.renewers: list[Renewer] = []
@@ -255,7 +249,7 @@ class WorkService:
 
     # --- steps of an exchange -----------------------------------------------------------------------
 
-    async def admit(self, payment_header: str, segment_header: str, *, work_follows: bool) -> "Admitted | Refused":
+    async def admit(self, payment_header: str, segment_header: str, *, work_follows: bool) -> Admitted | Refused:
         """Judge both headers and take the payment, in the order and with the statuses of offchain-network 4.1."""
         checked = self.check_headers(payment_header, segment_header)
         if isinstance(checked, Refused):
@@ -273,16 +267,9 @@ class WorkService:
             return taken
         return (self._short_of_balance(sender, session_id) if work_follows else None) or admitted
 
-    def check_headers(self, payment_header: str, segment_header: str) -> "tuple[Payment, Admitted] | Refused":
+    def check_headers(self, payment_header: str, segment_header: str) -> tuple[Payment, Admitted] | Refused:
         """Judge both headers; nothing is taken yet."""
-        try:
-            payment = wire.payment_from_header(payment_header)
-        except MalformedMessage as error:
-            return Refused(402, error.detail)
-        try:
-            return payment, self._check_credentials(payment, segment_header)
-        except BadCredentials as error:
-            return Refused(403, error.reason)
+        return self._headers.check(payment_header, segment_header)
 
     async def take_payment(
         self, payment: Payment, sender: Address, account: str, *, transcoding: bool = False
@@ -311,28 +298,7 @@ class WorkService:
             return Refused(400, "Insufficient balance")
         return None
 
-    def _check_credentials(self, payment: Payment, header: str) -> "Admitted":
-        if not header:
-            raise BadCredentials("empty seg data")
-        try:
-            credentials = wire.segment_from_header(header)
-        except MalformedMessage as error:
-            raise BadCredentials("ErrorSegEncoding") from error
-        names = [profile.name for profile in credentials.profiles]
-        if len(set(names)) != len(names):
-            # Renditions are told apart by their profile's name.
-            raise BadCredentials("ErrorSegEncoding")
-        if credentials.duration_ms > MAX_DURATION_MS:
-            raise BadCredentials("invalid duration")
-        digest = segment_digest(credentials.manifest_id, credentials.seq, credentials.hash, credentials.profiles)
-        if not payment.sender or not is_signed_by(payment.sender, credentials.sig, digest):
-            raise BadCredentials("ErrSegSig")
-        if mismatch(credentials.capabilities or Capabilities(), self._advertise.offer.capabilities) is not None:
-            raise BadCredentials("incompatible capabilities")
-        token = self._advertise.check_token(credentials.auth_token)
-        return Admitted(Address(payment.sender), token, credentials)
-
-    async def perform(self, admitted: "Admitted", place: "WorkSession | str", body: bytes) -> TranscodeResult:
+    async def perform(self, admitted: Admitted, place: "WorkSession | str", body: bytes) -> TranscodeResult:
         """Do the work of an exchange in its session's turn, charge it and offer the renditions.
 
         :param place: what `enter` gave; if that is no place, it is the answer.
@@ -361,7 +327,7 @@ class WorkService:
         info = await self._advertise.next_terms(admitted.sender, admitted.token)
         return TranscodeResult(credentials.seq, error, segments, sig, info)
 
-    async def _transcode(self, admitted: "Admitted", body: bytes) -> tuple[tuple[TranscodedSegment, ...], bytes]:
+    async def _transcode(self, admitted: Admitted, body: bytes) -> tuple[tuple[TranscodedSegment, ...], bytes]:
         credentials, session_id = admitted.credentials, admitted.token.session_id
         try:
             async with asyncio.timeout(max(self._min_work_s, WORK_S_PER_S * credentials.duration_ms / 1000)):
@@ -429,15 +395,6 @@ class WorkService:
             _log.info("session closed session=%s", session_id)
         self._renditions.drop(session_id)
         self._session_ended(session_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Headers that passed, with the payment taken."""
-
-    sender: Address
-    token: AuthToken
-    credentials: SegmentCredentials
 
 
 class SegmentExchange:
