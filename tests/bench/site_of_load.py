@@ -40,6 +40,7 @@ from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, with_capaciti
 from livepeer_client.codec.messages import Capabilities, RegisteredOrchestrator, SegmentCredentials  # noqa: E402
 from livepeer_client.errors import MediaError  # noqa: E402
 from livepeer_client.facts import MediaInfo, OrchestratorState, Rendition, SenderInfo  # noqa: E402
+from livepeer_client.nodes.memory import keep_what_is_loaded  # noqa: E402
 from livepeer_client.policy.price_list import PriceList, Tariff  # noqa: E402
 from livepeer_client.policy.recipient import RecipientConfig  # noqa: E402
 from livepeer_client.policy.sender import SenderLimits  # noqa: E402
@@ -94,6 +95,7 @@ class PassThrough:
 
 async def serve(folder: Path, port: int, *, real: bool, workers: int) -> None:
     """An orchestrator until its standard input ends; prints `ready` when it serves."""
+    keep_what_is_loaded()
     uri, clock = f"https://127.0.0.1:{port}", SystemClock()
     chain = make_chain(uri)
     store = await SqliteTicketStore.open(folder / "orchestrator.sqlite")
@@ -174,6 +176,7 @@ def _rss(pid: int) -> float:
 @contextlib.asynccontextmanager
 async def opened(folder: Path, port: int, *, real: bool, workers: int = 2) -> AsyncIterator[Site]:
     """Both, with what nodes run beside."""
+    keep_what_is_loaded()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, __file__, "--folder", str(folder), "--port", str(port), "--workers", str(workers)),
         *(("--real",) if real else ()),

@@ -40,6 +40,7 @@ from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.live import sell_live
 from livepeer_client.nodes.live_runners import open_live_runners
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.stores import open_tickets
@@ -78,6 +79,7 @@ async def run(config: OrchestratorConfig) -> None:
     :raises LivepeerError: what stopped the node, such as `StoreCorrupt`.
     """
     log_to_stderr()
+    keep_what_is_loaded()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
