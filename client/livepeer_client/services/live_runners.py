@@ -462,7 +462,8 @@ class RunnerDesk:
         session.meter = due.meter
 
     async def _drop(self, runner: Runner, reason: str) -> None:
-        self._runners.pop(runner.runner_id, None)
+        if self._runners.get(runner.runner_id) is runner:
+            del self._runners[runner.runner_id]
         _log.info("runner left id=%s reason=%s", runner.runner_id, reason)
         for session in [each for each in self._sessions.values() if each.runner is runner]:
             await self.release(session, reason)

@@ -43,7 +43,10 @@ class Channels(Protocol):
     def has(self, name: str) -> bool: ...
 
     def publish(self, name: str, data: bytes) -> None:
-        """Write one whole segment; to a channel that is gone, nothing."""
+        """Write one whole segment; to a channel that is gone, nothing.
+
+        :raises LivepeerError: there is no room.
+        """
 
     def close(self, name: str) -> None: ...
 
@@ -216,7 +219,11 @@ class LiveSessions:
 
     def _say(self, session: _Session, kind: str, reason: str) -> None:
         event = {"queue_event_type": kind, "event": {"type": kind, "reason": reason}}
-        self._channels.publish(session.events, encode_event(event))
+        try:
+            self._channels.publish(session.events, encode_event(event))
+        except LivepeerError as error:
+            # A notice for which there is no room is no reason to end what is paid for.
+            _log.warning("live session not told event=%s reason=%s", kind, error)
 
     def end(self, session_id: str) -> None:
         """Close a session's channels and give up its place."""

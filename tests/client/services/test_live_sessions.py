@@ -54,7 +54,8 @@ class Stage:
 @asynccontextmanager
 async def stage(**settings: Any) -> AsyncIterator[Stage]:
     shop = Shop(price=PRICE)
-    hub, runner = TrickleHub(shop.clock, max_channels=settings.pop("max_channels", 100)), Runner()
+    limits = {"max_channels": settings.pop("max_channels", 100), "max_bytes": settings.pop("max_bytes", 1 << 20)}
+    hub, runner = TrickleHub(shop.clock, **limits), Runner()
     live = LiveSessions(
         work=shop.work,
         payments=shop.payments,
@@ -119,6 +120,25 @@ async def test_run__paid_on_under_its_manifest_with_a_new_token__goes_on() -> No
         assert len(it.live) == 1
         credit = (START_TICKETS + 16) * session.params.expected_value
         assert it.shop.payments.balance(GATEWAY, manifest_id) == credit - 8 * PER_INTERVAL
+
+
+async def test_run__warning_that_finds_no_room__ends_nothing_and_the_session_is_paid_on() -> None:
+    async with stage(max_bytes=8) as it:
+        session = await it.shop.session()
+        answer = json.loads(await it.start(session))  # type: ignore[arg-type]
+        events = answer["events_url"].rpartition("/")[2]
+        for _ in range(3):
+            await it.shop.clock.advance(5)
+        # The third debit was not covered, and the notice of it is larger than all that the channels may hold.
+        assert (len(it.live), it.hub.next_seq(events)) == (1, 0)
+        later = await it.shop.session()
+        credentials = wire.segment_header(later.credentials(manifest_id=session.token.session_id.encode()))
+        assert isinstance(await it.shop.work.pay(wire.payment_header(later.payment(4)), credentials), bytes)
+        await it.shop.clock.advance(5)
+        assert len(it.live) == 1
+        tickets = START_TICKETS + 4
+        paid = it.shop.payments.balance(GATEWAY, session.token.session_id)
+        assert paid == tickets * session.params.expected_value - 4 * PER_INTERVAL
 
 
 async def test_start__same_token_again__is_409_and_takes_no_payment() -> None:
