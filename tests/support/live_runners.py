@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 from aiohttp import web
 
-from livepeer_client.adapters.runner_server import RunnerHttp, mount_runners
+from livepeer_client.adapters.runner_http import RunnerHttp
+from livepeer_client.adapters.runner_server import mount_runners
 from livepeer_client.adapters.trickle_server import TrickleHub, add_trickle_routes
 from livepeer_client.codec import live_api, wire
 from livepeer_client.codec.keccak import keccak256
@@ -58,6 +59,7 @@ class Harbour:
     echo: Echo
     running: asyncio.Future[None]
     """`desk.run`."""
+    call: RunnerHttp
 
     async def heartbeat(self, secret: str = SECRET, **changes: Any) -> httpx.Response:
         report = {
@@ -108,7 +110,7 @@ class Harbour:
         """Second by second; `heard`: the secret of a runner that goes on reporting."""
         for _ in range(int(seconds)):
             if heard:
-                for each in list(self.desk._runners.values()):
+                for each in self.desk.registry:
                     each.heard_at = self.shop.shop.clock.monotonic()
             await self.shop.shop.clock.advance(1)
 
@@ -125,20 +127,24 @@ def paid(purse: Session, tickets: int = 2) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def harbour(folder: Path) -> AsyncIterator[Harbour]:
+async def harbour(folder: Path, **settings: Any) -> AsyncIterator[Harbour]:
+    """:param settings: of the desk, instead of those given here."""
     async with AsyncExitStack() as opened:
         shop, echo = AiShop(folder, PipelineTable()), Echo()
         call = await opened.enter_async_context(RunnerHttp())
         hub = TrickleHub(shop.shop.clock)
+        usual: dict[str, Any] = {
+            "registration": shop.secret.is_shown_by,
+            "lease_s": LEASE_S,
+            "channels": RunnerChannels(shop.uri, hub, shop.shop.clock),
+        }
         desk = RunnerDesk(
             service_uri=shop.uri,
-            registration=shop.secret.is_shown_by,
             advertise=shop.shop.advertise,
             work=shop.shop.work,
             payments=shop.shop.payments,
             clock=shop.shop.clock,
-            lease_s=LEASE_S,
-            channels=RunnerChannels(shop.uri, hub, shop.shop.clock),
+            **(usual | settings),
         )
         mounted = shop.mount
 
@@ -165,4 +171,4 @@ async def harbour(folder: Path) -> AsyncIterator[Harbour]:
 
         opened.push_async_callback(end)
         http = await opened.enter_async_context(httpx.AsyncClient(base_url=shop.uri, verify=False, timeout=20))
-        yield Harbour(shop, desk, http, echo, running)
+        yield Harbour(shop, desk, http, echo, running, call)

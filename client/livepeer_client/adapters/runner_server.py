@@ -1,28 +1,28 @@
 """Live runners over HTTP (offchain-network 4.11).
 
 runners   POST /runners/heartbeat                   POST /runners/{id}/unregister
-          POST /runner/{id}/session/{sid}/stop
+          POST /runner/{id}/session/{sid}/stop|channels|proxy
 buyers    GET  /discovery                           POST /apps/{id}/session
           POST /apps/{id}/session/{sid}/payment     POST /apps/{id}/session/{sid}/stop
           *    /apps/{id}/session/{sid}/app/*       *    /apps/{id}/app/*
+          *    /run/{proxy}/*
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
-from yarl import URL
 
 from livepeer_client.adapters.ai_server import read_all
-from livepeer_client.adapters.http import translated
 from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
 from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart
-from livepeer_client.errors import LivepeerError, PeerTimeout
+from livepeer_client.errors import LivepeerError
+from livepeer_client.policy.runner_targets import Target
 
 PAYER_HEADER: Final = "Livepeer-Payer-Address"
 ROUTE_HEADER: Final = "Livepeer-Runner-Route"
@@ -31,9 +31,10 @@ TOKEN_HEADER: Final = "Livepeer-Session-Token"  # noqa: S105 - a header's name
 CONTROL_HEADER: Final = "Livepeer-Session-Control"
 MAX_HEARTBEAT_BYTES: Final = 1 << 16
 BODY_S: Final = 10
-CONNECT_S: Final = 5.0
-QUIET_S: Final = 300.0
-"""A runner that says nothing for so long has hung."""
+MAX_UNDER_WAY: Final = 64
+"""Requests of one session at the same time."""
+PRESENCE_S: Final = 2.0
+"""How often a request that waits for its runner looks whether its buyer is still there."""
 _HOP: Final = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te"),
@@ -52,17 +53,33 @@ class Refusal(Protocol):
     def reason(self) -> str: ...
 
 
+class Registry(Protocol):
+    """`services.runner_registry.RunnerRegistry`."""
+
+    def heartbeat(self, authorization: str, body: bytes) -> Awaitable["dict[str, object] | Refusal"]: ...
+
+    def unregister(self, runner_id: str, authorization: str) -> Awaitable["Refusal | None"]: ...
+
+    def discovery(self, apps: tuple[str, ...], gpus: tuple[str, ...]) -> bytes: ...
+
+
+class Proxies(Protocol):
+    """`services.runner_proxies.RunnerProxies`."""
+
+    def get(self, proxy_id: str) -> tuple[Any, Target] | None: ...
+
+
 class Desk(Protocol):
     """What the routes lead to; `services.live_runners.RunnerDesk`."""
 
     @property
     def service_uri(self) -> str: ...
 
-    def heartbeat(self, authorization: str, body: bytes) -> "dict[str, object] | Refusal": ...
+    @property
+    def registry(self) -> Registry: ...
 
-    def unregister(self, runner_id: str, authorization: str) -> Awaitable["Refusal | None"]: ...
-
-    def discovery(self, apps: tuple[str, ...], gpus: tuple[str, ...]) -> bytes: ...
+    @property
+    def proxies(self) -> Proxies: ...
 
     def reserve(
         self, runner_id: str, payer: str, payment: str, credentials: str, *, single_shot: bool
@@ -84,46 +101,13 @@ class Desk(Protocol):
         self, runner_id: str, session_id: str, token: str, body: bytes
     ) -> "dict[str, object] | Refusal": ...
 
+    def open_proxy(self, runner_id: str, session_id: str, token: str, body: bytes) -> "dict[str, object] | Refusal": ...
+
     def release(self, session: Any, reason: str) -> Awaitable[None]: ...
 
 
 RunnerCall = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
-
-
-class RunnerHttp:
-    """Passes requests on to runners. Whoever registers one knows the secret, so any host may be named."""
-
-    def __init__(self) -> None:
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> "RunnerHttp":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=False, limit=0),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=QUIET_S),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
-
-    @asynccontextmanager
-    async def __call__(
-        self, method: str, url: str, headers: list[tuple[str, str]], body: AsyncIterator[bytes] | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """:raises LivepeerError: nobody there, or no answer."""
-        assert self._session is not None
-        try:
-            async with self._session.request(
-                method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
-            ) as response:
-                yield response
-        except TimeoutError as error:
-            raise PeerTimeout("runner", "no answer in time") from error
-        except aiohttp.ClientError as error:
-            raise translated("runner", error) from error
+"""`adapters.runner_http.RunnerHttp`."""
 
 
 def mount_runners(app: web.Application, desk: Desk, call: RunnerCall) -> None:
@@ -135,12 +119,15 @@ def mount_runners(app: web.Application, desk: Desk, call: RunnerCall) -> None:
     add.add_post("/runner/{id}/session/{sid}/stop", routes.stop_by_runner)
     add.add_post("/runner/{id}/session/{sid}/channels", routes.open_channels)
     add.add_delete("/runner/{id}/session/{sid}/channels", routes.close_channels)
+    add.add_post("/runner/{id}/session/{sid}/proxy", routes.open_proxy)
     add.add_get("/discovery", routes.discovery)
     add.add_post("/apps/{id}/session", routes.reserve)
     add.add_post("/apps/{id}/session/{sid}/payment", routes.pay)
     add.add_post("/apps/{id}/session/{sid}/stop", routes.stop)
     add.add_route("*", "/apps/{id}/session/{sid}/app", routes.proxy)
     add.add_route("*", "/apps/{id}/session/{sid}/app/{tail:.*}", routes.proxy)
+    add.add_route("*", "/run/{proxy}", routes.by_proxy)
+    add.add_route("*", "/run/{proxy}/{tail:.*}", routes.by_proxy)
     add.add_route("*", "/apps/{id}/app", routes.single)
     add.add_route("*", "/apps/{id}/app/{tail:.*}", routes.single)
 
@@ -156,23 +143,29 @@ class _Routes:
         body = await _read(request)
         if isinstance(body, web.Response):
             return body
-        return _said(self._desk.heartbeat(request.headers.get("Authorization", ""), body))
+        return _said(await self._desk.registry.heartbeat(request.headers.get("Authorization", ""), body))
 
     async def open_channels(self, request: web.Request) -> web.Response:
-        body = await _read(request)
-        if isinstance(body, web.Response):
-            return body
-        return _said(self._desk.open_channels(*_named(request), request.headers.get(TOKEN_HEADER, ""), body))
+        return await self._acted(request, self._desk.open_channels)
 
     async def close_channels(self, request: web.Request) -> web.Response:
+        return await self._acted(request, self._desk.close_channels)
+
+    async def open_proxy(self, request: web.Request) -> web.Response:
+        return await self._acted(request, self._desk.open_proxy)
+
+    @staticmethod
+    async def _acted(
+        request: web.Request, act: Callable[[str, str, str, bytes], "dict[str, object] | Refusal"]
+    ) -> web.Response:
         body = await _read(request)
         if isinstance(body, web.Response):
             return body
-        return _said(self._desk.close_channels(*_named(request), request.headers.get(TOKEN_HEADER, ""), body))
+        return _said(act(*_named(request), request.headers.get(TOKEN_HEADER, ""), body))
 
     async def unregister(self, request: web.Request) -> web.Response:
         shown = request.headers.get("Authorization", "")
-        return _done(await self._desk.unregister(request.match_info["id"], shown))
+        return _done(await self._desk.registry.unregister(request.match_info["id"], shown))
 
     async def stop_by_runner(self, request: web.Request) -> web.Response:
         shown = request.headers.get(TOKEN_HEADER, "")
@@ -182,7 +175,7 @@ class _Routes:
 
     async def discovery(self, request: web.Request) -> web.Response:
         apps, gpus = (tuple(request.query.getall(key, [])) for key in ("app", "gpu"))
-        return web.Response(body=self._desk.discovery(apps, gpus), content_type="application/json")
+        return web.Response(body=self._desk.registry.discovery(apps, gpus), content_type="application/json")
 
     async def reserve(self, request: web.Request) -> web.Response:
         found = await self._reserved(request, single_shot=False)
@@ -200,14 +193,20 @@ class _Routes:
 
     async def proxy(self, request: web.Request) -> web.StreamResponse:
         session = self._desk.session(*_named(request))
-        return _error(404, "session not found") if session is None else await self._pass_on(request, session)
+        if session is None:
+            return _error(404, "session not found")
+        return await self._pass_on(request, session, _own(session))
+
+    async def by_proxy(self, request: web.Request) -> web.StreamResponse:
+        found = self._desk.proxies.get(request.match_info["proxy"])
+        return _error(404, "proxy not found") if found is None else await self._pass_on(request, *found)
 
     async def single(self, request: web.Request) -> web.StreamResponse:
         found = await self._reserved(request, single_shot=True)
         if isinstance(found, web.Response):
             return found
         try:
-            return await self._pass_on(request, found)
+            return await self._pass_on(request, found, _own(found))
         finally:
             await self._desk.release(found, "done")
 
@@ -223,16 +222,31 @@ class _Routes:
 
     # --- passing on ---------------------------------------------------------------------------------
 
-    async def _pass_on(self, request: web.Request, session: Any) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, session: Any, target: Target) -> web.StreamResponse:
         """Exchange one request with the runner; cut off when the session ends."""
-        tail = request.match_info.get("tail", "")
-        if any(part in (".", "..") for part in tail.split("/")):
+        tail = request.match_info.get("tail")
+        if any(part in (".", "..") for part in (tail or "").split("/")):
             return _error(400, "path")
+        if session.under_way >= MAX_UNDER_WAY:
+            return _error(429, f"{MAX_UNDER_WAY} requests of the session are under way")
+        url = target.at(None if tail is None else quote(tail), request.rel_url.raw_query_string)
+        session.under_way += 1
+        try:
+            return await self._until_over(request, session, url, outside=target.outside)
+        finally:
+            session.under_way -= 1
+
+    async def _until_over(self, request: web.Request, session: Any, url: str, *, outside: bool) -> web.StreamResponse:
         answered: list[web.StreamResponse] = []
-        exchange = asyncio.ensure_future(self._exchange(request, session, tail, answered))
+        exchange = asyncio.ensure_future(self._exchange(request, session, url, answered, outside=outside))
         over = asyncio.ensure_future(session.over.wait())
         try:
-            await asyncio.wait({exchange, over}, return_when=asyncio.FIRST_COMPLETED)
+            while not exchange.done() and not over.done():
+                await asyncio.wait({exchange, over}, timeout=PRESENCE_S, return_when=asyncio.FIRST_COMPLETED)
+                if not exchange.done() and (request.transport is None or request.transport.is_closing()):
+                    # aiohttp tells nobody that a buyer has gone while its runner is being waited for.
+                    exchange.cancel()
+                    return answered[0] if answered else web.Response(status=499)
             if exchange.done():
                 return exchange.result()
             exchange.cancel()
@@ -249,18 +263,16 @@ class _Routes:
         return _broken_off(request, answered[0])
 
     async def _exchange(
-        self, request: web.Request, session: Any, tail: str, answered: list[web.StreamResponse]
+        self, request: web.Request, session: Any, url: str, answered: list[web.StreamResponse], *, outside: bool
     ) -> web.StreamResponse:
-        url = f"{session.runner.report.url}/{quote(tail)}"
-        if request.rel_url.raw_query_string:
-            url += f"?{request.rel_url.raw_query_string}"
         body = request.content.iter_any() if request.can_read_body else None
+        headers = self._headers(request, session)
         try:
-            async with self._call(request.method, url, self._headers(request, session), body) as reply:
-                headers = [(key, value) for key, value in reply.headers.items() if key.lower() not in _HOP]
+            async with self._call(request.method, url, headers, body, outside=outside) as reply:
                 response = web.StreamResponse(status=reply.status)
-                for key, value in headers:
-                    response.headers.add(key, value)
+                for key, value in reply.headers.items():
+                    if key.lower() not in _HOP:
+                        response.headers.add(key, value)
                 await response.prepare(request)
                 answered.append(response)
                 async for piece in reply.content.iter_any():
@@ -290,6 +302,11 @@ class _Routes:
             (TOKEN_HEADER, session.token),
             (CONTROL_HEADER, f"{base}/runner/{runner_id}/session/{session_id}"),
         ]
+
+
+def _own(session: Any) -> Target:
+    """The app itself; its root ends in a slash."""
+    return Target(f"{session.runner.report.url}/")
 
 
 def _broken_off(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

@@ -49,6 +49,11 @@ class RunnerReport:
         """One request is one job; else a session is reserved first."""
         return self.mode == "single-shot"
 
+    @property
+    def is_ready(self) -> bool:
+        """It takes new sessions."""
+        return self.status in ("", "ready")
+
 
 @dataclass(frozen=True, slots=True)
 class ListedRunner:
@@ -63,14 +68,18 @@ class ListedRunner:
 
 def decode_heartbeat(data: bytes) -> RunnerReport:
     """:raises MalformedMessage: no JSON object, or a field that is missing, too long or out of range."""
-    found = _object(data)
+    return report_of(_object(data))
+
+
+def report_of(found: Mapping[str, Any]) -> RunnerReport:
+    """A runner's fields, wherever they come from. Raises as `decode_heartbeat`."""
     price = found.get("price_info")
     if not isinstance(price, dict):
         _refuse("missing price_info")
     runner_id = _text(found, "runner_id")
-    if len(runner_id) > _MAX_ID_CHARS or not _ID_CHARS.issuperset(runner_id):
+    if runner_id and not is_runner_id(runner_id):
         _refuse("runner_id")
-    mode = _text(found, "mode") or MODES[0]
+    mode = (_text(found, "mode") or MODES[0]).replace("_", "-")
     if mode not in MODES:
         _refuse(f"mode must be one of {', '.join(MODES)}")
     app = _text(found, "app")
@@ -91,6 +100,19 @@ def decode_heartbeat(data: bytes) -> RunnerReport:
         status=_text(found, "status"),
         gpu=_gpu(found.get("gpu")),
     )
+
+
+def is_runner_id(text: str) -> bool:
+    """Whether a runner can be called so in URLs."""
+    return 0 < len(text) <= _MAX_ID_CHARS and _ID_CHARS.issuperset(text)
+
+
+def decode_proxy(data: bytes) -> str:
+    """The `target_url` of a proxy that a runner asks for; empty for its own app.
+
+    :raises MalformedMessage: no JSON object, or no string of at most 2,048 characters.
+    """
+    return _text(_object(data), "target_url", MAX_URL_CHARS) if data.strip() else ""
 
 
 def decode_channels(data: bytes) -> tuple[tuple[str, str], ...]:
@@ -203,14 +225,18 @@ def _metadata(found: Mapping[str, Any]) -> str:
 
 def _url(found: Mapping[str, Any]) -> str:
     text = _text(found, "runner_url", MAX_URL_CHARS).rstrip("/")
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment:
+    if not is_http_url(text) or {"?", "#"} & set(text):
         _refuse("runner_url must be an http(s) URL")
     return text
+
+
+def is_http_url(text: str) -> bool:
+    """Whether requests can be sent to it."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _whole(found: Mapping[str, Any], key: str, limit: int) -> int:

@@ -2,13 +2,12 @@
 
     reserve   404 no such runner, 503 no place, 402 a challenge to be paid, 403 not the one that was challenged
     pay       404 the session has ended, 403 somebody else's, 409 a fixed price is paid once
-    run       charges what has passed; ends sessions that are no longer covered or whose lease is over, and those of
-              runners that were not heard of for `TTL_S`
+    run       charges what has passed; ends sessions that are no longer covered, whose lease is over, or whose runner is
+              gone
 
 A challenge is bound to its payer, runner and price by what it is called, so nothing is kept for those who never pay.
 """
 
-import hmac
 import logging
 import secrets
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-from livepeer_client.codec import live_api, runner_api
+from livepeer_client.codec import live_api
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.messages import Payment
 from livepeer_client.errors import (
@@ -24,7 +23,6 @@ from livepeer_client.errors import (
     ChainError,
     InvalidInput,
     LivepeerError,
-    MalformedMessage,
     PriceUnavailable,
     QuoteRefused,
     StoreError,
@@ -34,14 +32,11 @@ from livepeer_client.policy.fiat import FeedPrice
 from livepeer_client.policy.runners import (
     CHALLENGE_S,
     DEBIT_S,
-    HEARTBEAT_S,
-    TTL_S,
     Debit,
     RunnerPrice,
     answers_challenge,
     challenge_id,
     debit,
-    price_of,
 )
 from livepeer_client.policy.streaming import Meter, Unit
 from livepeer_client.ports import Clock
@@ -49,20 +44,16 @@ from livepeer_client.ports.till import Till
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.ai_work import Busy
 from livepeer_client.services.runner_channels import RunnerChannels
+from livepeer_client.services.runner_proxies import RunnerProxies
+from livepeer_client.services.runner_registry import ID_BYTES, KEY_BYTES, NO_RUNNER, RunnerRegistry, same
 from livepeer_client.services.runner_sessions import Runner, RunnerSession, account_of
 from livepeer_client.services.tasks import completed
 from livepeer_client.services.work import INTERNAL, Admitted, Refused, WorkService
 from livepeer_client.types import Address
 
-MAX_RUNNERS: Final = 1000
 LEASE_S: Final = 3600.0
 SWEEP_S: Final = 1.0
-ID_BYTES: Final = 16
-KEY_BYTES: Final = 32
 
-NO_REGISTRATION: Final = "invalid registration authorization"
-NO_HEARTBEAT: Final = "invalid heartbeat authorization"
-NO_RUNNER: Final = "runner not found"
 NO_SESSION: Final = "session not found"
 NO_CAPACITY: Final = "no capacity available for runner"
 MISMATCH: Final = "mismatched manifest and auth token"
@@ -82,136 +73,50 @@ class Challenge:
 class RunnerDesk:
     """All live runners of one orchestrator.
 
-    :param registration: whether an `Authorization` header shows the secret with which runners register.
-    :param feed: the present exchange rate, None where there is none; prices in wei and ETH need none.
+    :param registration: whether an `Authorization` header shows the secret with which runners register; None where
+        none may.
+    :param feed: the present exchange rate, None while there is none; without a feed only wei and ETH have a price.
     :param channels: trickle channels for runners; without, they get none.
     :param lease_s: how long a session may last that no time is charged for.
+    :param proxy_ports: of this machine itself, that proxies may lead to.
     """
 
     def __init__(
         self,
         *,
         service_uri: str,
-        registration: Callable[[str], bool],
+        registration: Callable[[str], bool] | None,
         advertise: AdvertiseService,
         work: WorkService,
         payments: Till,
         clock: Clock,
-        feed: Callable[[], FeedPrice | None] = lambda: None,
+        feed: Callable[[], FeedPrice | None] | None = None,
         lease_s: float = LEASE_S,
         channels: RunnerChannels | None = None,
+        proxy_ports: frozenset[int] = frozenset(),
     ) -> None:
         self.service_uri = service_uri.rstrip("/")
-        self._registration = registration
+        self.registry = RunnerRegistry(
+            service_uri=service_uri,
+            registration=registration,
+            clock=clock,
+            sessions=self,
+            feed=feed,
+            channels=channels,
+        )
+        self.proxies = RunnerProxies(service_uri, proxy_ports)
         self._advertise = advertise
         self._work = work
         self._payments = payments
         self._clock = clock
-        self._feed = feed
         self._lease_s = lease_s
         self._channels = channels
         # A restart forgets runners and sessions; challenges of an earlier life are void with them.
         self._key = secrets.token_bytes(KEY_BYTES)
-        self._runners: dict[str, Runner] = {}
         self._sessions: dict[str, RunnerSession] = {}
         self._opening: set[str] = set()
         self._ended: dict[str, float] = {}
         work.renewers.append(self.renew)
-
-    # --- runners ------------------------------------------------------------------------------------
-
-    def heartbeat(self, authorization: str, body: bytes) -> dict[str, object] | Refused:
-        """A runner reports: with the common secret to register, then with the one that it was given."""
-        registers = self._registration(authorization)
-        try:
-            report = runner_api.decode_heartbeat(body)
-        except MalformedMessage as error:
-            # Strangers learn nothing about what a report looks like.
-            return Refused(400, error.detail) if registers else Refused(401, NO_HEARTBEAT)
-        known = self._alive(report.runner_id)
-        if not registers and (known is None or not _same(known.secret, authorization)):
-            # Also where it is merely forgotten: a 401 is what makes a runner register again.
-            return Refused(401, NO_HEARTBEAT if report.runner_id else NO_REGISTRATION)
-        try:
-            price_of(report, self._feed())
-        except (InvalidInput, PriceUnavailable) as error:
-            return Refused(400, str(error))
-        if known is None:
-            if len(self._runners) >= MAX_RUNNERS:
-                return Refused(503, "too many runners")
-            name = report.runner_id or secrets.token_hex(ID_BYTES)
-            known = self._runners[name] = Runner(name, report, "", self._clock.monotonic())
-            _log.info("runner joined id=%s app=%r capacity=%d", name, report.app, report.capacity)
-        known.report, known.heard_at = report, self._clock.monotonic()
-        answer: dict[str, object] = {
-            "runner_id": known.runner_id,
-            "orchestrator": self.service_uri,
-            "heartbeat_interval": f"{HEARTBEAT_S}s",
-            "heartbeat_ttl": f"{TTL_S}s",
-            "session_ids": [each.session_id for each in self._sessions.values() if each.runner is known],
-        }
-        if registers:
-            # Whoever registers again gets a new one, and the old one is worth nothing from here on.
-            known.secret = answer["heartbeat_secret"] = secrets.token_hex(KEY_BYTES)
-            if self._channels is not None and (o2r := self._channels.to_runner(known)) is not None:
-                answer["o2r"] = o2r
-        return answer
-
-    async def unregister(self, runner_id: str, authorization: str) -> Refused | None:
-        """A runner leaves; its sessions end."""
-        known = self._alive(runner_id)
-        if known is None:
-            return Refused(404, NO_RUNNER)
-        if not _same(known.secret, authorization):
-            return Refused(401, NO_HEARTBEAT)
-        await self._drop(known, "runner left")
-        return None
-
-    def discovery(self, apps: tuple[str, ...] = (), gpus: tuple[str, ...] = ()) -> bytes:
-        """A `GET /discovery`: who is here now, at what price, with how much room."""
-        found = []
-        for each in self._runners.values():
-            price = self._price(each)
-            gpu = each.report.gpu or {}
-            if price is None or self._alive(each.runner_id) is None:
-                continue
-            if (apps and each.report.app not in apps) or (gpus and gpu.get("name") not in gpus):
-                continue
-            found.append(self._entry(each, price))
-        return runner_api.encode_discovery(self.service_uri, found)
-
-    def _entry(self, runner: Runner, price: RunnerPrice) -> dict[str, object]:
-        report = runner.report
-        path = "app" if report.is_single_shot else "session"
-        entry: dict[str, object] = {
-            "runner_id": runner.runner_id,
-            "url": f"{self._app_uri(runner)}/{path}",
-            "app": report.app,
-            "version": report.version,
-            "metadata": report.metadata,
-            "mode": report.mode,
-            "capacity": report.capacity,
-            "capacity_used": runner.used,
-            "capacity_available": max(0, report.capacity - runner.used),
-            "price_info": {"price": price.advertised, "currency": "wei", "unit": price.word},
-        }
-        if report.gpu:
-            entry["gpu"] = dict(report.gpu)
-        return entry
-
-    def _app_uri(self, runner: Runner) -> str:
-        return f"{self.service_uri}/apps/{runner.runner_id}"
-
-    def _alive(self, runner_id: str) -> Runner | None:
-        found = self._runners.get(runner_id)
-        return None if found is None or self._clock.monotonic() - found.heard_at > TTL_S else found
-
-    def _price(self, runner: Runner) -> RunnerPrice | None:
-        try:
-            return price_of(runner.report, self._feed())
-        except (InvalidInput, PriceUnavailable) as error:
-            _log.warning("no price runner=%s reason=%s", runner.runner_id, error)
-            return None
 
     # --- sessions -----------------------------------------------------------------------------------
 
@@ -219,12 +124,14 @@ class RunnerDesk:
         self, runner_id: str, payer: str, payment: str, credentials: str, *, single_shot: bool
     ) -> "RunnerSession | Challenge | Refused":
         """A place at a runner, once it is paid for. What is refused has taken nothing, unless tickets say otherwise."""
-        runner = self._alive(runner_id)
+        runner = self.registry.get(runner_id)
         if runner is None or runner.report.is_single_shot is not single_shot:
             return Refused(404, NO_RUNNER)
+        if not self.registry.is_open(runner):
+            return Busy(503, "runner not ready")
         if runner.used >= runner.report.capacity:
             return Busy(503, NO_CAPACITY)
-        price = self._price(runner)
+        price = self.registry.price(runner)
         if price is None:
             return Refused(503, "no price for runner")
         if not price.wei:
@@ -312,7 +219,7 @@ class RunnerDesk:
         except (ChainError, StoreError, PriceUnavailable) as error:
             _log.warning("no terms runner=%s reason=%s", runner.runner_id, error)
             return Refused(503, "Service Unavailable Error")
-        url = f"{self._app_uri(runner)}/session/{manifest_id}/payment"
+        url = f"{self.registry.app_uri(runner)}/session/{manifest_id}/payment"
         return Challenge(live_api.encode_challenge(live_api.PaymentChallenge(info, self.service_uri, manifest_id, url)))
 
     def session(self, runner_id: str, session_id: str) -> RunnerSession | None:
@@ -377,11 +284,16 @@ class RunnerDesk:
             return session if isinstance(session, Refused) else Refused(404, "no channels")
         return self._channels.remove(session, body)
 
+    def open_proxy(self, runner_id: str, session_id: str, token: str, body: bytes) -> dict[str, object] | Refused:
+        """The runner asks for a URL of the session's that leads elsewhere on its host."""
+        session = self._shown(runner_id, session_id, token)
+        return session if isinstance(session, Refused) else self.proxies.create(session, body)
+
     def _shown(self, runner_id: str, session_id: str, token: str) -> RunnerSession | Refused:
         session = self.session(runner_id, session_id)
         if session is None:
             return Refused(404, NO_SESSION)
-        return session if _same(session.token, token) else Refused(403, "invalid session token")
+        return session if same(session.token, token) else Refused(403, "invalid session token")
 
     async def release(self, session: RunnerSession, reason: str) -> None:
         """End a session and charge what is left of its time. Harmless if it has ended."""
@@ -391,6 +303,7 @@ class RunnerDesk:
         session.reason = reason
         self._ended[session.session_id] = self._clock.monotonic()
         session.over.set()
+        self.proxies.end(session)
         if self._channels is not None:
             self._channels.end(session)
         _log.info("runner released session=%s reason=%s", session.session_id[:8], reason)
@@ -407,13 +320,12 @@ class RunnerDesk:
         while True:
             await self._clock.sleep(SWEEP_S)
             now = self._clock.monotonic()
-            for runner in [each for each in self._runners.values() if now - each.heard_at > TTL_S]:
-                await self._drop(runner, "runner not heard of")
+            await self.registry.sweep()
             self._ended = {key: at for key, at in self._ended.items() if now - at <= CHALLENGE_S}
             due = now - debited_at >= DEBIT_S
             debited_at = now if due else debited_at
             if self._channels is not None:
-                self._channels.keep_alive(list(self._runners.values()))
+                self._channels.keep_alive(self.registry)
             for session in list(self._sessions.values()):
                 if session.deadline is not None and now > session.deadline:
                     await self.release(session, "lease over")
@@ -461,14 +373,14 @@ class RunnerDesk:
                 raise
         session.meter = due.meter
 
-    async def _drop(self, runner: Runner, reason: str) -> None:
-        if self._runners.get(runner.runner_id) is runner:
-            del self._runners[runner.runner_id]
-        _log.info("runner left id=%s reason=%s", runner.runner_id, reason)
+    def ids_of(self, runner: Runner) -> list[str]:
+        """Its sessions."""
+        return [each.session_id for each in self._sessions.values() if each.runner is runner]
+
+    async def end_of(self, runner: Runner, reason: str) -> None:
+        """End all sessions of a runner."""
         for session in [each for each in self._sessions.values() if each.runner is runner]:
             await self.release(session, reason)
-        if self._channels is not None:
-            self._channels.forget(runner)
 
 
 def _agreed(payment: Payment, price: RunnerPrice) -> RunnerPrice | None:
@@ -478,7 +390,3 @@ def _agreed(payment: Payment, price: RunnerPrice) -> RunnerPrice | None:
         return None
     named = RunnerPrice(info.wei_per_pixel, price.unit)
     return None if price.unit is Unit.JOB and (named != price or info.pixels_per_unit != 1) else named
-
-
-def _same(secret: str, shown: str) -> bool:
-    return bool(secret) and hmac.compare_digest(secret.encode(), shown.encode("utf-8", "surrogateescape"))

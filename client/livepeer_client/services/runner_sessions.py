@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from livepeer_client.codec.runner_api import RunnerReport
+from livepeer_client.codec.runner_file import StaticRunner
 from livepeer_client.policy.runners import RunnerPrice
 from livepeer_client.policy.streaming import Meter
 from livepeer_client.types import Address
@@ -11,13 +12,18 @@ from livepeer_client.types import Address
 
 @dataclass(slots=True)
 class Runner:
-    """One that reports. `heard_at`, seconds of the monotonic clock; `used`: places reserved."""
+    """One that reports, or `entry` of a file. `used`: places reserved.
+
+    `heard_at`, seconds of the monotonic clock: its last heartbeat, or the last health check that it answered.
+    """
 
     runner_id: str
     report: RunnerReport
     secret: str
     heard_at: float
+    entry: StaticRunner | None = None
     used: int = 0
+    healthy: bool = True
     o2r: str = ""
     """The channel on which it is told of its sessions, where there are channels."""
 
@@ -39,6 +45,9 @@ class RunnerSession:
     debits: int = 0
     reason: str = ""
     channels: list[str] = field(default_factory=list)
+    proxies: list[str] = field(default_factory=list)
+    under_way: int = 0
+    """Requests that are being passed on."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
