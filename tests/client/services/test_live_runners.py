@@ -43,39 +43,6 @@ async def test_heartbeat__registered_again__makes_the_secret_before_worthless(sc
     assert (await scene.heartbeat(second["heartbeat_secret"], runner_id=first["runner_id"])).status_code == 200
 
 
-async def test_heartbeat__registered_again_before_anybody_noticed_its_silence__begins_without_its_old_sessions(
-    scene: Harbour,
-) -> None:
-    first = (await scene.heartbeat()).json()
-    runner = first["runner_id"]
-    session, _ = await scene.session(runner, 30)
-    # The sweep has not come round.
-    scene.running.cancel()
-    await scene.shop.shop.clock.advance(TTL_S + 1)
-    second = (await scene.heartbeat(runner_id=runner)).json()
-    assert (second["runner_id"], second["session_ids"]) == (runner, [])
-    assert scene.desk.session(runner, session) is None
-    assert scene.charged == HEARTBEAT_S * PRICE
-    assert second["o2r"] != first["o2r"]
-    (entry,) = await scene.runners()
-    assert entry["capacity_available"] == 1
-    await scene.desk.registry.sweep()
-    assert len(await scene.runners()) == 1
-
-
-@pytest.mark.parametrize("status", ["loading", "Ready"])
-async def test_heartbeat__not_ready__keeps_its_sessions_and_takes_no_more(scene: Harbour, status: str) -> None:
-    first = (await scene.heartbeat(capacity=2)).json()
-    runner = first["runner_id"]
-    session, _ = await scene.session(runner)
-    await scene.heartbeat(first["heartbeat_secret"], runner_id=runner, capacity=2, status=status)
-    assert await scene.runners() == []
-    assert (await scene.http.post(f"/apps/{runner}/session", headers=PAYER)).status_code == 503
-    assert (await scene.http.get(f"/apps/{runner}/session/{session}/app/x")).status_code == 200
-    await scene.heartbeat(first["heartbeat_secret"], runner_id=runner, capacity=2, status="ready")
-    assert len(await scene.runners()) == 1
-
-
 @pytest.mark.parametrize("secret", ["", "wrong", SECRET[:-1], SECRET + "x", "\xff" * 20])
 async def test_heartbeat__with_a_wrong_secret__is_401_and_changes_nothing(scene: Harbour, secret: str) -> None:
     runner = await scene.join()
