@@ -2,7 +2,8 @@
 
     HTTP/2, `application/grpc`  raw bytes bridged to a gRPC server on a private unix socket
     HTTP/2, anything else       `adapters.http2`, over the same application
-    HTTP/1.1                    the transport handed over to aiohttp, which reads it directly
+    HTTP/1.1                    the transport handed over to aiohttp, which reads it directly; `adapters.http1` bounds
+                                how long its answers wait to be read
 
 HTTP/2 is what ALPN says, or the preface where nothing was negotiated: clear text with prior knowledge (h2c). Peers use
 one connection for gRPC and another one for the rest, so the first request decides for all of a connection.
@@ -23,6 +24,7 @@ import grpc
 import grpc.aio
 from aiohttp import web
 
+from livepeer_client.adapters.http1 import Paced
 from livepeer_client.adapters.http2 import STALL_S, Http2Connection
 from livepeer_client.adapters.http2_preface import GREETING, PREFACE, Kind, Opening
 from livepeer_client.adapters.listening import BACKLOG, Door, listeners
@@ -225,6 +227,7 @@ class TlsServer:
     """`async with TlsServer(...) as server` serves until the block ends, then drains for `grace_s`.
 
     :param context: None to serve clear text, for service URIs that start with `http://`.
+    :param stall_s: how long a peer may leave an answer unread.
     """
 
     def __init__(
@@ -339,10 +342,10 @@ class TlsServer:
     def hand_to_http(self, transport: asyncio.Transport, received: bytes) -> None:
         """Let aiohttp have the connection and what came on it; its bodies are then copied once."""
         assert self._http is not None
-        handler = self._http()
-        transport.set_protocol(handler)
-        handler.connection_made(transport)
-        handler.data_received(received)
+        paced = Paced(self._http(), self._stall_s)
+        transport.set_protocol(paced)
+        paced.connection_made(transport)
+        paced.data_received(received)
 
     def hand_to_http2(self, transport: asyncio.Transport, received: bytes) -> None:
         """Answer what comes on the connection as HTTP/2, beginning with what came already."""
