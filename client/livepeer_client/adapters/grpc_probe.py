@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 import grpc
 import grpc.aio
 
+from livepeer_client.adapters.deadline import Deadline
 from livepeer_client.adapters.pins import Pin, PinFolder, make_pin
 from livepeer_client.codec import wire
 from livepeer_client.codec.messages import OrchestratorInfo, OrchestratorRequest
@@ -334,7 +335,7 @@ class GrpcProbe:
 @asynccontextmanager
 async def _deadline(peer: str, at: float) -> "AsyncIterator[None]":
     try:
-        async with asyncio.timeout_at(at):
+        async with Deadline(at):
             yield
     except TimeoutError as error:
         raise PeerTimeout(peer, "no answer in time") from error

@@ -17,6 +17,7 @@ from typing import Final
 
 import aiohttp
 
+from livepeer_client.adapters.deadline import Deadline
 from livepeer_client.codec import wire
 from livepeer_client.codec.messages import PaymentResult, TranscodeResult
 from livepeer_client.errors import (
@@ -193,8 +194,9 @@ class HttpTransport:
         stage = "header timeout"
         response: aiohttp.ClientResponse | None = None
         try:
-            async with asyncio.timeout(timeout_s):
-                async with asyncio.timeout(header_timeout_s):
+            began = asyncio.get_running_loop().time()
+            async with Deadline(began + timeout_s):
+                async with Deadline(began + header_timeout_s):
                     response = await session.request(method, url, data=data, headers=headers, allow_redirects=False)
                 stage = "body timeout"
                 if response.status != 200:
