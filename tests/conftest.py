@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from scripts._ports import free_port
 from tests.support.chromium import chromium
 from tests.support.postgres import postgres_server
 
@@ -20,6 +22,12 @@ settings.register_profile("thorough", parent=settings.get_profile("default"), ma
 # Under the EVM that counts lines, which is slow.
 settings.register_profile("counting", parent=settings.get_profile("default"), max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """In place of pytest-asyncio's, whose ports the kernel may have given to another process by the time of use."""
+    return free_port()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +56,9 @@ class _Recorder:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell has what it starts in the background ignore this, and children inherit that; tests interrupt both.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     suite = config.getoption("--record")
     if suite:
         config.pluginmanager.register(_Recorder(RECORDS / f"{suite}.json"))

@@ -11,7 +11,8 @@ from typing import Final
 
 from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.errors import ChainError
-from scripts._demo.processes import ROOT, free_port, running
+from scripts._demo.processes import ROOT, running
+from scripts._ports import free_port
 
 CHAIN_ID: Final = 31337
 MNEMONIC: Final = "test test test test test test test test test test test junk"

@@ -15,7 +15,8 @@ from livepeer_client.facts import Receipt
 from livepeer_client.types import Address
 from scripts._demo import cast
 from scripts._demo.local_chain import LocalChain
-from scripts._demo.processes import ROOT, Child, free_port, run, start
+from scripts._demo.processes import ROOT, Child, run, start
+from scripts._ports import free_port
 
 _READY_TIMEOUT_S: Final = 30.0
 _ROUND_POLL_S: Final = 0.25

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -23,14 +22,6 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 class ProcessFailed(RuntimeError):
     """A child ended, or did not come up in time; carries the last lines it wrote."""
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Child:

@@ -16,7 +16,7 @@ from livepeer_client.types import Wei
 from scripts._demo import cast, operators
 from scripts._demo.local_chain import CHAIN_ID, LocalChain, local_chain
 from scripts._demo.operators import Orchestrator
-from scripts._demo.processes import free_port
+from scripts._ports import free_port
 
 MOST: Final = 10
 """As many as the active set of the demo's parameters holds."""

@@ -15,9 +15,10 @@ from livepeer_client.codec import wire
 from livepeer_client.codec.messages import NonceAndSig, Payment
 from livepeer_client.codec.signature import sign_personal
 from livepeer_client.codec.ticket import ticket_from_params
+from scripts._ports import free_port
 from tests.client.adapters.chain import test_signer_node as signer_node
 from tests.client.nodes.test_orchestrator import EV, configure, launch
-from tests.support.anvil import ALICE, GATEWAY, anvil, free_port, opened, set_stage
+from tests.support.anvil import ALICE, GATEWAY, anvil, opened, set_stage
 from tests.support.artifacts import CACHE, ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"

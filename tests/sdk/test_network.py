@@ -18,8 +18,9 @@ from aiohttp import web
 
 from livepeer_client.adapters.sql.columns import from_fraction
 from livepeer_client.codec import wire
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import configure
-from tests.support.anvil import ALICE, GATEWAY, anvil, free_port, set_stage
+from tests.support.anvil import ALICE, GATEWAY, anvil, set_stage
 from tests.support.sdk import Sdk, official_sdk
 
 SECRET = "a secret of all workers"

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -50,6 +49,7 @@ from livepeer_client.services.dispatch_events import DispatchRules
 from livepeer_client.services.paying import Payer
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.work import WorkService
+from scripts._ports import free_port
 from tests.support.shop import TOKEN_KEY, Shop
 
 SECRET = "a secret of all workers"
@@ -62,13 +62,6 @@ def png(width: int = 64, height: int = 48) -> bytes:
     (plane,) = frame.planes
     plane.update(Random(1).randbytes(plane.buffer_size))
     return encode_png(frame)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

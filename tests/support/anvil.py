@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from livepeer_client.codec.ticket import Ticket, WinningTicket, is_winning, reci
 from livepeer_client.errors import ChainUnavailable
 from livepeer_client.facts import SignedTransaction
 from livepeer_client.types import MAX_WIN_PROB, Address, BlockNumber, Round, Wei
+from scripts._ports import free_port
 from tests.support.artifacts import PROXIED, ROOT, SUITE, compile_all
 
 # A broker with the deployed network's rules, for tests only.
@@ -31,12 +31,6 @@ ROUND_LENGTH = 20
 ETH = 10**18
 LPT = 10**18
 MINTER_ROLE = keccak256(b"MINTER_ROLE")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def compile_suite(cache: Path) -> dict[str, str]:
@@ -195,6 +189,10 @@ class Stage:
         await self.rpc.call("evm_setNextBlockTimestamp", [quantity(block["timestamp"]) + 1000])
         await self.mine(depth if blocks is None else blocks)
 
+    async def next_base_fee(self) -> Wei:
+        history = await self.rpc.call("eth_feeHistory", ["0x1", "latest", []])
+        return Wei(quantity(history["baseFeePerGas"][-1]))
+
     @contextlib.asynccontextmanager
     async def taken_back(self) -> AsyncIterator[None]:
         """Whatever happens inside is undone: afterwards the chain is where it was, and mines each transaction.
@@ -202,7 +200,7 @@ class Stage:
         What is still in the pool goes first. Anvil mines beside its calls: told to mine again, it was seen to put
         such a transaction into a block upon one that the revert was taking away.
         """
-        head = await self.suite.head()
+        head, base_fee = await self.suite.head(), await self.next_base_fee()
         snapshot = await self.rpc.call("evm_snapshot")
         try:
             yield
@@ -211,7 +209,8 @@ class Stage:
             await self.rpc.call("anvil_dropAllTransactions", [])
             await self.rpc.call("evm_revert", [snapshot])
             await self.rpc.call("evm_setAutomine", [True])
-            # Not all of the head: the next block's base fee stays what it was.
+            # A revert leaves the next block's base fee, and a test that finds gas dear leaves its tickets unredeemed.
+            await self.rpc.call("anvil_setNextBlockBaseFeePerGas", [hex(base_fee)])
             assert (await self.suite.head()).block_hash == head.block_hash, "the chain did not go back"
 
     async def next_round(self, *, initialize: bool = True) -> None:

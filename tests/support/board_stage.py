@@ -7,8 +7,9 @@ from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.facts import ReceivedPayment
 from livepeer_client.types import Hash32, Wei
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import configure
-from tests.support.anvil import ETH, GATEWAY, Role, Stage, free_port
+from tests.support.anvil import ETH, GATEWAY, Role, Stage
 
 ROUND_BLOCKS = 200
 POOR = Role("poor gateway")

@@ -1,7 +1,6 @@
 """An orchestrator's port with remote transcoders, real or with hands of their own: for tests of workers."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -26,6 +25,7 @@ from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.transcoder_worker import TranscoderWorker
 from livepeer_client.services.transcoders import RemoteTranscoders
 from livepeer_client.types import Hash32
+from scripts._ports import free_port
 from tests.client.adapters.test_server import DeskDouble, RpcDouble
 from tests.support.shop import PROFILES
 
@@ -60,9 +60,7 @@ class Farm:
         self.secret = Secret(SECRET)
         self.path = folder / "tls.pem"
         # Tasks name the port, so it is chosen before there is anything to listen on it.
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.uri = f"https://127.0.0.1:{self.port}"
         self.remote = RemoteTranscoders(self.uri, here=here, board=self.board, min_task_s=min_task_s)
 

@@ -22,7 +22,8 @@ from livepeer_client.policy.pipelines import PipelineTable
 from livepeer_client.services.live_runners import RunnerDesk
 from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.runner_sessions import account_of
-from tests.support.ai import SECRET, AiShop, free_port
+from scripts._ports import free_port
+from tests.support.ai import SECRET, AiShop
 from tests.support.shop import GATEWAY, Session
 
 PRICE = 100_000

@@ -7,7 +7,6 @@ disk, trickle and the video are real, and so are the three processes: this node,
 import asyncio
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -41,6 +40,7 @@ from livepeer_client.policy.signing import SignerConfig
 from livepeer_client.services.gateway_view import GatewayView
 from livepeer_client.services.live_sessions import LiveSessions
 from livepeer_client.services.signer import SignerService
+from scripts._ports import free_port
 from tests.support.live_runner import brightness, encode
 from tests.support.shop import GATEWAY, GATEWAY_KEY, ORCHESTRATOR_KEY, Shop
 from tests.support.signing import STATE_KEY, serving
@@ -88,9 +88,7 @@ class Node:
 
 @asynccontextmanager
 async def node(folder: Path, runner_url: str) -> AsyncIterator[Node]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     clock = SystemClock()
     uri = f"https://127.0.0.1:{port}"
     shop = Shop(price=PRICE, service_uri=uri, clock=clock)  # type: ignore[arg-type]

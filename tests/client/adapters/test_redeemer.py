@@ -32,7 +32,7 @@ from livepeer_client.facts import ReceivedPayment, SenderInfo, StoredTicket, Tic
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.redeemer import MaxFloatCache, RedeemerService, TicketForwarder, WrongRecipient
 from livepeer_client.types import Round, Signature, Wei
-from tests.support.anvil import free_port
+from scripts._ports import free_port
 from tests.support.certificates import make_certificate
 from tests.support.redeeming import OTHER, RECIPIENT, SENDER, signed_winner
 

@@ -24,7 +24,7 @@ from livepeer_client.errors import (
 )
 from livepeer_client.policy.signing import JobType
 from livepeer_client.services.remote_payments import RemotePaymentSession
-from tests.support.anvil import free_port
+from scripts._ports import free_port
 from tests.support.payments import GATEWAY, ORCHESTRATOR
 from tests.support.signing import serving, signer_office, webhook_that_says
 

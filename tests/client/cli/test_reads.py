@@ -15,8 +15,9 @@ from livepeer_client.codec.address import checksum_address
 from livepeer_client.errors import Reverted
 from livepeer_client.facts.governance import GovernedCall, NamedCall, PollChoice, Support
 from livepeer_client.types import Address, Wei
+from scripts._ports import free_port
 from tests.client.cli.conftest import ROUND_BLOCKS, Desk
-from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, STRANGER, free_port
+from tests.support.anvil import ALICE, BOB, ETH, GATEWAY, LPT, STRANGER
 from tests.support.anvil_governance import POLL_BLOCKS, TREASURY_LPT, CouncilStage
 
 ALICE_TEXT = checksum_address(ALICE.address)

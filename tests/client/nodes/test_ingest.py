@@ -21,9 +21,10 @@ from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.codec.gateway_api import Role
 from livepeer_client.errors import ConfigError
 from livepeer_client.nodes.ingest import run
+from scripts._ports import free_port
 from tests.client.nodes.test_gateway import make_config
 from tests.client.nodes.test_orchestrator import configure, launch
-from tests.support.anvil import ALICE, GATEWAY, anvil, free_port, opened, set_stage
+from tests.support.anvil import ALICE, GATEWAY, anvil, opened, set_stage
 
 
 @pytest.fixture(scope="module")

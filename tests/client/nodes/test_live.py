@@ -10,10 +10,11 @@ import pytest
 
 from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.policy.streaming import PIXELS_PER_S
+from scripts._ports import free_port
 from tests.client.adapters.test_live_server import brightness, picture, runner_process, sdk
 from tests.client.nodes.test_orchestrator import configure, launch
 from tests.client.nodes.test_signer import signer
-from tests.support.anvil import anvil, free_port, set_stage
+from tests.support.anvil import anvil, set_stage
 
 PIPELINE = """
 [[pipelines]]

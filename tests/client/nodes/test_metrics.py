@@ -14,8 +14,9 @@ from livepeer_client.codec.credentials import orchestrator_request_digest
 from livepeer_client.codec.messages import OrchestratorRequest
 from livepeer_client.codec.signature import sign_personal
 from livepeer_client.types import MAX_WIN_PROB
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import configure, launch
-from tests.support.anvil import GATEWAY, anvil, free_port, opened, set_stage
+from tests.support.anvil import GATEWAY, anvil, opened, set_stage
 from tests.support.artifacts import CACHE
 
 

@@ -34,7 +34,8 @@ from livepeer_client.codec.signature import recover_personal, sign_personal
 from livepeer_client.codec.ticket import ticket_from_params
 from livepeer_client.errors import PeerRefused
 from livepeer_client.facts import TicketState
-from tests.support.anvil import ALICE, GATEWAY, STRANGER, Role, anvil, free_port, opened, set_stage
+from scripts._ports import free_port
+from tests.support.anvil import ALICE, GATEWAY, STRANGER, Role, anvil, opened, set_stage
 from tests.support.postgres import Server
 
 EV = 10**15

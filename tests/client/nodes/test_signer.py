@@ -15,8 +15,9 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.policy.trust import FULL_TRUST
 from livepeer_client.services.sources import ListedSource
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import configure, launch
-from tests.support.anvil import GATEWAY, anvil, free_port, set_stage
+from tests.support.anvil import GATEWAY, anvil, set_stage
 
 WAIT_S = 60
 

@@ -16,8 +16,9 @@ from livepeer_client.adapters.chain.suite import Addresses
 from livepeer_client.adapters.sqlite import SqliteTicketStore, SqliteTransactionJournal
 from livepeer_client.facts import Lane, Outgoing, ReceivedPayment, TicketState, redemption_lease
 from livepeer_client.types import BlockNumber, Hash32, Wei
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import configure, launch
-from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, free_port, opened, set_stage
+from tests.support.anvil import ALICE, ETH, GATEWAY, Role, Stage, anvil, opened, set_stage
 from tests.support.artifacts import CACHE
 
 ROUND_BLOCKS = 200

@@ -15,10 +15,11 @@ from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
 from livepeer_client.codec.capability import Capability, job_capabilities
 from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import PipelineTable
+from scripts._ports import free_port
 from tests.client.nodes.test_orchestrator import PROFILE, Buyer, configure, launch, until
 from tests.client.nodes.test_orchestrator import buyer as buyer
 from tests.support.ai import UPSCALE, AiShop, a_file, buying, picture, png
-from tests.support.anvil import anvil, free_port, set_stage
+from tests.support.anvil import anvil, set_stage
 from tests.support.farm import SECRET, Farm, credentials
 
 

@@ -39,8 +39,9 @@ from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
 from livepeer_client.services.live_sessions import LiveSessions
 from livepeer_client.services.paying import Payer
 from livepeer_client.services.work import Refused
+from scripts._ports import free_port
 from tests.client.adapters.test_live_server import picture, runner_process
-from tests.support.ai import free_port, until
+from tests.support.ai import until
 from tests.support.live_runner import brightness
 from tests.support.shop import GATEWAY, GATEWAY_KEY, Shop
 

@@ -21,8 +21,8 @@ from web3 import HTTPProvider, Web3
 from scripts._deployment.site import NULL_ADDRESS
 from scripts._environment import ROOT
 from scripts._params import TESTNET
+from scripts._ports import free_port
 from scripts._protocol import everything, opening
-from tests.support.anvil import free_port
 
 CHAIN_ID = 421614
 # The contracts count blocks of L1 there, of which there were so many when nobody had deployed anything.

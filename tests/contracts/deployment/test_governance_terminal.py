@@ -14,7 +14,7 @@ from web3 import HTTPProvider, Web3
 
 from scripts._environment import ROOT
 from scripts._params import FOLDER
-from tests.support.anvil import free_port
+from scripts._ports import free_port
 
 # Seven processes that import Ape, on a busy machine.
 pytestmark = pytest.mark.timeout(600)

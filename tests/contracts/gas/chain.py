@@ -21,7 +21,8 @@ from eth_abi.grammar import parse
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from tests.support.anvil import ROOT, free_port
+from scripts._ports import free_port
+from tests.support.anvil import ROOT
 
 HARD_FORK = "osaka"
 # A transaction may use 2^24 gas (EIP-7825).

@@ -11,7 +11,8 @@ from livepeer_client.adapters.sqlite import SqliteTransactionJournal
 from livepeer_client.codec.address import checksum_address
 from livepeer_client.facts import Lane
 from livepeer_client.types import Address
-from tests.support.anvil import ALICE, STRANGER, Stage, free_port
+from scripts._ports import free_port
+from tests.support.anvil import ALICE, STRANGER, Stage
 
 TOKEN = "a token that is long enough"
 

@@ -19,7 +19,8 @@ from livepeer_client.policy.recipient import RecipientConfig, quote
 from livepeer_client.policy.signing import JobType
 from livepeer_client.services.remote_payments import RemotePaymentSession
 from livepeer_client.types import Address, BlockNumber, Wei
-from tests.support.anvil import ALICE, GATEWAY, Stage, free_port
+from scripts._ports import free_port
+from tests.support.anvil import ALICE, GATEWAY, Stage
 from tests.support.payments import EXPIRATION, PRICE, SECRET
 
 FAR = 2**40
