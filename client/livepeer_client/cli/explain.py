@@ -23,11 +23,21 @@ Orchestrator = Annotated[
 ]
 
 
+PipelineName = Annotated[
+    str | None, typer.Option("--pipeline", help="An AI job of this pipeline instead, such as text-to-image.")
+]
+ModelName = Annotated[str | None, typer.Option("--model", help="The model of the AI job or live session.")]
+Id = Annotated[int | None, typer.Option("--capability", help="The pipeline's id, where the network has not named it.")]
+
+
 def gateway_explain(
     config: Config,
     orchestrator: Orchestrator = None,
     changes: Changes = None,
     preset: Preset = None,
+    pipeline: PipelineName = None,
+    model: ModelName = None,
+    capability: Id = None,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
@@ -40,11 +50,17 @@ def gateway_explain(
         from livepeer_client.policy.explaining import HEAD, rows_of
 
         profiles = presets(preset or [])
+        wanted_job = None if pipeline is None and model is None else _pipeline(pipeline, model, capability)
+        if wanted_job is not None and preset:
+            raise InvalidInput("a job has either presets, or a pipeline and its model")
         async with Gateway.open(await asyncio.to_thread(load_gateway, config, sources(changes))) as opened:
             if seed is not None:
                 # A draw that can be repeated, not a secret.
                 opened.dispatcher.draw = random.Random(seed).random  # noqa: S311
-            _, selection = await opened.discover(profiles)
+            if wanted_job is None:
+                _, selection = await opened.discover(profiles)
+            else:
+                _, selection = await opened.explain(wanted_job)
         data = [candidate_data(each) for each in selection.candidates]
         if orchestrator is None:
             Output(as_json=as_json).show({"candidates": data}, table=Table(HEAD, rows_of(selection)))
@@ -57,6 +73,18 @@ def gateway_explain(
         Output(as_json=as_json).show(found[0], lines=lines)
 
     run(work, as_json=as_json)
+
+
+def _pipeline(name: str | None, model: str | None, capability: int | None) -> Any:
+    from livepeer_client.policy.pipelines import Pipeline, capability_of
+    from livepeer_client.policy.price_list import Tariff
+
+    if not name or not model:
+        raise InvalidInput("an AI job has a pipeline and a model")
+    number = capability_of(name) if capability is None else capability
+    if number is None:
+        raise InvalidInput(f"the network has not named {name!r}: say its --capability")
+    return Pipeline(number, name, model, Tariff())
 
 
 def candidate_data(candidate: Any) -> dict[str, object]:

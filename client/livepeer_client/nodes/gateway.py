@@ -16,6 +16,7 @@ from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.live_client import LiveHttp
 from livepeer_client.adapters.media import PyavProbe
+from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.codec.printing import on_one_line
 from livepeer_client.config import GatewayConfig, GatewaySettings
@@ -25,6 +26,7 @@ from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
+from livepeer_client.policy.pipelines import Pipeline
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
@@ -134,6 +136,12 @@ class Gateway:
     async def discover(self, profiles: Sequence[VideoProfile] = ()) -> tuple[DiscoveryReport, Selection]:
         """Probe the pool for a job and explain whom a stream would choose. See `Dispatcher.explain`."""
         return await self.dispatcher.explain(profiles)
+
+    async def explain(self, pipeline: Pipeline) -> tuple[DiscoveryReport, Selection]:
+        """As `discover`, for an AI job or a live session of a model. See `AiDispatcher.explain`."""
+        if pipeline.capability == Capability.LIVE_VIDEO_TO_VIDEO:
+            return await self.live_sessions.explain(pipeline.model)
+        return await self.ai.explain(pipeline)
 
     def stream(
         self, profiles: Sequence[VideoProfile], manifest_id: str | None = None, observer: Observer = ignore

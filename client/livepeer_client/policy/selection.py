@@ -15,12 +15,14 @@ from typing import Final
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.discovery import Offer, Rejection, RejectReason, Suspensions, suspension
 from livepeer_client.policy.price import shown
+from livepeer_client.policy.price_list import Model
 from livepeer_client.policy.sessions import GOOD_LATENCY_SCORE as GOOD_LATENCY_SCORE
 from livepeer_client.policy.sessions import latency_score as latency_score
 from livepeer_client.policy.trust import FULL_TRUST, Pool, Trusts, trust_of
 from livepeer_client.types import Address
 
 _WEIGHTS_TOLERANCE: Final = 1e-4
+COLD: Final = "would load the model first, and others have it loaded"
 
 
 class How(Enum):
@@ -115,6 +117,7 @@ class Criteria:
     `latency_scores`: of those already worked with. `tried`: those that failed on the work at hand; `in_use`: those
     that have it already. `now_s`: on the clock of `suspensions`. `pool`: only of this one. `performance`: scores of
     an outside measurement, of which `min_performance` is wanted unless nobody has it. `explore`: a stranger is wanted.
+    `warm`: those who have this model loaded go before those who would load it first (offchain-network 3.4).
     """
 
     now_s: float
@@ -133,6 +136,7 @@ class Criteria:
     performance: Mapping[Address, float] = field(default_factory=dict)
     min_performance: float | None = None
     explore: bool = False
+    warm: Model | None = None
 
 
 def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: Criteria, draw: float) -> Selection:
@@ -149,6 +153,11 @@ def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: C
     if criteria.ceiling_yields and criteria.ceiling is not None and not eligible:
         return select(offers, rejections, replace(criteria, ceiling=None), draw)
     scores = criteria.latency_scores
+    cold = [offer for offer in eligible if not _is_warm(offer, criteria.warm)]
+    if len(cold) < len(eligible):
+        eligible = [offer for offer in eligible if offer not in cold]
+    else:
+        cold = []
     known = sorted(
         (offer for offer in eligible if offer.member.address in scores), key=lambda o: scores[o.member.address]
     )
@@ -173,12 +182,26 @@ def select(offers: Sequence[Offer], rejections: Sequence[Rejection], criteria: C
 
     shares = {id(offer): share for offer, share in zip(unknown, lottery, strict=criteria.how is How.LOTTERY)}
     table = [
-        _explain(offer, rejection, why if offer is chosen else None, shares.get(id(offer)), criteria)
+        _explain(
+            offer,
+            rejection,
+            why if offer is chosen else COLD if offer in cold else None,
+            shares.get(id(offer)),
+            criteria,
+            chosen=offer is chosen,
+        )
         for offer, rejection in refused
     ]
     table += [_rejected(rejection, criteria) for rejection in rejections]
     ordered = sorted(table, key=lambda line: (-line.stake, line.address))
     return Selection(chosen, tuple(ordered), spare is not None, explored=good and chosen in unknown)
+
+
+def _is_warm(offer: Offer, model: Model | None) -> bool:
+    if model is None or offer.info.capabilities is None:
+        return model is None
+    constraint = offer.info.capabilities.constraints.get(model[0], {}).get(model[1])
+    return constraint is not None and constraint.warm
 
 
 def _with_attainable_performance(offers: Sequence[Offer], criteria: Criteria) -> Criteria:
@@ -278,13 +301,15 @@ def _drawn(lottery: Sequence[float], draw: float) -> int:
 def _explain(
     offer: Offer,
     rejection: Rejection | None,
-    why_chosen: str | None,
+    why: str | None,
     share: tuple[float, Shares] | None,
     criteria: Criteria,
+    *,
+    chosen: bool,
 ) -> Candidate:
     address = offer.member.address
-    if why_chosen is not None:
-        verdict, reason = Verdict.CHOSEN, why_chosen
+    if why is not None:
+        verdict, reason = Verdict.CHOSEN if chosen else Verdict.ELIGIBLE, why
     elif rejection is not None:
         verdict, reason = Verdict.REJECTED, rejection.text
     elif address in criteria.latency_scores:

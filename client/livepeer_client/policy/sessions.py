@@ -14,6 +14,7 @@ MAX_HELD: Final = 8
 GOOD_LATENCY_SCORE: Final = 1.0
 """Up to here an orchestrator keeps up with real time and is used again."""
 MIN_SCORED_SEGMENT_S: Final = 1.5
+_SLOW: Final = 2.0
 SHORT_SEGMENT_S: Final = 1.0
 IN_FLIGHT_FLOOR_S: Final = 1.5
 """How long a segment of at most `SHORT_SEGMENT_S` may take before its session counts as behind."""
@@ -32,6 +33,12 @@ def wants_refresh(held: int, asked: int) -> bool:
 def latency_score(took_s: float, duration_s: float) -> float:
     """Seconds from sending a segment to its checked result, per second of video."""
     return took_s / max(MIN_SCORED_SEGMENT_S, duration_s)
+
+
+def batch_score(took_s: float, units: int, best_s_per_unit: float) -> float:
+    """Latency score of a batch job, which has no duration of its own: 1 means twice as slow as the fastest one seen for
+    the model, a job of under a second and a half never being slow."""
+    return latency_score(took_s, _SLOW * best_s_per_unit * units)
 
 
 @dataclass(frozen=True, slots=True)

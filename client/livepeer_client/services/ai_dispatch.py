@@ -1,5 +1,6 @@
 """Buy batch AI jobs: choose an orchestrator for a model, pay, send, and change it as `policy.workloads.AI` says."""
 
+import math
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from livepeer_client.policy.balance import Outcome
 from livepeer_client.policy.discovery import Offer
 from livepeer_client.policy.pipelines import Pipeline, pipeline_job
 from livepeer_client.policy.price_list import Model
+from livepeer_client.policy.selection import Selection
+from livepeer_client.policy.sessions import batch_score
 from livepeer_client.policy.workloads import AI, Cause, Progress, Step, cause_of
 from livepeer_client.ports import Signer
 from livepeer_client.services.ai_work import file_field
 from livepeer_client.services.choosing import PEERS, Choices, Chooser
+from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch_events import Observer, Renewed, Swapped, ignore
 from livepeer_client.services.own_signer import signed
 from livepeer_client.services.paying import Engagement, Payer, PreparedPayment
@@ -61,6 +65,14 @@ class _Pool:
     chooser: Chooser
     used_at: float
     jobs: int = 0
+    best_s_per_unit: float = math.inf
+
+    def done(self, engagement: Engagement, took_s: float, units: int) -> None:
+        """Remember how fast a job was done, against the fastest one seen."""
+        self.best_s_per_unit = min(self.best_s_per_unit, took_s / max(units, 1))
+        scores = self.chooser.standing(engagement.address).scores
+        scores.append(batch_score(took_s, max(units, 1), self.best_s_per_unit))
+        self.chooser.look_ahead()
 
 
 class AiDispatcher:
@@ -101,14 +113,27 @@ class AiDispatcher:
         )
         return await _Run(self, pipeline, request, units, observer).run()
 
-    def pool(self, pipeline: Pipeline, job: Capabilities, observer: Observer) -> _Pool:
+    async def explain(self, pipeline: Pipeline) -> tuple[DiscoveryReport, Selection]:
+        """What a job would find now, and whom it would choose, going by earlier jobs of its model. Nobody is engaged.
+
+        :raises LivepeerError: the pool cannot be read.
+        """
+        pool = self._pools.get(pipeline.key)
+        chooser = self._chooser(pipeline, ignore) if pool is None else pool.chooser
+        return await chooser.explained()
+
+    def _chooser(self, pipeline: Pipeline, observer: Observer) -> Chooser:
+        job = pipeline_job(pipeline.capability, pipeline.model)
+        return Chooser(self._choices, self._payer, job, observer, workload=AI, name=pipeline.app, warm=pipeline.key)
+
+    def pool(self, pipeline: Pipeline, observer: Observer) -> _Pool:
+        """The sessions of a model."""
         now = self._choices.clock.monotonic()
-        self._pools = {key: pool for key, pool in self._pools.items() if now - pool.used_at < KEPT_S}
+        for key in [key for key, pool in self._pools.items() if now - pool.used_at >= KEPT_S]:
+            self._choices.beside(self._pools.pop(key).chooser.close())
         pool = self._pools.get(pipeline.key)
         if pool is None:
-            name = f"{pipeline.name}/{pipeline.model}"
-            chooser = Chooser(self._choices, self._payer, job, observer, workload=AI, name=name)
-            pool = self._pools[pipeline.key] = _Pool(chooser, now)
+            pool = self._pools[pipeline.key] = _Pool(self._chooser(pipeline, observer), now)
         pool.used_at = now
         pool.jobs += 1
         return pool
@@ -142,15 +167,22 @@ class AiDispatcher:
         request: AiRequest,
         units: int,
         step: Callable[[Step], None],
+        done: Callable[[float], None],
     ) -> tuple[AiResult, Fraction, int]:
-        """:raises RemoteProtocolError, TransportError, ParamsRejected: this orchestrator did not do it."""
+        """:param done: is told how many seconds the exchange took.
+        :raises RemoteProtocolError, TransportError, ParamsRejected: this orchestrator did not do it."""
         await self._payer.renew_if_due(engagement, job)
         prepared = await self._payer.prepare_fee(engagement, seq, lambda price: units * price)
         step(Step.PAID)
+        sent_s = self.now()
         result = await self._exchange(engagement, job, request, prepared)
+        took_s = self.now() - sent_s
         step(Step.ANSWERED)
         fee = await self._payer.settle(engagement, prepared, units)
         step(Step.CHECKED)
+        if result.events is None:
+            # How long a stream takes is not known at its beginning.
+            done(took_s)
         return result, fee, prepared.credit.tickets
 
     async def _exchange(
@@ -203,7 +235,7 @@ class _Run:
         self._units = units
         self._observe = observer
         self._job = pipeline_job(pipeline.capability, pipeline.model)
-        self._pool = shared.pool(pipeline, self._job, observer)
+        self._pool = shared.pool(pipeline, observer)
         self._seq = self._pool.jobs
         self._progress: Progress = AI.start
         self._failures: dict[Address, tuple[str, LivepeerError]] = {}
@@ -211,7 +243,7 @@ class _Run:
 
     async def run(self) -> AiDone:
         while True:
-            engagement = await self._pool.chooser.engaged(self._seq, self._failures)
+            engagement = await self._pool.chooser.engaged(self._seq, self._failures, self._observe)
             self._step(Step.CHOSEN)
             await self._shared.check_funds(engagement)
             done = await self._tried(engagement)
@@ -227,7 +259,13 @@ class _Run:
             offer = engagement.offer
             try:
                 result, fee, tickets = await self._shared.attempt(
-                    engagement, self._job, self._seq, self._request, self._units, self._step
+                    engagement,
+                    self._job,
+                    self._seq,
+                    self._request,
+                    self._units,
+                    self._step,
+                    lambda took_s: self._pool.done(engagement, took_s, self._units),
                 )
             except PEERS as error:
                 if not await self._renewed(engagement, error, offer):
@@ -242,7 +280,7 @@ class _Run:
         :raises AccountShort: it is ours.
         """
         self._progress, reaction = self._progress.failed(cause_of(failure, own_request=True))
-        if reaction.then is Step.RENEW:
+        while reaction.then is Step.RENEW:
             try:
                 await self._shared.renew(engagement, self._job, offer)
             except PEERS as again:
@@ -257,7 +295,8 @@ class _Run:
         if AI.is_ours(code):
             raise failure
         self._failures[engagement.address] = (engagement.offer.member.service_uri, failure)
-        self._pool.chooser.drop(engagement, failure, reaction.hold)
+        # Whoever has no room for this model now is healthy, and its session too.
+        self._pool.chooser.drop(engagement, failure, reaction.hold, void=code is not Cause.CAPPED)
         self._observe(
             Swapped(self._seq, engagement.address, engagement.uri, self._progress.attempts, failure, code=code)
         )

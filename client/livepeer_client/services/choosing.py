@@ -23,6 +23,7 @@ from livepeer_client.policy.discovery import (
     suspend,
     suspension,
 )
+from livepeer_client.policy.price_list import Model
 from livepeer_client.policy.selection import Criteria, How, Selection, select
 from livepeer_client.policy.sessions import InFlight, ask_size, explores, keeps_up, wants_refresh
 from livepeer_client.policy.trust import Pool
@@ -66,9 +67,11 @@ class Chooser:
         *,
         workload: Table,
         name: str,
+        warm: Model | None = None,
     ) -> None:
         self.current: Engagement | None = None
         self._how = how
+        self._warm = warm
         self._shared = shared
         self._payer = payer
         self._job = job
@@ -105,8 +108,9 @@ class Chooser:
         """What this stream knows of an orchestrator."""
         return self._standings.setdefault(address, Standing())
 
-    def drop(self, engagement: Engagement, cause: LivepeerError, hold: Hold) -> None:
-        """Whoever failed works for this stream no more until it makes a new offer."""
+    def drop(self, engagement: Engagement, cause: LivepeerError, hold: Hold, *, void: bool = True) -> None:
+        """Whoever failed works for this stream no more until it makes a new offer, or unless `void`, until it is chosen
+        again."""
         address = engagement.address
         self._shared.suspend(address, cause, hold)
         wanted_s = retry_after_s(cause)
@@ -114,12 +118,14 @@ class Chooser:
             for_s = heeded_s(0.0, wanted_s, self._shared.rules.retry_after_s)
             now_s = self._shared.clock.monotonic()
             self.waits = suspend(self.waits, address, now_s=now_s, for_s=for_s, cause=str(cause), asked=True)
+        if self.current is engagement:
+            self.current = None
+        if not void:
+            return
         self._failed[address] = Rejection(engagement.offer.member, RejectReason.FAILED, {"cause": cause})
         if self._engagements.get(address) is engagement:
             del self._engagements[address]
         self.standing(address).scores.clear()
-        if self.current is engagement:
-            self.current = None
 
     def is_out(self, address: Address) -> bool:
         """Whether it is suspended, for this stream or for all."""
@@ -146,14 +152,26 @@ class Chooser:
         self._shared.leave(self)
         await ended(self._background)
 
-    async def engaged(self, seq: int, tried: Mapping[Address, object]) -> Engagement:
+    async def explained(self) -> tuple[DiscoveryReport, Selection]:
+        """What the next choice would find now, and whom it would choose, going by what is known of them here. Nobody is
+        engaged.
+
+        :raises LivepeerError: the pool cannot be read.
+        """
+        report = await self._shared.discover(self._job, everybody=True)
+        # A new offer makes up for an old one's failure.
+        return report, self._shared.select(report.offers, report.rejections, self._criteria({}))
+
+    async def engaged(self, seq: int, tried: Mapping[Address, object], observe: Observer | None = None) -> Engagement:
         """Whoever works on segment `seq`; `tried` have failed on it.
 
+        :param observe: is told of this choice and later ones, where each job has an observer of its own.
         :raises NoOrchestrator: nobody is left; with each one's reason.
         :raises LivepeerError: the pool cannot be read, and never was.
         """
         self._shared.surface()
         async with self._choosing:
+            self._observe = observe or self._observe
             current = self.current
             if current is None or current.address in tried or self.is_out(current.address):
                 self.current = None
@@ -243,7 +261,7 @@ class Chooser:
 
     def _criteria(self, tried: Mapping[Address, object]) -> Criteria:
         criteria = self._shared.criteria(self.scores(), tried, self._job)
-        return replace(criteria, how=self._how, suspensions=joined(criteria.suspensions, self.waits))
+        return replace(criteria, how=self._how, warm=self._warm, suspensions=joined(criteria.suspensions, self.waits))
 
     async def _discover(self) -> DiscoveryReport:
         self._report = await self._shared.discover(self._job)

@@ -129,6 +129,7 @@ class StreamSession:
         self._shared = dispatcher
         self._observe = observer
         self._codec = ""
+        self._chooser: Chooser
         self._take(CODECS[VideoCodec.H264])
 
     async def submit(self, seq: int, segment: bytes, duration_ms: int) -> SegmentResult:
@@ -171,6 +172,8 @@ class StreamSession:
         source = next((each for each, name in CODECS.items() if name == codec), None)
         if source is None:
             raise MediaError("Unsupported input codec", codec)
+        if self._codec:
+            self._shared.beside(self._chooser.close())
         self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source)
         shared = self._shared
         self._order = Order(self.manifest_id, self.profiles, self._job, lambda: shared.rules.timeout_multiplier)

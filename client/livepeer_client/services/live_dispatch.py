@@ -21,12 +21,13 @@ from livepeer_client.errors import InvalidInput, LivepeerError, NoOrchestrator
 from livepeer_client.policy.discovery import Offer
 from livepeer_client.policy.live import START_S, Swaps, live_cause
 from livepeer_client.policy.pipelines import pipeline_job
-from livepeer_client.policy.selection import How
+from livepeer_client.policy.selection import How, Selection
 from livepeer_client.policy.streaming import INTERVAL_S
 from livepeer_client.policy.trickle import MAX_SEGMENT_BYTES
 from livepeer_client.policy.workloads import LIVE, Cause, Progress, Step
 from livepeer_client.ports import PaymentTransport, Signer
 from livepeer_client.services.choosing import PEERS, Choices, Chooser
+from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch_events import Observer, Renewed, Swapped, ignore
 from livepeer_client.services.live_feed import QUEUED, Feed, LivePiece
 from livepeer_client.services.live_payments import LivePayer
@@ -34,6 +35,8 @@ from livepeer_client.services.live_serving import CLOSE_S, LiveServing, LiveTran
 from livepeer_client.services.paying import Engagement, Payer
 from livepeer_client.types import Address
 
+READY_S: Final = 60.0
+"""How often a live session looks after its standby."""
 _CAPABILITY: Final = Capability.LIVE_VIDEO_TO_VIDEO
 _log = logging.getLogger(__name__)
 
@@ -76,6 +79,13 @@ class LiveDispatcher:
         if not model:
             raise InvalidInput("a live session needs a model")
         return LiveStream(self, model, _json(params or {}), stream_id, max_total, observer)
+
+    async def explain(self, model: str) -> tuple[DiscoveryReport, Selection]:
+        """What a session of `model` would find now, and whom it would choose. Nobody is engaged.
+
+        :raises LivepeerError: the pool cannot be read.
+        """
+        return await self.choices.explained(pipeline_job(int(_CAPABILITY), model), How.NEAREST)
 
 
 class LiveStream:
@@ -231,6 +241,7 @@ class LiveStream:
                 payment_url=f"{engagement.uri.rstrip('/')}/payment",
                 interval_s=self._shared.interval_s,
                 max_total=self._max_total,
+                stepped=self._step,
             )
             try:
                 urls = await self._started(engagement, payer)
@@ -241,7 +252,12 @@ class LiveStream:
             break
         self.orchestrator = engagement.address
         self._running.set()
-        cause, error = await LiveServing(self._feed, self._shared.transport, self._clock, engagement, payer, urls).run()
+        ready = self._chooser.run_beside(self._another_ready())
+        try:
+            serving = LiveServing(self._feed, self._shared.transport, self._clock, engagement, payer, urls)
+            cause, error = await serving.run()
+        finally:
+            ready.cancel()
         self.orchestrator = None
         if self._feed.ending and not self._feed.segments:
             cause = Cause.INPUT_ENDED
@@ -252,7 +268,13 @@ class LiveStream:
             if swaps.count == 1:
                 self._failures.clear()
             self._swaps = swaps
-        self._failed(engagement, cause, error, renewed=True)
+        self._failed(engagement, cause, error)
+
+    async def _another_ready(self) -> None:
+        """Keep somebody ready to take over while one is at work."""
+        while True:
+            self._chooser.look_ahead()
+            await self._clock.sleep(READY_S)
 
     async def _started(self, engagement: Engagement, payer: LivePayer) -> LiveUrls:
         request = LiveRequest(self._model, dict(self._params), stream_id=self._stream_id)
@@ -280,7 +302,7 @@ class LiveStream:
         """React to a start that failed: True to try the same orchestrator on new terms."""
         cause = live_cause(failure)
         if LIVE.reaction(cause).then is Step.RENEW and not self._progress.renewed:
-            self._step(Step.RENEW)
+            self._progress, _ = self._progress.failed(cause)
             try:
                 await self._shared.payer.renew(engagement, self._job, instead_of=offer)
             except PEERS as again:
@@ -288,17 +310,15 @@ class LiveStream:
             else:
                 self._observe(Renewed(self._progress.attempts, engagement.address, str(failure)))
                 return True
-        self._failed(engagement, cause, failure, renewed=self._progress.renewed)
+        self._failed(engagement, cause, failure)
         return False
 
-    def _failed(self, engagement: Engagement, cause: Cause, error: LivepeerError, *, renewed: bool) -> None:
+    def _failed(self, engagement: Engagement, cause: Cause, error: LivepeerError) -> None:
         """Leave an orchestrator, as the table says.
 
         :raises LivepeerError: the session cannot go on.
         """
-        if renewed and not self._progress.renewed and LIVE.reaction(cause).then is Step.RENEW:
-            self._step(Step.RENEW)
-        self._progress, reaction = self._progress.failed(cause)
+        self._progress, reaction = self._progress.failed(cause, renewable=False)
         if reaction.then is Step.END:
             self._chooser.current = None
             return

@@ -25,6 +25,7 @@ from livepeer_client.policy.streaming import (
     answer_of,
     settle_answer,
 )
+from livepeer_client.policy.workloads import Step
 from livepeer_client.ports import Clock, PaymentTransport, Signer
 from livepeer_client.ports.till import Till
 from livepeer_client.services.own_signer import signed
@@ -59,7 +60,10 @@ class LivePayer:
         interval_s: float = INTERVAL_S,
         prepaid_s: int = PREPAID_S,
         max_total: Fraction | None = None,
+        stepped: Callable[[Step], None] = lambda _: None,
     ) -> None:
+        """:param stepped: is told of every payment that was taken and of every one that is repeated on new terms."""
+        self._stepped = stepped
         self._payer = payer
         self._engagement = engagement
         self._job = job
@@ -157,11 +161,13 @@ class LivePayer:
             settlement = settle_answer(await self._sent(prepared), renewed=renewed)
             if settlement.outcome is Outcome.ANSWERED:
                 await self._payer.settle(self._engagement, prepared, units)
+                self._stepped(Step.TOPPED_UP)
             else:
                 self._payer.give_up(self._engagement, prepared, settlement.outcome)
             if settlement.then is not Next.RENEW:
                 return settlement.then
             renewed = True
+            self._stepped(Step.RENEW)
             await self._payer.renew(self._engagement, self._job, instead_of=offer)
 
     async def _prepared(self, units: int) -> PreparedPayment:

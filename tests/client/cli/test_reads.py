@@ -231,6 +231,11 @@ async def test_discover_and_explain__of_a_pool_that_is_away__say_why_for_each(de
     assert one["reason"]
     both = await desk.run("gateway", "explain", "https")
     assert (both.code, "2 of 2 orchestrators start with https" in both.err) == (1, True)
+    for pipeline, model in (("text-to-image", "small"), ("live-video-to-video", "noop")):
+        job = (await desk.run("gateway", "explain", "--pipeline", pipeline, "--model", model, "--json")).data
+        assert {each["reject_reason"] for each in job["candidates"]} == {"NO_ANSWER"}
+    for words in (["--pipeline", "tell-the-colour", "--model", "eyes"], ["--model", "eyes"]):
+        assert (await desk.run("gateway", "explain", *words)).code == 1
 
 
 def test_show__text_of_several_lines__begins_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

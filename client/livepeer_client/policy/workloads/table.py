@@ -104,7 +104,7 @@ class Move:
 class Reaction:
     """What follows a cause. `why` in a few words, for the docs.
 
-    A `then` of RENEW holds once per session; the second time in a row it is a swap.
+    A `then` of RENEW holds as often as `Limits.per_session` leaves room for; after that it is a swap.
     """
 
     then: Step
@@ -114,13 +114,13 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`attempts` per job, None for as many as `budget_s` allows; `per_session`: tries with one session.
+    """`attempts` per job, None for as many as `budget_s` allows; `per_session`: tries in a row with one session.
 
     `swaps_in_s`: a live job gives up at more than `swaps` swaps, each within so many seconds of the one before.
     """
 
     attempts: int | None = None
-    per_session: int | None = None
+    per_session: int = 2
     budget_s: float | None = None
     swaps: int | None = None
     swaps_in_s: float | None = None
@@ -128,7 +128,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A workload: name, moves, reactions and limits.
+    """A workload: name, moves, reactions and limits. `vain`: how long whoever is out whose renewed terms did not help.
 
     :raises InvalidInput: two moves from one phase on one step, or a reaction that some phase has no move for.
     """
@@ -137,6 +137,7 @@ class Table:
     moves: tuple[Move, ...]
     reactions: Mapping[Cause, Reaction]
     limits: Limits
+    vain: Hold = Hold.WHILE
 
     def __post_init__(self) -> None:
         keys = [(move.before, move.on) for move in self.moves]
@@ -179,28 +180,37 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One job on its way through a table. `attempts` counts sessions chosen, `renewed` holds within a session."""
+    """One job on its way through a table. `attempts` counts sessions chosen, `renewals` those within a session, or
+    since a payment of it was taken."""
 
     table: Table
     phase: Phase
     attempts: int = 0
-    renewed: bool = False
+    renewals: int = 0
+
+    @property
+    def renewed(self) -> bool:
+        """Whether the session's terms have been renewed as often as they may be."""
+        return self.renewals + 1 >= self.table.limits.per_session
 
     def on(self, step: Step) -> "Progress":
         """:raises Bug: the table has no such move."""
         after = replace(self, phase=self.table.after(self.phase, step))
         if step is Step.CHOSEN:
-            return replace(after, attempts=self.attempts + 1, renewed=False)
-        return replace(after, renewed=True) if step is Step.RENEW else after
+            return replace(after, attempts=self.attempts + 1, renewals=0)
+        if step is Step.TOPPED_UP:
+            return replace(after, renewals=0)
+        return replace(after, renewals=self.renewals + 1) if step is Step.RENEW else after
 
-    def failed(self, cause: Cause) -> tuple["Progress", Reaction]:
+    def failed(self, cause: Cause, *, renewable: bool = True) -> tuple["Progress", Reaction]:
         """After a failure: a renewal that did not help is a swap, and a swap beyond the last attempt gives up.
 
+        :param renewable: False where the session is over, whatever its terms.
         :raises Bug: the table has no reaction to it, or no move for that.
         """
         reaction = self.table.reaction(cause)
-        if reaction.then is Step.RENEW and self.renewed:
-            reaction = replace(reaction, then=Step.SWAP, hold=Hold.WHILE)
+        if reaction.then is Step.RENEW and (self.renewed or not renewable):
+            reaction = replace(reaction, then=Step.SWAP, hold=self.table.vain)
         step, most = reaction.then, self.table.limits.attempts
         if step is Step.SWAP and most is not None and self.attempts >= most:
             step = Step.GIVE_UP

@@ -5,16 +5,18 @@ from typing import Final
 
 from livepeer_client.policy.workloads.table import Cause, Hold, Limits, Move, Phase, Reaction, Step, Table
 
-_FAILS_ANYWHERE: Final = (
-    (Step.SWAP, Phase.CHOOSING),
-    (Step.RETURN, Phase.RETURNED),
-    (Step.GIVE_UP, Phase.FAILED),
+_NOBODY: Final = ((Step.RETURN, Phase.RETURNED), (Step.GIVE_UP, Phase.FAILED))
+"""Where a job ends that nobody does."""
+_BEGINNING: Final = (
+    Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
+    *(Move(Phase.CHOOSING, step, end) for step, end in _NOBODY),
+    Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
 )
 
 
-def _failing(*phases: Phase) -> tuple[Move, ...]:
+def _failing(*phases: Phase, renewal: Phase = Phase.PAYING) -> tuple[Move, ...]:
     """Moves for every reaction, out of each of `phases`; a renewal pays anew."""
-    ways = (*_FAILS_ANYWHERE, (Step.RENEW, Phase.PAYING))
+    ways = ((Step.SWAP, Phase.CHOOSING), *_NOBODY, (Step.RENEW, renewal))
     return tuple(Move(phase, step, after) for phase in phases for step, after in ways)
 
 
@@ -45,10 +47,7 @@ _THEIRS: Final = {
 TRANSCODING: Final = Table(
     "transcoding",
     (
-        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
-        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
-        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
-        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        *_BEGINNING,
         Move(Phase.EXCHANGING, Step.ANSWERED, Phase.FETCHING),
         Move(Phase.FETCHING, Step.FETCHED, Phase.CHECKING),
         Move(Phase.CHECKING, Step.CHECKED, Phase.DONE),
@@ -67,10 +66,7 @@ TRANSCODING: Final = Table(
 AI: Final = Table(
     "batch AI",
     (
-        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
-        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
-        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
-        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        *_BEGINNING,
         Move(Phase.EXCHANGING, Step.ANSWERED, Phase.CHECKING),
         Move(Phase.CHECKING, Step.CHECKED, Phase.DONE),
         *_failing(Phase.PAYING, Phase.EXCHANGING, Phase.CHECKING),
@@ -90,20 +86,15 @@ AI: Final = Table(
 LIVE: Final = Table(
     "real-time",
     (
-        Move(Phase.CHOOSING, Step.CHOSEN, Phase.PAYING),
-        Move(Phase.CHOOSING, Step.RETURN, Phase.RETURNED),
-        Move(Phase.CHOOSING, Step.GIVE_UP, Phase.FAILED),
-        Move(Phase.CHOOSING, Step.END, Phase.ENDED),
-        Move(Phase.PAYING, Step.PAID, Phase.EXCHANGING),
+        *_BEGINNING,
         Move(Phase.EXCHANGING, Step.ANSWERED, Phase.RUNNING),
         Move(Phase.RUNNING, Step.TOPPED_UP, Phase.RUNNING),
-        Move(Phase.RUNNING, Step.RENEW, Phase.RUNNING),
+        *_failing(Phase.PAYING, Phase.EXCHANGING),
+        *_failing(Phase.RUNNING, renewal=Phase.RUNNING),
         *(
-            Move(phase, step, after)
-            for phase in (Phase.PAYING, Phase.EXCHANGING, Phase.RUNNING)
-            for step, after in (*_FAILS_ANYWHERE, (Step.END, Phase.ENDED))
+            Move(phase, Step.END, Phase.ENDED)
+            for phase in (Phase.CHOOSING, Phase.PAYING, Phase.EXCHANGING, Phase.RUNNING)
         ),
-        *(Move(phase, Step.RENEW, Phase.PAYING) for phase in (Phase.PAYING, Phase.EXCHANGING)),
     ),
     {
         **_NOT_THEIRS,
@@ -119,6 +110,7 @@ LIVE: Final = Table(
         Cause.INPUT_ENDED: Reaction(Step.END, Hold.NONE, "the input has ended: no swap"),
     },
     Limits(swaps=2, swaps_in_s=180.0),
+    vain=Hold.LONG,
 )
 """A session that runs until its input ends, paid by the clock."""
 
