@@ -43,6 +43,25 @@ EXTRA_FUNCTIONS = {
 }
 EXTRA_EVENTS = {"BondingManager": {"RewardCallerSet(address,address)": "LIP-118"}}
 
+# Contracts that the deployed network does not have, with everything that can be called on them: signature -> why.
+OWN_FUNCTIONS = {
+    "Creator": {
+        "create(bytes,bytes,uint256)": "creation and initialization in one transaction (K22)",
+        "addressOf(address,bytes32,bytes32,uint256)": "where a contract will be, so that two can name each other",
+    },
+    "L2LPTDataCache": {"l1CirculatingSupply()": "what the Minter asks it"},
+    "PoolHints": {
+        "controller()": "where it looks the other contracts up",
+        "bondHints(address,uint256,address)": "for bondWithHint and bondForWithHint",
+        "unbondHints(address,uint256)": "for unbondWithHint",
+        "rebondHints(address,uint256)": "for rebondWithHint",
+        "rebondFromUnbondedHints(address,address,uint256)": "for rebondFromUnbondedWithHint",
+        "transferBondHints(address,address,uint256)": "for transferBond",
+        "transcoderHints(address)": "for transcoderWithHint",
+        "rewardHints(address)": "for rewardWithHint and rewardForTranscoderWithHint",
+    },
+}
+
 Functions = dict[str, tuple[tuple[str, ...], str]]
 Events = dict[str, tuple[tuple[bool, ...], bool]]
 

@@ -34,12 +34,12 @@ from scripts._deployment.command import (
     replaced,
     set_aside,
 )
-from scripts._deployment.errors import DeploymentError, DifferentPlan
+from scripts._deployment.errors import DeploymentError, DifferentPlan, MintingOver
 from scripts._deployment.journal import Header, Journal, Record
 from scripts._deployment.rehearsal import gas_by_step
 from scripts._deployment.run import Run, State
 from scripts._deployment.site import Sender, Site
-from scripts._deployment.steps import CONTROLLER, Step
+from scripts._deployment.steps import CONTROLLER, Mint, RenounceRole, Step
 from scripts._environment import complete_path
 from scripts._params import InvalidParams, Params
 from scripts._protocol import endowment, everything, genesis, hand_over_to_governance, header_of, opening
@@ -114,6 +114,15 @@ def steps_of(header: Header, journal: Journal, amounts: dict[str, int], *, start
         *(opening() if starts else []),
         *hand_over_to_governance(params, header.deployer, header.owner),
     ]
+
+
+def refuse_late_mints(run: Run, steps: Sequence[Step]) -> None:
+    """:raises MintingOver: the deployer has given up its rights on the token, so that it can mint for nobody."""
+    run.settle(steps)
+    late = [step.key for step in steps if isinstance(step, Mint) and run.state(step) is State.TO_DO]
+    over = any(isinstance(step, RenounceRole) and run.journal.is_done(step.key) and step.lasting for step in steps)
+    if late and over:
+        raise MintingOver(late)
 
 
 def say(step: Step, state: State, record: Record | None) -> None:
@@ -227,6 +236,8 @@ def cli(
             )
             if dry:
                 run.journal = journal.in_memory()
+            refuse_late_mints(run, steps)
+            if dry:
                 dry_run(run, steps, rehearse(provider, journal.header, amounts, starts=starts))
                 return
             run.run(steps)

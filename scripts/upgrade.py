@@ -21,6 +21,7 @@ from scripts._build import ensure_fresh
 from scripts._deployment.checks import table
 from scripts._deployment.command import (
     checkout_commit,
+    commit_told,
     consent,
     existing_journal,
     find_account,
@@ -132,7 +133,7 @@ def carry_out(
     click.echo(f"{name}: the code at {running} can be replaced", err=True)
     if dry:
         return
-    click.echo(f"{name}: new code at {upgrade.make_code()}", err=True)
+    click.echo(f"{name}: new code at {upgrade.make_code()}; {commit_told(upgrade.site.commit)}", err=True)
     changed = [f"another answer: {check}" for check in upgrade.compare_answers() if not check.ok]
     forced |= objections(name, changed, reason)
     if forced and reason:

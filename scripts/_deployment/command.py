@@ -204,6 +204,13 @@ def checkout_commit(network: Network, *, allow_uncommitted: bool) -> bytes:
     return NO_COMMIT
 
 
+def commit_told(commit: bytes) -> str:
+    """What the registry will say of the code's source, as a line."""
+    if commit != NO_COMMIT:
+        return f"the registry names commit {commit.hex()}"
+    return "the registry names no commit: contracts/ differs from the one checked out, or this is no git checkout"
+
+
 def _git(*arguments: str) -> str | None:
     try:
         git = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)

@@ -10,6 +10,7 @@ DeploymentError
     Unsettled         a transaction of the deployer is neither mined nor gone
     StepFailed        a transaction failed
     RoundNotReached   the first round cannot be initialised yet
+    MintingOver       tokens are asked for that nobody may mint any more
     IncompatibleLayout new code would find other variables in its storage
 """
 
@@ -69,6 +70,16 @@ class RoundNotReached(DeploymentError):
         self.blocks = blocks
         super().__init__(
             f"round 0 cannot be initialised: run again in {blocks} blocks, or deploy with --no-start until then"
+        )
+
+
+class MintingOver(DeploymentError):
+    def __init__(self, steps: list[str]) -> None:
+        self.steps = steps
+        super().__init__(
+            f"{'; '.join(steps)}: this deployment is finished, and its deployer gave up the right to mint when it "
+            "handed the protocol over. Send LPT from an account that has some (LivepeerToken.transfer, or request() of "
+            "the LivepeerTokenFaucet where there is one), or begin another deployment with --restart"
         )
 
 

@@ -32,7 +32,7 @@ from scripts._deployment.steps import CONTROLLER, Create, Register, contract_id
 from scripts._governance.decision import Decision
 from scripts._governance.errors import Refused
 from scripts._governance.preview import Change, names_of
-from scripts._governance.values import shown
+from scripts._governance.values import EXACT
 from scripts._params import Params
 from scripts._protocol import everything
 
@@ -181,7 +181,8 @@ def _check_registry(site: Site, params: Params, deployer: str) -> None:
 
 
 def lpt(amount: int) -> str:
-    return shown(amount, {}) if amount % LPT else f"{amount // LPT:,} LPT"
+    """Exactly, in LPT whatever its size, so that figures beside one another compare at a glance."""
+    return f"{EXACT.divide(amount, LPT).normalize(EXACT):,f} LPT"
 
 
 def moment(unix: int) -> str:

@@ -19,6 +19,14 @@ PLAIN_FIELDS: Final = frozenset(
 )
 ID_FIELDS: Final = frozenset({"proposal_id", "id"})
 """Numbers of 256 bits, as strings like amounts."""
+LABELS: Final = {"joined": "new place in the pool"}
+"""Names for people where the field's own needs its documentation."""
+TOLD: Final = {
+    "joined": {
+        True: "yes, from the next round on",
+        False: "no: it has one, or its stake does not suffice for one",
+    }
+}
 AMOUNT_IS_ETH: Final = frozenset({"FeesWithdrawn"})
 """Outcomes whose `amount` is ETH; elsewhere it is LPT."""
 STRINGS: Final = ETH_FIELDS | LPT_FIELDS | ID_FIELDS | {"amount"}
@@ -45,7 +53,8 @@ def as_lines(result: Result[Any]) -> list[tuple[str, str]]:
     else:
         for field in fields(outcome):
             value = getattr(outcome, field.name)
-            lines.append((field.name.replace("_", " "), _text(type(outcome).__name__, field.name, value)))
+            label = LABELS.get(field.name, field.name.replace("_", " "))
+            lines.append((label, _text(type(outcome).__name__, field.name, value)))
     lines.append(("gas", f"{result.gas} for {eth(result.cost)}"))
     if result.receipt is None:
         lines.append(("sent", "nothing: a dry run"))
@@ -58,7 +67,7 @@ def _text(outcome: str, name: str, value: object) -> str:
     if isinstance(value, bytes):
         return hexed(value)
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return TOLD.get(name, {True: "yes", False: "no"})[value]
     if isinstance(value, int):
         if name in ETH_FIELDS or (name == "amount" and outcome in AMOUNT_IS_ETH):
             return eth(value)

@@ -39,6 +39,17 @@ price_per_unit = 1000
 # "auto" for as many as there is capacity for.
 # max_sessions = 10
 # expiration_blocks = 40
+# The three that follow decide which tickets gateways are asked for, and so whether they pay at all: beside the price
+# they make the quote. `livepeer-client gateway explain` says why a gateway refuses one.
+# What a ticket is worth on average, in wei. A payment takes price * pixels / ticket_ev_wei tickets, at most 600: raise
+# it with the price, or a segment cannot be paid for. A gateway refuses more than its max_ticket_ev_wei (3000000000000).
+# ticket_ev_wei = 8000000000
+# The gas that redeeming one ticket is reckoned to take; 100 times that (tx_cost_multiplier) at the present gas price is
+# what a ticket wins, its face value. In a batch redeeming takes less: a lower figure makes smaller wins, more often.
+# redeem_gas = 1200000
+# The most that a ticket may win, in wei; 0 for no limit. It must exceed ticket_ev_wei, and what redeeming costs. A
+# gateway refuses a face value above its deposit (divided by its deposit_multiplier).
+# max_face_value_wei = 0
 
 [redemption]
 # enabled = true

@@ -196,6 +196,9 @@ async def test_set_rates__in_percent__are_exact_parts_of_a_million(desk: Desk, s
     await stage.council(ALICE).bonding.reward()
     done = await desk.run("set-rates", "--reward-cut", "12.5%", "--fee-share", "60%", "--json")
     assert (done.data["outcome"]["reward_cut"], done.data["outcome"]["fee_share"]) == (125_000, 600_000)
+    assert done.data["outcome"]["joined"] is False
+    told = await desk.run("set-rates", "--reward-cut", "12.5%", "--fee-share", "60%")
+    assert "new place in the pool  no: it has one, or its stake does not suffice for one" in told.out
     assert (await desk.run("set-rates", "--reward-cut", "101%", "--fee-share", "0%")).code == 2
 
 

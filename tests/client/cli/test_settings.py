@@ -122,6 +122,15 @@ async def test_config_init__for_every_role__writes_what_check_accepts(desk: Desk
     assert origins["chain", "poll_interval_s"] == "default"
 
 
+async def test_config_init__for_an_orchestrator__names_what_makes_its_tickets_with_the_defaults(desk: Desk) -> None:
+    path = desk.folder / "new.toml"
+    await desk.bare("config", "init", "orchestrator", "--out", str(path))
+    told = (await desk.bare("config", "check", "--config", str(path), "--json")).data
+    used = {each["key"]: each["value"] for each in told["settings"] if each["table"] == "orchestrator"}
+    for key in ("ticket_ev_wei", "redeem_gas", "max_face_value_wei"):
+        assert f"\n# {key} = {used[key]}\n" in path.read_text()
+
+
 async def test_config_init__over_a_file__is_refused_and_leaves_it(desk: Desk) -> None:
     path = desk.folder / "account.toml"
     before = path.read_text()

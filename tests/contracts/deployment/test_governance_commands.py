@@ -17,6 +17,7 @@ from scripts import cancel_update, execute, execute_update, propose, queue, stag
 from scripts._deployment.governance import GOVERNOR, TREASURY, VOTING
 from scripts._deployment.steps import contract_id
 from scripts._governance.decision import load_decision
+from scripts._governance.desk import lpt
 from scripts._governance.values import amount, shown
 from tests.contracts.deployment.town import LPT, QUICK, STAKE, Town
 
@@ -28,6 +29,14 @@ def pay(town: Town, accounts: Any) -> Callable[..., dict[str, Any]]:
         return {"contract": "LivepeerToken", "function": "transfer", "arguments": arguments}
 
     return call
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [(0, "0 LPT"), (1, "0.000000000000000001 LPT"), (15 * LPT // 10, "1.5 LPT"), (1_200_000 * LPT, "1,200,000 LPT")],
+)
+def test_lpt__of_any_size__is_in_lpt(amount: int, told: str) -> None:
+    assert lpt(amount) == told
 
 
 # --- the treasury ---------------------------------------------------------------------------------
@@ -51,7 +60,7 @@ def test_proposal__to_pay__is_shown_voted_on_queued_and_executed(town: Town, pay
     town.next_round(2)
     told = town.run(vote, proposal=str(file), choice="for", reason="they have built it")
     assert "votes for with 200 LPT" in told
-    assert "for 200 LPT, against 0 LPT, abstain 0 LPT; the quorum is 66,660" in told
+    assert "for 200 LPT, against 0 LPT, abstain 0 LPT; the quorum is 66.66 LPT." in told
 
     town.next_round()
     told = town.run(queue, file=file)

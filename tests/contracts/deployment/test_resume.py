@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,15 +13,19 @@ from scripts._deployment.errors import (
     ChangedSince,
     CodeMismatch,
     JournalInUse,
+    MintingOver,
     StaleJournal,
     StepFailed,
     UnreadableJournal,
     Unsettled,
 )
 from scripts._deployment.journal import Journal
+from scripts._deployment.run import Run
+from scripts._deployment.site import Sender
 from scripts._deployment.steps import ROLES, contract_id
 from scripts._params import LOCAL
 from scripts._protocol import REORG_BLOCKS, construction, header_of, opening
+from scripts.deploy import refuse_late_mints
 from tests.contracts.deployment.deployer import LPT, Deployer, Died, Fault
 
 # Of a whole deployment that gives LPT to two accounts: the right to mint, twice LPT, the right given back.
@@ -92,6 +97,22 @@ def test_run__tokens_spent_since__are_not_minted_again(deployed: Deployer, accou
 
     assert deployed.run() == 0
     assert token.totalSupply() == 12 * LPT
+
+
+def test_mints__asked_for_after_the_rights_were_given_up__are_refused_with_what_helps(
+    governed: Deployer, accounts: Any
+) -> None:
+    journal, nonce = Journal.resume(governed.path), governed.account.nonce
+    try:
+        site = governed.new_site()
+        run = Run(site=site, sender=Sender(governed.account, site), journal=journal)
+        refuse_late_mints(run, governed.governed_steps(journal))
+        later = replace(governed, amounts={**governed.amounts, str(accounts[3].address): LPT})
+        with pytest.raises(MintingOver, match=f"mint {LPT} to {accounts[3].address}: .*LivepeerToken.transfer"):
+            refuse_late_mints(run, later.governed_steps(journal))
+    finally:
+        journal.close()
+    assert governed.account.nonce == nonce
 
 
 def test_run__killed_while_a_transaction_waits_to_be_mined__waits_for_it_and_uses_it(deployer: Deployer) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scripts._deployment.command import commit_told
 from scripts._deployment.errors import DeploymentError, IncompatibleLayout
 from scripts._deployment.journal import Journal
 from scripts._deployment.run import Run
@@ -104,6 +105,16 @@ def test_upgrade__new_view_and_variable__runs_on_the_old_storage(
     assert registry.version() == 2
     assert registry.getServiceURI(accounts[1]) == URI
     assert differences(deployed) == []
+
+
+def test_upgrade__of_sources_in_no_commit__says_that_none_is_registered(
+    deployed: Deployer, sources: Path, alter: Any, capsys: Any
+) -> None:
+    alter("ServiceRegistry", added())
+    upgrade(deployed, sources)
+
+    assert "the registry names no commit" in capsys.readouterr().err
+    assert commit_told(bytes.fromhex("ab" * 20)) == "the registry names commit " + "ab" * 20
 
 
 def test_upgrade__done__sends_nothing_and_deploy_neither(deployed: Deployer, sources: Path, alter: Any) -> None:
