@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from livepeer_client.cli.nodes import LOADED
 from livepeer_client.cli.options import Changes, Config, Json, sources
 from livepeer_client.cli.output import Output, Table, hexed
 from livepeer_client.cli.running import run
@@ -62,11 +63,13 @@ def check(config: Config, changes: Changes = None, as_json: Json = False) -> Non
             await asyncio.to_thread(load_transcoder, config, given)
             account = chain_id = None
         else:
-            load = settings.load_account if role is None else getattr(settings, f"load_{role}")
+            load = settings.load_account if role is None else getattr(settings, f"load_{LOADED.get(role, role)}")
             loaded = await asyncio.to_thread(load, config, given)
-            chain_id = (await asyncio.to_thread(load_addresses, loaded.chain.addresses)).chain_id
-            async with open_signer(loaded.key) as signer:
-                account = hexed(signer.address)
+            account = chain_id = None
+            if not isinstance(loaded, settings.OffchainConfig):
+                chain_id = (await asyncio.to_thread(load_addresses, loaded.chain.addresses)).chain_id
+                async with open_signer(loaded.key) as signer:
+                    account = hexed(signer.address)
         Output(as_json=as_json).show(
             {
                 "role": role,

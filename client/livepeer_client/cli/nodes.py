@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -134,9 +134,13 @@ def devnet_up(
     os.execv(sys.executable, command if folder is None else [*command, "--folder", str(here / folder)])  # noqa: S606
 
 
+LOADED: Final = {"orchestrator": "selling"}
+"""Nodes whose settings have several forms."""
+
+
 def _serve(file: Any, changes: list[str] | None, node: str, module: str | None = None) -> None:
     def work() -> Coroutine[Any, Any, None]:
-        load: Callable[..., Any] = getattr(import_module("livepeer_client.config"), f"load_{node}")
+        load: Callable[..., Any] = getattr(import_module("livepeer_client.config"), f"load_{LOADED.get(node, node)}")
         served: Coroutine[Any, Any, None] = import_module(f"livepeer_client.nodes.{module or node}").run(
             load(file, sources(changes))
         )

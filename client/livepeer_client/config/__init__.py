@@ -4,35 +4,39 @@ Relative paths are taken from the directory of the file that names them. Amounts
 seconds (`_s`) or milliseconds (`_ms`). A key nobody reads is refused, so that a misspelt one is not ignored.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from livepeer_client.codec.address import parse_address
-from livepeer_client.codec.capability import Capability
 from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
 from livepeer_client.config.discovery import read_discovery
 from livepeer_client.config.ingest import IngestConfig, read_ingest
-from livepeer_client.config.live_runners import LiveRunnersConfig, read_live_runners
+from livepeer_client.config.live_runners import read_live_runners
 from livepeer_client.config.metrics import MetricsConfig as MetricsConfig
 from livepeer_client.config.metrics import read_metrics
+from livepeer_client.config.offchain import OFFCHAIN, is_offchain
+from livepeer_client.config.offchain import OffchainConfig as OffchainConfig
+from livepeer_client.config.offchain import load_offchain as load_offchain
 from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
 from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
 from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
 from livepeer_client.config.redemption import read_limit, read_redemption
+from livepeer_client.config.service import ServiceConfig as ServiceConfig
+from livepeer_client.config.service import ServiceSettings as ServiceSettings
+from livepeer_client.config.service import read_service
 from livepeer_client.config.sources import Setting as Setting
 from livepeer_client.config.sources import Sources as Sources
 from livepeer_client.config.sources import gather as gather
 from livepeer_client.config.tables import INT64_MAX as INT64_MAX
 from livepeer_client.config.tables import Document, Table
 from livepeer_client.config.upkeep import RewardConfig, RoundsConfig, read_admin, read_reward, read_rounds
-from livepeer_client.config.workers import RunnersConfig, WorkersConfig, read_runners, read_workers
 from livepeer_client.config.workers import load_aiworker as load_aiworker
 from livepeer_client.config.workers import load_transcoder as load_transcoder
-from livepeer_client.errors import InvalidInput
-from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.config.workers import read_runners, read_workers
+from livepeer_client.errors import ConfigError, InvalidInput
 from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.redemption import RedemptionPolicy
@@ -73,42 +77,29 @@ class KeyConfig:
     token_file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OrchestratorSettings:
-    """What one orchestrator offers. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei` 0 = off.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorSettings(ServiceSettings):
+    """What one orchestrator asks for its work. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei`
+    0 = off.
 
     `sender_prices`, wei per pixel, are exceptions for single senders; the discovery webhook, asked before terms are
-    given, may say others. `nodes`: URIs of further nodes, which gateways may ask as well.
+    given, may say others.
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
     `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
-    `max_sessions` None: as many as there is capacity for. `fetch_urls`: segments may be named by a public URL.
     """
 
-    service_uri: str
-    listen_host: str
-    listen_port: int
-    data_dir: Path
     price_per_unit: int
     pixels_per_unit: int
     auto_adjust_price: bool
-    capabilities_removed: frozenset[Capability]
     ticket_ev_wei: Wei
     redeem_gas: int
     tx_cost_multiplier: int
     max_face_value_wei: Wei
     expiration_blocks: int
     secret_file: Path | None
-    max_sessions: int | None
-    latency_ms: int
     store_url: str | None = field(default=None, repr=False)
     sender_prices: Mapping[Address, Fraction] = field(default_factory=dict)
-    fetch_urls: bool = True
-    nodes: tuple[str, ...] = ()
     discovery_webhook_url: str | None = field(default=None, repr=False)
-
-    @property
-    def service_host(self) -> str:
-        return urlsplit(self.service_uri).hostname or ""
 
     @property
     def base_price(self) -> Fraction:
@@ -143,20 +134,14 @@ class RedeemerSettings:
     store_url: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class OrchestratorConfig:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorConfig(ServiceConfig):
+    orchestrator: OrchestratorSettings
     chain: ChainConfig
     key: KeyConfig
-    orchestrator: OrchestratorSettings
     redemption: RedemptionConfig
     rounds: RoundsConfig
     reward: RewardConfig
-    metrics: MetricsConfig | None = None
-    admin: tuple[str, int] | None = None
-    pipelines: PipelineTable = field(default_factory=PipelineTable)
-    workers: WorkersConfig | None = None
-    live_runners: LiveRunnersConfig | None = None
-    runners: RunnersConfig = field(default_factory=RunnersConfig)
 
     @property
     def prices(self) -> PriceList:
@@ -251,6 +236,8 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
     :raises ConfigError: naming file, key and what was expected.
     """
     document = Document(file, sources)
+    if is_offchain(document):
+        raise ConfigError(f"{document.file}: [orchestrator] offchain: without a chain there is nothing of this to see")
     config = OrchestratorConfig(
         chain=_chain(document),
         key=_key(document),
@@ -267,6 +254,11 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
     )
     document.finish()
     return config
+
+
+def load_selling(file: str | Path, sources: Sources | None = None) -> OrchestratorConfig | OffchainConfig:
+    """Read the settings of an orchestrator of either kind. Raises as `load_orchestrator`."""
+    return load_offchain(file, sources) if is_offchain(Document(file, sources)) else load_orchestrator(file, sources)
 
 
 def load_account(file: str | Path | None, sources: Sources | None = None) -> AccountConfig:
@@ -368,23 +360,15 @@ def _address(table: Table, key: str) -> Address:
 
 
 def _orchestrator(table: Table) -> OrchestratorSettings:
-    service_uri = table.text("service_uri").rstrip("/")
-    if not _is_service_uri(service_uri):
-        raise table.refuse("service_uri", "https://host:port or http://host:port", service_uri)
-    host, port = table.host_port("listen")
+    table.flag(OFFCHAIN, False)
     per = table.integer("pixels_per_unit", 1, low=1)
     settings = OrchestratorSettings(
-        service_uri=service_uri,
-        listen_host=host,
-        listen_port=port,
-        data_dir=table.path("data_dir"),
+        **read_service(table),
         price_per_unit=table.integer("price_per_unit"),
         pixels_per_unit=per,
         sender_prices=read_sender_prices(table, per),
-        nodes=tuple(table.urls("nodes")),
         discovery_webhook_url=table.optional_url("discovery_webhook_url"),
         auto_adjust_price=table.flag("auto_adjust_price", True),
-        capabilities_removed=_capabilities(table, "capabilities_removed"),
         ticket_ev_wei=Wei(table.integer("ticket_ev_wei", 8_000_000_000, low=1)),
         redeem_gas=table.integer("redeem_gas", 1_200_000, low=1),
         tx_cost_multiplier=table.integer("tx_cost_multiplier", 100, low=1),
@@ -392,9 +376,6 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
         expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
         secret_file=table.optional_path("secret_file"),
         store_url=table.store_url(),
-        max_sessions=table.integer_or_auto("max_sessions", 10, low=1, high=100_000),
-        fetch_urls=table.flag("fetch_urls", True),
-        latency_ms=table.integer("latency_ms", 0, high=600_000),
     )
     table.finish()
     return settings
@@ -458,25 +439,3 @@ def _gateway(table: Table) -> GatewaySettings:
     )
     table.finish()
     return settings
-
-
-def _is_service_uri(uri: str) -> bool:
-    parts = urlsplit(uri)
-    try:
-        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port is not None and not parts.path
-    except ValueError:
-        # The port is not a number in range.
-        return False
-
-
-def _capabilities(table: Table, key: str) -> frozenset[Capability]:
-    return frozenset(_named(table, key, table.names(key)))
-
-
-def _named(table: Table, key: str, names: Iterable[str]) -> Iterable[Capability]:
-    for name in names:
-        try:
-            yield Capability[name.upper().replace("-", "_").replace(" ", "_")]
-        except KeyError:
-            expected = "capability names such as " + ", ".join(member.name for member in list(Capability)[:4])
-            raise table.refuse(key, expected, name) from None

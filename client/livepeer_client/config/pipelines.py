@@ -15,14 +15,15 @@ MAX_CAPACITY: Final = 100_000
 _HIGHEST_ID: Final = 1023
 
 
-def read_pipelines(document: Document) -> PipelineTable:
+def read_pipelines(document: Document, *, free: bool = False) -> PipelineTable:
     """Read all `[[pipelines]]`; none is no error.
 
+    :param free: they cost nothing, and prices are refused.
     :raises ConfigError: naming entry, key and what was expected.
     """
     entries = []
     for table in document.tables("pipelines"):
-        entries.append(_pipeline(table))
+        entries.append(_pipeline(table, free=free))
         try:
             PipelineTable(entries)
         except InvalidInput as error:
@@ -30,7 +31,7 @@ def read_pipelines(document: Document) -> PipelineTable:
     return PipelineTable(entries)
 
 
-def _pipeline(table: Table) -> Pipeline:
+def _pipeline(table: Table, *, free: bool) -> Pipeline:
     name = table.text("pipeline")
     known = capability_of(name)
     if known is None:
@@ -39,13 +40,11 @@ def _pipeline(table: Table) -> Pipeline:
             raise table.refuse("capability", "an id that the network has not named otherwise", number)
     else:
         number = table.integer("capability", known, low=known, high=known)
-    per = table.integer("pixels_per_unit", 1, low=1)
-    price = Fraction(table.integer("price_per_unit"), per)
+    tariff = _free(table) if free else _tariff(table)
     words = [unit.value for unit in Unit]
     unit = table.text("unit", Unit.UNITS.value)
     if unit not in words:
         raise table.refuse("unit", "one of " + ", ".join(words), unit)
-    tariff = Tariff(price, read_sender_prices(table, per))
     model, warm = table.text("model"), table.flag("warm", False)
     capacity = table.integer("capacity", 1, high=MAX_CAPACITY)
     version = table.text("runner_version", "-")
@@ -54,6 +53,18 @@ def _pipeline(table: Table) -> Pipeline:
         return Pipeline(number, name, model, tariff, Unit(unit), warm, capacity, "" if version == "-" else version)
     except InvalidInput as error:
         raise table.refuse("price_per_unit", "an exact price", error) from None
+
+
+def _tariff(table: Table) -> Tariff:
+    per = table.integer("pixels_per_unit", 1, low=1)
+    return Tariff(Fraction(table.integer("price_per_unit"), per), read_sender_prices(table, per))
+
+
+def _free(table: Table) -> Tariff:
+    for key in ("price_per_unit", "pixels_per_unit", "sender_prices"):
+        if table.has(key):
+            raise table.refuse(key, "nothing, as offchain = true", "a value")
+    return Tariff(Fraction(0))
 
 
 def read_sender_prices(table: Table, per: int, key: str = "sender_prices") -> dict[Address, Fraction]:

@@ -214,8 +214,18 @@ class Document:
         """Tables that nobody has read yet."""
         return [*self._left]
 
+    @property
+    def file(self) -> Path:
+        return self._file
+
     def has(self, name: str) -> bool:
         return name in self._left
+
+    def peek(self, table: str, key: str) -> object:
+        """A value as it stands, which is not thereby read; None without one."""
+        values = self._left.get(table)
+        in_file = values.get(key) if isinstance(values, dict) else None
+        return self._sources.of(table).get(key, in_file)
 
     def tables(self, name: str) -> list[Table]:
         """All of `[[name]]`, none if it is not there."""

@@ -61,6 +61,42 @@ async def overseen(config: OrchestratorConfig, dials: Dials, work: WorkService) 
         yield
 
 
+@contextlib.asynccontextmanager
+async def overseen_offchain(admin: tuple[str, int] | None, work: WorkService) -> AsyncIterator[None]:
+    """Serve the administration of an orchestrator without a chain, if it is configured."""
+    async with contextlib.AsyncExitStack() as opened:
+        if admin is not None:
+            await opened.enter_async_context(served(offchain_admin(work), *admin))
+        yield
+
+
+def offchain_admin(work: WorkService) -> web.Application:
+    """The setters that mean something where nothing is paid: sessions. The others say why they do not."""
+
+    def free(_: Form) -> None:
+        raise InvalidInput("this orchestrator runs without a chain and gives its work away: it has no terms to set")
+
+    async def status() -> object:
+        return work.status()
+
+    refused = ("setOrchestratorConfig", "setPriceForBroadcaster", "setMaxFaceValue")
+    setters = {name: Setter((), free) for name in refused}
+    return build_admin({"status": status}, {**setters, "setMaxSessions": _sessions_setter(work)})
+
+
+def _sessions_setter(work: WorkService) -> Setter:
+    def set_max_sessions(form: Form) -> None:
+        if form["maxSessions"].strip() == "auto":
+            work.set_max_sessions(AUTO)
+            return
+        limit = whole(form, "maxSessions", low=1)
+        if limit > MAX_SESSIONS:
+            raise InvalidInput(f"maxSessions: at most {MAX_SESSIONS}")
+        work.set_max_sessions(limit)
+
+    return Setter(("maxSessions",), set_max_sessions)
+
+
 def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
     """An orchestrator's setters: prices, sessions, face value."""
 
@@ -74,15 +110,6 @@ def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
         dials.prices = replace(
             dials.prices, base=replace(base, senders={**base.senders, sender: price(form, "pricePerUnit")})
         )
-
-    def set_max_sessions(form: Form) -> None:
-        if form["maxSessions"].strip() == "auto":
-            work.set_max_sessions(AUTO)
-            return
-        limit = whole(form, "maxSessions", low=1)
-        if limit > MAX_SESSIONS:
-            raise InvalidInput(f"maxSessions: at most {MAX_SESSIONS}")
-        work.set_max_sessions(limit)
 
     def set_max_face_value(form: Form) -> None:
         limit = whole(form, "maxfacevalue")
@@ -100,7 +127,7 @@ def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
         {
             "setOrchestratorConfig": Setter(("pricePerUnit", "pixelsPerUnit"), set_price),
             "setPriceForBroadcaster": Setter(("pricePerUnit", "pixelsPerUnit", "broadcasterEthAddr"), set_price_for),
-            "setMaxSessions": Setter(("maxSessions",), set_max_sessions),
+            "setMaxSessions": _sessions_setter(work),
             "setMaxFaceValue": Setter(("maxfacevalue",), set_max_face_value),
         },
     )

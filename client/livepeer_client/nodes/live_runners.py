@@ -32,6 +32,7 @@ async def open_live_runners(
     work: WorkService,
     payments: Till,
     hub: TrickleHub,
+    free: bool = False,
 ) -> AsyncIterator[tuple[tuple[Mount, ...], list[Coroutine[Any, Any, None]]]]:
     """The routes, and what runs beside them; neither without a setting. Sessions end with the node.
 
@@ -50,6 +51,7 @@ async def open_live_runners(
         lease_s=config.lease_s,
         channels=RunnerChannels(service_uri, hub, SystemClock()),
         proxy_ports=config.proxy_ports,
+        free=free,
     )
     async with RunnerHttp() as http:
         services = [desk.run()]

@@ -16,6 +16,34 @@ if TYPE_CHECKING:
 MISSING = "[metrics] needs the extra `metrics`: pip install 'livepeer-client[metrics]'"
 
 
+async def serve_work(config: MetricsConfig | None, status: Callable[[], Mapping[str, object]]) -> None:
+    """Serve the sessions of an orchestrator without a chain until cancelled; nothing where none are wanted.
+
+    :raises ConfigError: the extra `metrics` is not installed.
+    """
+    if config is None:
+        return
+    try:
+        from prometheus_client import CollectorRegistry
+
+        from livepeer_client.adapters.metrics import MetricsServer
+        from livepeer_client.adapters.metrics.work import OrchestratorMetrics
+    except ModuleNotFoundError as missing:
+        raise ConfigError(MISSING) from missing
+    registry = CollectorRegistry()
+    work = OrchestratorMetrics(registry, status)
+
+    async def refresh() -> None:
+        work.refresh(None)
+
+    async def missing_parts() -> Sequence[str]:
+        return ()
+
+    server = MetricsServer(registry, host=config.host, port=config.port, refresh=refresh, missing=missing_parts)
+    async with server:
+        await asyncio.Event().wait()
+
+
 class NodeMetrics:
     """What a node tells, before it is open: `observe` goes to its RPC nodes, `serve` beside its services.
 

@@ -53,17 +53,21 @@ _log = logging.getLogger(__name__)
 
 
 class Registry:
-    """What is registered now; advertised through `board` and priced by `priced`."""
+    """What is registered now; advertised through `board` and priced by `priced`.
 
-    def __init__(self, board: CapacityBoard) -> None:
+    :param free: all of it costs nothing, whatever is asked.
+    """
+
+    def __init__(self, board: CapacityBoard, *, free: bool = False) -> None:
         self._board = board
+        self._free = free
         self._entries: dict[str, Registration] = {}
 
     def register(self, entry: Registration) -> bool:
         """Take a capability in, or its new terms; False if there are too many."""
         if entry.name not in self._entries and len(self._entries) >= MAX_CAPABILITIES:
             return False
-        self._entries[entry.name] = entry
+        self._entries[entry.name] = replace(entry, price=Fraction(0)) if self._free else entry
         number = int(Capability.BYOC)
         self._board.join(
             ("byoc", entry.name),

@@ -79,6 +79,7 @@ class RunnerDesk:
     :param channels: trickle channels for runners; without, they get none.
     :param lease_s: how long a session may last that no time is charged for.
     :param proxy_ports: of this machine itself, that proxies may lead to.
+    :param free: all runners cost nothing, whatever they ask.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class RunnerDesk:
         lease_s: float = LEASE_S,
         channels: RunnerChannels | None = None,
         proxy_ports: frozenset[int] = frozenset(),
+        free: bool = False,
     ) -> None:
         self.service_uri = service_uri.rstrip("/")
         self.registry = RunnerRegistry(
@@ -103,6 +105,7 @@ class RunnerDesk:
             sessions=self,
             feed=feed,
             channels=channels,
+            free=free,
         )
         self.proxies = RunnerProxies(service_uri, proxy_ports)
         self._advertise = advertise

@@ -12,9 +12,12 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from typing import Final, Protocol
 
 from livepeer_client.codec import runner_api
+from livepeer_client.codec.runner_api import RunnerReport
 from livepeer_client.codec.runner_file import StaticRunner
 from livepeer_client.errors import InvalidInput, MalformedMessage, PriceUnavailable
 from livepeer_client.policy.fiat import FeedPrice
@@ -52,6 +55,7 @@ class RunnerRegistry:
     :param registration: whether an `Authorization` header shows the secret with which runners register; None where
         none may.
     :param feed: the present exchange rate, None while there is none; without a feed only wei and ETH have a price.
+    :param free: all runners cost nothing, whatever they ask.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class RunnerRegistry:
         sessions: Sessions,
         feed: Callable[[], FeedPrice | None] | None = None,
         channels: RunnerChannels | None = None,
+        free: bool = False,
     ) -> None:
         self.service_uri = service_uri.rstrip("/")
         self._registration = registration
@@ -70,6 +75,7 @@ class RunnerRegistry:
         self._sessions = sessions
         self._feed = feed
         self._channels = channels
+        self._free = free
         self._runners: dict[str, Runner] = {}
 
     def __iter__(self) -> Iterator[Runner]:
@@ -92,7 +98,7 @@ class RunnerRegistry:
             # Also where it is merely forgotten: a 401 is what makes a runner register again.
             return Refused(401, NO_HEARTBEAT if report.runner_id else NO_REGISTRATION)
         try:
-            price_of(report, self._rate())
+            self._cost(report)
         except (InvalidInput, PriceUnavailable) as error:
             return Refused(400, str(error))
         if known is None:
@@ -175,7 +181,7 @@ class RunnerRegistry:
 
     def _check(self, entry: StaticRunner) -> None:
         try:
-            price_of(entry.report, self._rate())
+            self._cost(entry.report)
         except PriceUnavailable as error:
             # A feed may have a price later; the runner is listed from then on.
             if self._feed is None:
@@ -249,10 +255,13 @@ class RunnerRegistry:
     def price(self, runner: Runner) -> RunnerPrice | None:
         """None where there is none now."""
         try:
-            return price_of(runner.report, self._rate())
+            return self._cost(runner.report)
         except (InvalidInput, PriceUnavailable) as error:
             _log.warning("no price runner=%s reason=%s", runner.runner_id, error)
             return None
+
+    def _cost(self, report: RunnerReport) -> RunnerPrice:
+        return price_of(replace(report, price=Fraction(0)) if self._free else report, self._rate())
 
     def _rate(self) -> FeedPrice | None:
         return None if self._feed is None else self._feed()

@@ -121,11 +121,13 @@ class OrchestratorMetrics:
         self.figures = Figures(registry, self.KNOWN)
         self._status = status
 
-    def refresh(self, totals: OrchestratorTotals) -> None:
-        """Bring all figures up to date."""
+    def refresh(self, totals: OrchestratorTotals | None) -> None:
+        """Bring all figures up to date; None where nothing is paid."""
         status, told = self._status(), self.figures.set
         told("current_sessions_total", _number(status["Sessions"]))
         told("max_sessions_total", _number(status["MaxSessions"]))
+        if totals is None:
+            return
         told("mil_pixels_processed", totals.pixels / 1_000_000)
         told("tickets_recv", totals.tickets_received)
         told("ticket_value_recv", float(totals.expected_value_credited))
