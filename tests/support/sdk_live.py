@@ -1,6 +1,7 @@
 """One live-video-to-video job by the official SDK; runs in its own environment, `.tools/sdk`.
 
-argv[1] is JSON: orchestrator, signer, segment (a path), segments, payments. Prints one JSON object of what it saw.
+argv[1] is JSON: orchestrator, signer (empty for none), segment (a path), payments, and how many segments have to come
+back besides. Prints one JSON object of what it saw.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ async def main(order: dict[str, Any], data: bytes) -> bytes:
     job = start_lv2v(
         order["orchestrator"],
         StartJobRequest(model_id="noop", params={"prompt": "x"}, stream_id="s"),
-        signer_url=order["signer"],
+        signer_url=order["signer"] or None,
         timeout=20,
     )
     received: list[bytes] = []
@@ -37,7 +38,7 @@ async def main(order: dict[str, Any], data: bytes) -> bytes:
 
     async def publish() -> None:
         async with TricklePublisher(job.publish_url, "video/mp2t") as publisher:
-            while len(payments) < order["payments"]:
+            while len(payments) < order["payments"] or len(received) < order.get("received", 0):
                 async with await publisher.next() as segment:
                     await segment.write(data)
                 await asyncio.sleep(0.4)
