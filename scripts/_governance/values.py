@@ -121,8 +121,14 @@ def shown(value: Any, names: Mapping[str, str]) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        whole = value >= WEI_PER_COIN // 1000 and value % (WEI_PER_COIN // 1000) == 0
-        return f"{value:,} ({EXACT.divide(Decimal(value), Decimal(WEI_PER_COIN)):f} × 1e18)" if whole else f"{value:,}"
+        # What could be an amount is told as one too. Rounds and shares are smaller; ids are larger, and not round.
+        milli = WEI_PER_COIN // 1000
+        amount_like = value >= milli and (value < WEI_PER_COIN * 10**12 or value % milli == 0)
+        return (
+            f"{value:,} ({EXACT.divide(Decimal(value), Decimal(WEI_PER_COIN)):f} × 1e18)"
+            if amount_like
+            else f"{value:,}"
+        )
     if isinstance(value, (bytes, bytearray)):
         # In full: what is left out could be what a call is about.
         return f"0x{value.hex()}" if len(value) <= 32 else f"0x{value.hex()} ({len(value)} bytes)"

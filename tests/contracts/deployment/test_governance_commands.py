@@ -337,6 +337,8 @@ def test_amount__with_more_digits_than_decimals_keep_by_default__is_exact() -> N
     assert amount("12345678901.123456789012345678 LPT") == 12345678901_123456789012345678
     figure = 99_999_999_999_999_999_999_999_999_999_999 * 10**15
     assert shown(figure, {}) == f"{figure:,} (99999999999999999999999999999.999 × 1e18)"
+    assert shown(LPT + 1, {}) == "1,000,000,000,000,000,001 (1.000000000000000001 × 1e18)"
+    assert shown(2**255 + 1, {}) == f"{2**255 + 1:,}"
 
 
 def test_stage__of_a_contract_that_was_replaced_since__is_refused_with_both_addresses(town: Town) -> None:

@@ -108,13 +108,13 @@ def test_commands__deploy_propose_vote_queue_execute_verify__pay_somebody(tmp_pa
             assert f"Next: `ape run vote {proposal} for`" in told("propose", str(proposal))
             code, _, errors = ape(url, tmp_path, "queue", str(proposal))
             assert (code, "the proposal is Pending, not Succeeded" in errors) == (1, True)
-            for _ in range(2):
-                chain.next_round()
+            before = chain.at("RoundsManager").lastInitializedRound().call()
+            assert f"now is round {before + 2}," in told("advance", "--rounds", "2")
+            assert chain.at("RoundsManager").lastInitializedRound().call() == before + 2
             assert "votes for with 500 LPT" in told("vote", str(proposal), "for")
             chain.next_round()
             assert "It may be executed from" in told("queue", str(proposal))
-            chain.rpc("evm_increaseTime", 90)
-            chain.rpc("anvil_mine", "0x1")
+            told("advance", "--seconds", "90")
             before = chain.at("LivepeerToken").balanceOf(PAYEE).call()
             assert "LivepeerToken.balanceOf(Treasury" in told("execute", str(proposal))
 
