@@ -34,12 +34,12 @@ async def served(folder: Path, *options: str) -> AsyncIterator[str]:
         )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             word, _, url = (await process.stdout.readline()).decode().strip().partition(" ")
         assert word == "ready", (folder / "dash.log").read_text()
         yield url
         process.terminate()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert await process.wait() == 0, (folder / "dash.log").read_text()
     finally:
         with contextlib.suppress(ProcessLookupError):

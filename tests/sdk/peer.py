@@ -109,7 +109,7 @@ async def register(orchestrator: str, secret: str, **how: Any) -> dict[str, Any]
 
 async def told(runner_id: str, events: int) -> dict[str, Any]:
     """What a runner has heard of its sessions, once it is so many events."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(heard[runner_id]) < events:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
     return {"events": heard[runner_id]}

@@ -53,7 +53,7 @@ def anvil(*options: str) -> Iterator[str]:
 
 
 async def wait_until_up(url: str) -> None:
-    async with asyncio.timeout(30), JsonRpc(url, attempts=1) as rpc:
+    async with asyncio.timeout(60), JsonRpc(url, attempts=1) as rpc:
         while True:
             try:
                 await rpc.call("eth_chainId")

@@ -193,5 +193,5 @@ class StreamWorker:
             )
             yield await opened.enter_async_context(model_runner("/stream/{what}", self.answer))
             # Its input has ended by now, or it would wait for more.
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await asyncio.gather(*self._works)

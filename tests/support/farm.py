@@ -91,7 +91,7 @@ class Farm:
             await link.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not condition():  # noqa: ASYNC110 - nothing tells of what is waited for
                 await asyncio.sleep(0.01)
 
@@ -128,7 +128,7 @@ class RawWorker:
         self.first: asyncio.Future[SegmentTask]
 
     async def task(self) -> SegmentTask:
-        task = await asyncio.wait_for(self.first, 20)
+        task = await asyncio.wait_for(self.first, 60)
         self.first = asyncio.ensure_future(anext(self.tasks))
         return task
 
@@ -180,7 +180,7 @@ class Hand:
 
     async def end(self) -> None:
         self.stop.set()
-        await asyncio.wait_for(self.running, 20)
+        await asyncio.wait_for(self.running, 60)
 
 
 class SlowTranscoder(FakeTranscoder):

@@ -53,7 +53,7 @@ async def place() -> AsyncIterator[Place]:
 async def test_bodies__more_at_once_than_there_is_room_for__are_503_until_some_are_answered(
     place: Place, form: bool
 ) -> None:
-    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(60):
         first = asyncio.create_task(place.post(http))
         while not place.held:  # noqa: ASYNC110 - nobody tells of it
             await asyncio.sleep(0.01)

@@ -53,7 +53,7 @@ async def serve(handler: Handler, folder: Path) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def submit(transport: HttpTransport, uri: str, upload_s: float = 5, total_s: float = 5) -> TranscodeResult:
+async def submit(transport: HttpTransport, uri: str, upload_s: float = 60, total_s: float = 60) -> TranscodeResult:
     return await transport.submit_segment(
         uri, b"video", credentials="Y3JlZHM=", payment="cGF5", upload_timeout_s=upload_s, timeout_s=total_s
     )
@@ -132,14 +132,12 @@ async def test_submit_segment__no_headers_in_time__is_a_header_timeout(
     transport: HttpTransport, tmp_path: Path
 ) -> None:
     async def handler(request: web.Request) -> web.Response:
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
         return web.Response()
 
-    async with serve(handler, tmp_path) as uri:
-        started = monotonic()
+    async with serve(handler, tmp_path) as uri, asyncio.timeout(60):
         with pytest.raises(PeerTimeout) as timeout:
-            await submit(transport, uri, upload_s=0.2, total_s=5)
-        assert monotonic() - started < 1
+            await submit(transport, uri, upload_s=0.2, total_s=120)
     assert timeout.value.detail.startswith("header timeout:")
 
 
@@ -149,14 +147,15 @@ async def test_submit_segment__headers_but_no_body_in_time__is_a_body_timeout(
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
         return response
 
-    async with serve(handler, tmp_path) as uri:
+    # So long for the headers that a busy machine has sent them, and longer for the rest.
+    async with serve(handler, tmp_path) as uri, asyncio.timeout(60):
         started = monotonic()
         with pytest.raises(PeerTimeout) as timeout:
-            await submit(transport, uri, upload_s=0.5, total_s=0.8)
-        assert 0.7 < monotonic() - started < 2
+            await submit(transport, uri, upload_s=1.5, total_s=2)
+        assert monotonic() - started > 1.9
     assert timeout.value.detail.startswith("body timeout:")
 
 
@@ -227,7 +226,7 @@ async def test_fetch__within_the_limit__gives_the_bytes(transport: HttpTransport
         return web.Response(body=b"x" * 1000)
 
     async with serve(handler, tmp_path) as uri:
-        assert await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=1000, timeout_s=5) == b"x" * 1000
+        assert await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=1000, timeout_s=60) == b"x" * 1000
 
 
 async def test_fetch__one_byte_beyond_the_limit__is_malformed(transport: HttpTransport, tmp_path: Path) -> None:
@@ -236,7 +235,7 @@ async def test_fetch__one_byte_beyond_the_limit__is_malformed(transport: HttpTra
 
     async with serve(handler, tmp_path) as uri:
         with pytest.raises(MalformedMessage):
-            await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=1000, timeout_s=5)
+            await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=1000, timeout_s=60)
 
 
 async def test_fetch__compressed_body__is_not_expanded(transport: HttpTransport, tmp_path: Path) -> None:
@@ -245,13 +244,13 @@ async def test_fetch__compressed_body__is_not_expanded(transport: HttpTransport,
         return web.Response(body=b"\x1f\x8bbomb", headers={"Content-Encoding": "gzip"})
 
     async with serve(handler, tmp_path) as uri:
-        assert await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=100, timeout_s=5) == b"\x1f\x8bbomb"
+        assert await transport.fetch(f"{uri}/stream/1.ts", limit_bytes=100, timeout_s=60) == b"\x1f\x8bbomb"
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "file:///etc/passwd", "https://"])
 async def test_fetch__no_http_url__is_malformed(transport: HttpTransport, url: str) -> None:
     with pytest.raises(MalformedMessage):
-        await transport.fetch(url, limit_bytes=10, timeout_s=1)
+        await transport.fetch(url, limit_bytes=10, timeout_s=60)
 
 
 async def test_close__then_a_call__is_the_callers_mistake() -> None:

@@ -123,7 +123,7 @@ class RawPeer:
 
     async def event(self, kind: type[Event]) -> Event:
         """The next event of this kind, which has to come."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 for event in self.events:
                     if isinstance(event, kind):
@@ -135,7 +135,7 @@ class RawPeer:
                 self.flush()
 
     async def is_closed(self) -> bool:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             try:
                 while await self.reader.read(1 << 16):
                     pass
@@ -182,7 +182,7 @@ async def test_port__grpc_http1_and_http2_at_the_same_time__each_gets_its_own_an
 
 async def test_port__grpc_channel_that_waits_before_its_first_call__is_served(place: Place) -> None:
     async with place.channel() as channel:
-        await asyncio.wait_for(channel.channel_ready(), 10)
+        await asyncio.wait_for(channel.channel_ready(), 60)
 
         answer = await channel.unary_unary(PATHS + "Ping")(wire.encode_ping(b"ab"), timeout=5)
 

@@ -149,7 +149,7 @@ async def test_push__empty_or_too_large__is_refused(place: Place) -> None:
 async def test_push__more_at_once_than_fits_in_memory__is_refused_until_some_of_it_is_done(place: Place) -> None:
     place.double.hold.clear()
     first = asyncio.create_task(place.post("/live/movie/1.ts", bytes(90_000)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not place.double.pushes:  # noqa: ASYNC110, the double has no event for it
             await asyncio.sleep(0.01)
     assert (await place.post("/live/movie/2.ts", bytes(90_000)))[0] == 503
@@ -182,7 +182,7 @@ async def test_push__body_dripping_without_end__memory_is_given_back(place: Plac
     for _ in range(3):
         with pytest.raises((RuntimeError, aiohttp.ClientError)):
             await place.post("/live/movie/1.ts", broken())  # type: ignore[arg-type]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await place.post("/live/movie/1.ts", bytes(90_000)))[0] != 200:  # noqa: ASYNC110, it ends when the server has noticed
             await asyncio.sleep(0.05)
 

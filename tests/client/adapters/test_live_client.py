@@ -40,7 +40,7 @@ async def start(uri: str) -> tuple[str, LiveUrls]:
     async with HttpTransport() as http:
         live = LiveHttp(http)
         try:
-            return await live.start(uri, LiveRequest("noop"), credentials="c", payment="p", timeout_s=5)
+            return await live.start(uri, LiveRequest("noop"), credentials="c", payment="p", timeout_s=60)
         finally:
             await live.close()
 

@@ -224,13 +224,17 @@ async def test_transcode__cancelled__stops_between_frames_and_frees_its_thread()
     whole = time.monotonic()
     await transcoder.transcode(segment, credentials(profile(640, 360, 2_000_000)))
     whole = time.monotonic() - whole
-    task = asyncio.create_task(transcoder.transcode(segment, credentials(profile(640, 360, 2_000_000))))
-    await asyncio.sleep(whole / 10)
-    began = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - began < whole / 2
+    stopping: list[float] = []
+    # A busy machine is slow at times; work that goes on to its end is so each time.
+    while min(stopping, default=whole) >= whole / 2:
+        assert len(stopping) < 5, (whole, stopping)
+        task = asyncio.create_task(transcoder.transcode(segment, credentials(profile(640, 360, 2_000_000))))
+        await asyncio.sleep(whole / 10)
+        began = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        stopping.append(time.monotonic() - began)
     await transcoder.close()
 
 
@@ -267,7 +271,7 @@ async def test_transcode_and_inspect__random_damage__ends_in_a_result_or_a_media
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         for attempt in (transcoder.transcode(bytes(damaged), wanted), probe.inspect(bytes(damaged))):
             try:
-                await asyncio.wait_for(attempt, 20)
+                await asyncio.wait_for(attempt, 60)
                 outcome = "made"
             except MediaError as error:
                 outcome = error.reason
@@ -343,7 +347,7 @@ async def test_transcode__cancelled_inside_a_long_gap__stops_at_the_next_frame(
     task = asyncio.create_task(transcoder.transcode(data, credentials(profile(1920, 1080, fps=240))))
     await asyncio.sleep(0.5)
     task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=5)
+    done, _ = await asyncio.wait({task}, timeout=60)
     assert done == {task}
     assert task.cancelled()
 
@@ -409,7 +413,7 @@ async def test_run_stoppable__cancelled_before_its_turn__never_runs_and_does_not
     gate = threading.Event()
     ran: list[bool] = []
     with ThreadPoolExecutor(1) as executor:
-        first = asyncio.create_task(run_stoppable(executor, lambda _: gate.wait(10)))
+        first = asyncio.create_task(run_stoppable(executor, lambda _: gate.wait(60)))
         second = asyncio.create_task(run_stoppable(executor, lambda _: ran.append(True)))
         await asyncio.sleep(0.02)
         second.cancel()

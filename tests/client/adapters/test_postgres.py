@@ -290,7 +290,7 @@ async def test_write__row_locked_by_somebody__is_unavailable_after_its_time_and_
             with pytest.raises(StoreUnavailable):
                 await store.record_payment(make_payment(make_winner(1)))
             # The session in use is not written off, and nobody waits for it.
-            assert await asyncio.wait_for(store.write_off_idle(-1), 5) == []
+            assert await asyncio.wait_for(store.write_off_idle(-1), 60) == []
         finally:
             await blocker.close()
         assert await store.tickets() == []

@@ -166,7 +166,7 @@ async def channel(place: Place) -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def call(channel: grpc.aio.Channel, method: str, data: bytes) -> bytes:
-    answer: bytes = await channel.unary_unary(PATHS + method)(data, timeout=5)
+    answer: bytes = await channel.unary_unary(PATHS + method)(data, timeout=60)
     return answer
 
 
@@ -194,7 +194,7 @@ async def test_server__a_client_without_alpn__is_served_http(place: Place) -> No
     reader, writer = await asyncio.open_connection("127.0.0.1", place.server.port, ssl=context)
     writer.write(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 
-    answer = await asyncio.wait_for(reader.read(), 5)
+    answer = await asyncio.wait_for(reader.read(), 60)
     writer.close()
     await writer.wait_closed()
 
@@ -218,7 +218,7 @@ async def test_server__plain_text__is_dropped(place: Place) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", place.server.port)
     writer.write(b"GET /status HTTP/1.1\r\n\r\n")
 
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     writer.close()
     await writer.wait_closed()
 
@@ -295,7 +295,7 @@ async def test_segment__accepted__sends_the_status_before_the_work_is_done(
 ) -> None:
     place.desk.hold.clear()
 
-    async with asyncio.timeout(5), http.post(place.url("/segment"), data=b"abc") as response:
+    async with asyncio.timeout(60), http.post(place.url("/segment"), data=b"abc") as response:
         assert response.status == 200
         assert place.desk.bodies == [b"abc"]
         place.desk.hold.set()
@@ -358,7 +358,7 @@ async def test_segment__a_body_that_stalls__is_given_up(place: Place, http: aioh
         yield b"abc"
         await asyncio.sleep(60)
 
-    async with asyncio.timeout(10), http.post(place.url("/segment"), data=stalls()) as response:
+    async with asyncio.timeout(60), http.post(place.url("/segment"), data=stalls()) as response:
         assert response.status == 500
 
 
@@ -457,7 +457,7 @@ async def test_server__closed__refuses_new_connections_and_ends_open_ones(tmp_pa
         channel = Place(server, desk, rpc, path.read_bytes()).channel()
         await call(channel, "Ping", wire.encode_ping(b"ab"))
         port = server.port
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(grpc.aio.AioRpcError):
             await call(channel, "Ping", wire.encode_ping(b"ab"))
         await channel.close()

@@ -39,7 +39,7 @@ class Peer:
     channel: grpc.aio.Channel
 
     async def rpc(self, method: str, data: bytes) -> bytes:
-        answer: bytes = await self.channel.unary_unary(f"/net.Orchestrator/{method}")(data, timeout=5)
+        answer: bytes = await self.channel.unary_unary(f"/net.Orchestrator/{method}")(data, timeout=60)
         return answer
 
     async def session(self) -> Session:
@@ -49,7 +49,7 @@ class Peer:
 
     async def post(self, payment: str, credentials: str, body: bytes = SEGMENT) -> tuple[int, bytes]:
         headers = {"Livepeer-Payment": payment, "Livepeer-Segment": credentials, "Content-Type": "video/MP2T"}
-        async with asyncio.timeout(10), self.http.post(f"{self.base}/segment", data=body, headers=headers) as response:
+        async with asyncio.timeout(60), self.http.post(f"{self.base}/segment", data=body, headers=headers) as response:
             return response.status, await response.read()
 
     async def get(self, url: str) -> bytes:

@@ -34,7 +34,7 @@ async def pay(peer: Peer, session: Session, tickets: int = 2) -> wire.PaymentRes
             f"{peer.base}/payment",
             payment=wire.payment_header(session.payment(tickets)),
             credentials=wire.segment_header(alone(session)),
-            timeout_s=5,
+            timeout_s=60,
         )
 
 
@@ -135,7 +135,7 @@ async def test_payment__credentials_of_another_key__are_refused(peer: Peer) -> N
                 f"{peer.base}/payment",
                 payment=wire.payment_header(session.payment()),
                 credentials=wire.segment_header(forged),
-                timeout_s=5,
+                timeout_s=60,
             )
     assert (refusal.value.status, refusal.value.reason) == (403, "ErrSegSig")
     assert session.balance == 0

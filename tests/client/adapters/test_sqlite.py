@@ -179,7 +179,7 @@ async def test_run__writer_thread_broken__is_refused_instead_of_hanging(tmp_path
         assert database._thread is not None
         await asyncio.to_thread(database._thread.join)
         with pytest.raises(StoreError):
-            await asyncio.wait_for(database.run(insert(1)), 5)
+            await asyncio.wait_for(database.run(insert(1)), 60)
 
 
 # --- who may open what ----------------------------------------------------------------------------

@@ -56,7 +56,7 @@ async def test_register__a_worker_told_its_secret_is_wrong__does_not_try_again(f
         hand.worker._joins = joins(secret="not the secret at all")
 
         with pytest.raises(PeerRefused, match="invalid secret"):
-            await asyncio.wait_for(hand.worker.run(hand.stop), 20)
+            await asyncio.wait_for(hand.worker.run(hand.stop), 60)
 
 
 @pytest.mark.parametrize("capacity", [2**62, MAX_CAPACITY + 1])
@@ -227,7 +227,7 @@ async def test_worker__stopped_in_its_work__finishes_it(farm: Farm) -> None:
     slow = SlowTranscoder()
     async with farm.worker(slow) as hand:
         work = asyncio.ensure_future(farm.remote.transcode(SEGMENT, credentials()))
-        await asyncio.wait_for(slow.begun.wait(), 20)
+        await asyncio.wait_for(slow.begun.wait(), 60)
         hand.stop.set()
         await farm.until(lambda: len(farm.remote.pool) == 0)
         slow.go_on.set()
@@ -253,7 +253,7 @@ async def test_drain__work_is_out__waits_for_it_and_takes_no_more(farm: Farm) ->
     slow = SlowTranscoder()
     async with farm.worker(slow):
         work = asyncio.ensure_future(farm.remote.transcode(SEGMENT, credentials()))
-        await asyncio.wait_for(slow.begun.wait(), 20)
+        await asyncio.wait_for(slow.begun.wait(), 60)
         drained = asyncio.ensure_future(farm.remote.pool.drain(10))
         await asyncio.sleep(0)
         slow.go_on.set()

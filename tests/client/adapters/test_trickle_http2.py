@@ -14,7 +14,7 @@ from livepeer_client.adapters.server import TlsServer
 from livepeer_client.adapters.trickle_server import TrickleHub, add_trickle_routes
 from livepeer_client.policy.trickle import RING
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 BASE = "/ai/trickle/"
 
 

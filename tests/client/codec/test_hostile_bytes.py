@@ -54,10 +54,10 @@ def test_parse_seq__not_an_index__is_malformed(text: str) -> None:
 def test_bounded_json__string_without_an_end_full_of_quotes__is_read_in_one_pass() -> None:
     # Quotes of a string that never ends, each tried as the start of another, took 24 s of a 60 kB body.
     data = b"[]" * 70 + b'"' + b'\\"' * 60_000
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ValueError, match=r"."):
         bounded_json.loads(data)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_decode_payment__expiration_params_without_tickets__reads_the_same_when_written_again() -> None:

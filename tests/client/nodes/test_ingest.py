@@ -141,7 +141,7 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
     assert worker.suspended is None
 
     serving.process.terminate()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert await serving.process.wait() == 0, (serving.folder / "log").read_text()
     pixels = sum([(await PyavProbe().inspect(part.get_payload(decode=True))).pixels for part in parts])
     assert rows(serving.folder / "data" / "books.sqlite", "SELECT segments, pixels FROM recipients") == [(2, pixels)]

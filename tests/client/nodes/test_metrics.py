@@ -56,7 +56,7 @@ async def test_orchestrator__with_metrics__tells_chain_quotes_reward_and_rpc(
             request = OrchestratorRequest(
                 GATEWAY.address, sign_personal(GATEWAY.private_key, orchestrator_request_digest(GATEWAY.address))
             )
-            info = await probe.get_info(node.uri, request, timeout_s=10)
+            info = await probe.get_info(node.uri, request, timeout_s=60)
             assert info.ticket_params is not None
             found = await scrape()
             assert found["livepeer_quote_face_value_wei",] == info.ticket_params.face_value

@@ -63,7 +63,7 @@ Process = asyncio.subprocess.Process
 
 async def joined(process: Process, uri: str) -> None:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert (await process.stdout.readline()).decode() == f"ready {uri}\n"
 
 
@@ -93,13 +93,13 @@ async def test_run__sigterm__ends_cleanly(tmp_path: Path) -> None:
         await joined(process, farm.uri)
         process.terminate()
 
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_run__the_wrong_secret__says_so_and_ends(tmp_path: Path) -> None:
     wrong = "the secret of another farm"
     async with Farm(tmp_path).serving() as farm, transcoder(tmp_path, farm.uri, secret=wrong) as process:
-        assert await asyncio.wait_for(process.wait(), 30) == 1
+        assert await asyncio.wait_for(process.wait(), 60) == 1
     assert "invalid secret" in (tmp_path / "one.log").read_text()
 
 
@@ -119,7 +119,7 @@ async def test_orchestrator__that_transcodes_by_others_only__offers_what_they_br
             info = await buyer.info(node.uri)
             result = await buyer.submit(node.uri, info)
             node.process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(node.process.wait(), 30) == 0
+            assert await asyncio.wait_for(node.process.wait(), 60) == 0
     finally:
         if node.process.returncode is None:
             node.process.kill()
@@ -150,7 +150,7 @@ async def test_aiworker__as_a_process__does_a_job_that_is_paid(tmp_path: Path) -
             await joined(process, shop.uri)
             done = await buyer.ai.run(sold, {"prompt": "sharper"}, a_file(png()), FileSize(64, 48))
             process.terminate()
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await asyncio.wait_for(process.wait(), 60) == 0
         finally:
             if process.returncode is None:
                 process.kill()

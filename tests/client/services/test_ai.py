@@ -170,7 +170,7 @@ async def test_job__no_room__is_503_with_the_time_to_come_back_and_takes_no_paym
     waiting = Waiting()
     async with AiShop(tmp_path, PipelineTable([UPSCALE]), runner=waiting).serving() as shop:
         first = asyncio.ensure_future(post(shop, headers(await a_session(shop))))
-        await asyncio.wait_for(waiting.begun.wait(), 20)
+        await asyncio.wait_for(waiting.begun.wait(), 60)
         before = shop.shop.books()
         refused = await post(shop, headers(await a_session(shop)))
         assert shop.shop.books() == before
@@ -278,7 +278,7 @@ async def test_gateway__nobody_has_room__says_so_and_suspends_nobody(tmp_path: P
     waiting = Waiting()
     async with AiShop(tmp_path, PipelineTable([UPSCALE]), runner=waiting).serving() as shop, buying(shop) as buyer:
         first = asyncio.ensure_future(buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE))
-        await asyncio.wait_for(waiting.begun.wait(), 20)
+        await asyncio.wait_for(waiting.begun.wait(), 60)
         with pytest.raises(NoOrchestrator, match="capacity"):
             await buyer.ai.run(UPSCALE, FIELDS, a_file(png()), SIZE)
         assert buyer.choices.suspensions == {}

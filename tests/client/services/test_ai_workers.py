@@ -42,7 +42,7 @@ class Raw:
         self._shop = shop
 
     async def task(self) -> AiTask:
-        return await asyncio.wait_for(self.next, 20)
+        return await asyncio.wait_for(self.next, 60)
 
     async def post(self, task_id: int, body: object = RESULT, **changes: str) -> httpx.Response:
         headers = {

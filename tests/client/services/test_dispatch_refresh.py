@@ -47,7 +47,7 @@ def sourced(market: Market, rules: DispatchRules = KEEN) -> tuple[Dispatcher, So
 
 async def settled(dispatcher: Dispatcher) -> None:
     """All that runs beside the segments is done."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while dispatcher._background:
             await asyncio.wait(set(dispatcher._background))
 

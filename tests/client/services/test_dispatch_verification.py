@@ -59,7 +59,7 @@ class Trial:
         return names
 
     async def settled(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while self.dispatcher._background:
                 await asyncio.wait(set(self.dispatcher._background))
 

@@ -37,7 +37,7 @@ async def test_draw__a_large_payment__is_drawn_by_other_threads_in_parts_while_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Both threads have to be at work at once for the barrier to open, and the loop for its timer to run."""
-    both, turns = threading.Barrier(2, timeout=10), 0
+    both, turns = threading.Barrier(2, timeout=60), 0
 
     def slow(payment: OpenedPayment, tickets: Sequence[NonceAndSig]) -> list[Draw]:
         both.wait()

@@ -23,11 +23,11 @@ async def test_session__node_stops_while_a_debit_is_being_stored__is_charged_onc
 
         store.record_debit = slow  # type: ignore[method-assign]
         passing = asyncio.create_task(scene.pass_time(DEBIT_S, heard=SECRET))
-        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.wait_for(begun.wait(), 60)
         await passing
         scene.running.cancel()
         closing = asyncio.create_task(scene.desk.close())
         await asyncio.sleep(0)
         go_on.set()
-        await asyncio.wait_for(closing, 20)
+        await asyncio.wait_for(closing, 60)
         assert scene.charged == DEBIT_S * PRICE

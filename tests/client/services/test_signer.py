@@ -409,7 +409,7 @@ async def test_run__sessions_idle_for_a_day_and_quotes_long_expired__are_forgott
 async def _tick(office: Office, seconds: float) -> None:
     """Let time pass, and wait until the service, which waits for the ledger's thread, sleeps again."""
     await office.clock.advance(seconds)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not office.clock.sleeping:  # noqa: ASYNC110 - a manual clock has no event
             await asyncio.sleep(0.001)
 

@@ -333,7 +333,7 @@ async def test_failure__a_corrupt_store__is_reported_to_the_node() -> None:
     assert await post(session) == Refused(500, "Internal Server Error")
 
     with pytest.raises(StoreCorrupt):
-        await asyncio.wait_for(watch, 1)
+        await asyncio.wait_for(watch, 60)
 
 
 # --- sessions -------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ async def test_redeemer_run__handed_a_winner__has_it_paid_on_chain(
         )
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
         assert line.decode().strip() == f"ready 127.0.0.1:{port}", (tmp_path / "log").read_text()
         client = GrpcTicketRedeemer(f"127.0.0.1:{port}", authority=tmp_path / "data" / "tls.pem", token=TOKEN)
         winner = await stage.winner()
@@ -83,7 +83,7 @@ async def test_redeemer_run__handed_a_winner__has_it_paid_on_chain(
         assert STRANGER.key.hex() not in (tmp_path / "log").read_text()
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
         # Closes the pipe, so that nothing is left to be collected later.
         process._transport.close()  # type: ignore[attr-defined]
     # Sent through the lane of the key: its nonce is in the journal until the redemption is final.

@@ -157,7 +157,7 @@ async def met_on_a_nonce(
         poll_interval_s=0.01,
     )
     sending = asyncio.create_task(manager.lane(Lane.FUNDS).send(*FUND, value=Wei(2)))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (manager.outgoing and manager.outgoing[0].sent):  # noqa: ASYNC110 - it has no event for us
             await asyncio.sleep(0.01)
     assert manager.outgoing[0].nonce == first.nonce
@@ -178,7 +178,7 @@ async def test_send__at_a_nonce_that_another_process_took__is_dropped_once_that_
         await stage.mine()
         await manager.step()
         with pytest.raises(TransactionDropped):
-            await asyncio.wait_for(sending, 20)
+            await asyncio.wait_for(sending, 60)
         assert await other.receipt(first.tx_hash) is not None
         assert (await stage.suite.sender_info(ALICE.address)).deposit == 1
         assert manager.outgoing == []
@@ -191,7 +191,7 @@ async def test_send__raised_over_what_another_process_has_at_its_nonce__is_told_
     async with met_on_a_nonce(stage, journal, bump_after_s=0) as (other, first, manager, sending):
         await manager.step()
         await stage.mine()
-        assert (await asyncio.wait_for(sending, 20)).succeeded
+        assert (await asyncio.wait_for(sending, 60)).succeeded
         assert await other.receipt(first.tx_hash) is None
         assert (await other.nonces()).mined == first.nonce + 1
         assert (await stage.suite.sender_info(ALICE.address)).deposit == 2

@@ -297,7 +297,7 @@ async def test_send__stopped_while_it_waits__leaves_the_hash_to_look_for(stage: 
     wallet = Transactor(Suite(node, stage.suite.addresses), GATEWAY.key, poll_s=0.01)
     await set_automine(stage, False)
     sending = asyncio.create_task(wallet.send(*FUND, value=Wei(2)))
-    await asyncio.wait_for(node.waited_for.wait(), 30)
+    await asyncio.wait_for(node.waited_for.wait(), 60)
     sending.cancel()
     with pytest.raises(asyncio.CancelledError) as stopped:
         await sending
