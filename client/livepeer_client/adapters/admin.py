@@ -13,6 +13,8 @@ from typing import Final
 from aiohttp import web
 
 from livepeer_client.errors import InvalidInput, LivepeerError
+from livepeer_client.policy.fiat import parse_amount
+from livepeer_client.policy.price_book import Money, per_unit
 
 MAX_FORM_BYTES: Final = 1 << 16
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -76,10 +78,14 @@ def _setting(name: str, setter: Setter) -> Callable[[web.Request], Awaitable[web
             setter.apply(form)
         except InvalidInput as error:
             return web.Response(status=400, text=f"{error}\n")
-        _log.info("changed by the operator: %s %s", name, " ".join(f"{field}={form[field]}" for field in setter.fields))
+        _log.info("changed by the operator: %s %s", name, _said(form, setter.fields))
         return web.Response(text="ok\n")
 
     return handle
+
+
+def _said(form: Form, fields: tuple[str, ...]) -> str:
+    return " ".join(f"{field}={form[field]}" for field in (*fields, "currency") if field in form)
 
 
 def whole(form: Form, field: str, *, low: int = 0) -> int:
@@ -93,9 +99,18 @@ def whole(form: Form, field: str, *, low: int = 0) -> int:
     return int(text)
 
 
-def price(form: Form, name: str) -> Fraction:
-    """Wei per unit from the field `name` and `pixelsPerUnit`. Raises as `whole`."""
-    return Fraction(whole(form, name), whole(form, "pixelsPerUnit", low=1))
+def price(form: Form, name: str) -> Money:
+    """The price of one unit from the field `name`, `pixelsPerUnit` and, where it is there, `currency`; else whole wei.
+
+    :raises InvalidInput: as `whole`, or no amount of money.
+    """
+    per, currency = whole(form, "pixelsPerUnit", low=1), form.get("currency", "").strip()
+    if not currency:
+        return Fraction(whole(form, name), per)
+    amount = parse_amount(form[name])
+    if amount.currency:
+        raise InvalidInput(f"{name}: {form[name]!r} has a currency already")
+    return per_unit(parse_amount(f"{form[name].strip()} {currency}"), per)
 
 
 async def _level() -> object:

@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from livepeer_client.codec.address import parse_address
 from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
 from livepeer_client.config.discovery import read_discovery
 from livepeer_client.config.ingest import IngestConfig, read_ingest
@@ -20,10 +19,20 @@ from livepeer_client.config.metrics import read_metrics
 from livepeer_client.config.offchain import OFFCHAIN, is_offchain
 from livepeer_client.config.offchain import OffchainConfig as OffchainConfig
 from livepeer_client.config.offchain import load_offchain as load_offchain
-from livepeer_client.config.pipelines import read_pipelines, read_sender_prices
+from livepeer_client.config.pipelines import read_pipelines
+from livepeer_client.config.prices import PriceFeedConfig as PriceFeedConfig
+from livepeer_client.config.prices import (
+    check_feed,
+    price_of,
+    read_amount,
+    read_ceilings,
+    read_price_feed,
+    read_sender_prices,
+)
+from livepeer_client.config.redemption import RedeemerSettings as RedeemerSettings
 from livepeer_client.config.redemption import RedemptionConfig as RedemptionConfig
 from livepeer_client.config.redemption import RemoteRedeemer as RemoteRedeemer
-from livepeer_client.config.redemption import read_limit, read_redemption
+from livepeer_client.config.redemption import read_limit, read_redeemer, read_redemption
 from livepeer_client.config.service import ServiceConfig as ServiceConfig
 from livepeer_client.config.service import ServiceSettings as ServiceSettings
 from livepeer_client.config.service import read_service
@@ -36,8 +45,10 @@ from livepeer_client.config.upkeep import RewardConfig, RoundsConfig, read_admin
 from livepeer_client.config.workers import load_aiworker as load_aiworker
 from livepeer_client.config.workers import load_transcoder as load_transcoder
 from livepeer_client.config.workers import read_runners, read_workers
-from livepeer_client.errors import ConfigError, InvalidInput
-from livepeer_client.policy.price_list import Ceilings, PriceList, Tariff
+from livepeer_client.errors import ConfigError
+from livepeer_client.policy.fiat import Amount
+from livepeer_client.policy.price_book import Asked, Money, PriceBook, without_feed
+from livepeer_client.policy.price_list import Ceilings, Model, PriceList
 from livepeer_client.policy.recipient import RecipientConfig
 from livepeer_client.policy.redemption import RedemptionPolicy
 from livepeer_client.policy.sender import SenderLimits
@@ -79,16 +90,16 @@ class KeyConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrchestratorSettings(ServiceSettings):
-    """What one orchestrator asks for its work. `price_per_unit` wei for `pixels_per_unit` pixels; `max_face_value_wei`
-    0 = off.
+    """What one orchestrator asks for its work. `price_per_unit`, wei or an amount in a currency, for `pixels_per_unit`
+    pixels; `max_face_value_wei` 0 = off.
 
-    `sender_prices`, wei per pixel, are exceptions for single senders; the discovery webhook, asked before terms are
+    `sender_prices`, per pixel, are exceptions for single senders; the discovery webhook, asked before terms are
     given, may say others.
     `secret_file` holds the 32 bytes behind quotes, for all nodes of one recipient; without, each start has its own.
     `store_url` is the PostgreSQL store they share; without, the store is a file in `data_dir`.
     """
 
-    price_per_unit: int
+    price_per_unit: int | Amount
     pixels_per_unit: int
     auto_adjust_price: bool
     ticket_ev_wei: Wei
@@ -98,13 +109,13 @@ class OrchestratorSettings(ServiceSettings):
     expiration_blocks: int
     secret_file: Path | None
     store_url: str | None = field(default=None, repr=False)
-    sender_prices: Mapping[Address, Fraction] = field(default_factory=dict)
+    sender_prices: Mapping[Address, Money] = field(default_factory=dict)
     discovery_webhook_url: str | None = field(default=None, repr=False)
 
     @property
-    def base_price(self) -> Fraction:
-        """Wei per pixel."""
-        return Fraction(self.price_per_unit, self.pixels_per_unit)
+    def base_price(self) -> Money:
+        """Wei per pixel, exact, or an amount in a currency."""
+        return price_of(self.price_per_unit, self.pixels_per_unit)
 
     def recipient(self, address: Address, redemption: RedemptionPolicy | None = None) -> RecipientConfig:
         """The terms as the policy of a recipient reads them; quotes end early enough for `redemption`."""
@@ -120,20 +131,6 @@ class OrchestratorSettings(ServiceSettings):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RedeemerSettings:
-    """A redeemer for one recipient. Its callers show the token in a file, a certificate of an authority, or both."""
-
-    recipient: Address
-    listen_host: str
-    listen_port: int
-    host: str
-    data_dir: Path
-    token_file: Path | None
-    client_authority: Path | None
-    store_url: str | None = field(default=None, repr=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrchestratorConfig(ServiceConfig):
     orchestrator: OrchestratorSettings
@@ -142,12 +139,21 @@ class OrchestratorConfig(ServiceConfig):
     redemption: RedemptionConfig
     rounds: RoundsConfig
     reward: RewardConfig
+    price_feed: PriceFeedConfig | None = None
+
+    @property
+    def price_book(self) -> PriceBook:
+        """Everything that is sold, transcoding and pipelines."""
+        settings = self.orchestrator
+        return PriceBook(Asked(settings.base_price, settings.sender_prices), self.pipelines.terms)
 
     @property
     def prices(self) -> PriceList:
-        """Everything that is sold, transcoding and pipelines."""
-        settings = self.orchestrator
-        return PriceList(Tariff(settings.base_price, settings.sender_prices), self.pipelines.prices)
+        """The same in wei.
+
+        :raises PriceUnavailable: a price is in another currency.
+        """
+        return self.price_book.price_list(without_feed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +201,11 @@ class SignerNodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
-    """What one gateway accepts and how long it waits. Price ceiling: wei for `pixels_per_unit` pixels."""
+    """What one gateway accepts and how long it waits. Price ceiling: wei, or an amount in a currency, for
+    `pixels_per_unit` pixels."""
 
     data_dir: Path
-    max_price_per_unit: int
+    max_price_per_unit: int | Amount
     pixels_per_unit: int
     max_ticket_ev_wei: Wei
     max_total_ev_wei: Wei
@@ -209,6 +216,11 @@ class GatewaySettings:
     refresh_timeout_s: float
     max_attempts: int
     store_url: str | None = field(default=None, repr=False)
+
+    @property
+    def ceiling(self) -> Money:
+        """The most that is paid for a pixel, where no model has a ceiling of its own."""
+        return price_of(self.max_price_per_unit, self.pixels_per_unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +240,8 @@ class GatewayConfig:
     ingest: IngestConfig | None = None
     admin: tuple[str, int] | None = None
     metrics: MetricsConfig | None = None
+    ceilings: Mapping[Model, Money] = field(default_factory=dict)
+    price_feed: PriceFeedConfig | None = None
 
 
 def load_orchestrator(file: str | Path, sources: Sources | None = None) -> OrchestratorConfig:
@@ -251,8 +265,10 @@ def load_orchestrator(file: str | Path, sources: Sources | None = None) -> Orche
         workers=read_workers(document),
         live_runners=read_live_runners(document),
         runners=read_runners(document),
+        price_feed=read_price_feed(document),
     )
     document.finish()
+    check_feed(document.file, config.price_feed, needs_feed=config.price_book.needs_feed)
     return config
 
 
@@ -286,7 +302,7 @@ def load_redeemer(file: str | Path, sources: Sources | None = None) -> RedeemerC
     config = RedeemerConfig(
         chain=_chain(document),
         key=_key(document),
-        redeemer=_redeemer(document.table("redeemer", required=True)),
+        redeemer=read_redeemer(document.table("redeemer", required=True)),
         redemption=read_redemption(document.table("redemption", required=False)),
         metrics=read_metrics(document),
     )
@@ -318,8 +334,12 @@ def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayCon
         ingest=read_ingest(document),
         admin=read_admin(document),
         metrics=read_metrics(document),
+        ceilings=read_ceilings(document),
+        price_feed=read_price_feed(document),
     )
     document.finish()
+    ceilings = Asked(config.gateway.ceiling), *(Asked(each) for each in config.ceilings.values())
+    check_feed(file, config.price_feed, needs_feed=any(each.needs_feed for each in ceilings))
     return config
 
 
@@ -343,7 +363,7 @@ def _key(document: Document) -> KeyConfig:
     if table.has("signer_url"):
         table.know(("file", "password_file"))
         (url,) = table.urls_of_one("signer_url")
-        key = KeyConfig(None, None, url, _address(table, "address"), table.optional_path("token_file"))
+        key = KeyConfig(None, None, url, table.address("address"), table.optional_path("token_file"))
     else:
         table.know(("signer_url", "address", "token_file"))
         key = KeyConfig(table.path("file"), table.optional_path("password_file"))
@@ -351,20 +371,12 @@ def _key(document: Document) -> KeyConfig:
     return key
 
 
-def _address(table: Table, key: str) -> Address:
-    text = table.text(key)
-    try:
-        return parse_address(text)
-    except InvalidInput:
-        raise table.refuse(key, "an address", text) from None
-
-
 def _orchestrator(table: Table) -> OrchestratorSettings:
     table.flag(OFFCHAIN, False)
     per = table.integer("pixels_per_unit", 1, low=1)
     settings = OrchestratorSettings(
         **read_service(table),
-        price_per_unit=table.integer("price_per_unit"),
+        price_per_unit=read_amount(table, "price_per_unit"),
         pixels_per_unit=per,
         sender_prices=read_sender_prices(table, per),
         discovery_webhook_url=table.optional_url("discovery_webhook_url"),
@@ -376,23 +388,6 @@ def _orchestrator(table: Table) -> OrchestratorSettings:
         expiration_blocks=table.integer("expiration_blocks", 40, low=2, high=100_000),
         secret_file=table.optional_path("secret_file"),
         store_url=table.store_url(),
-    )
-    table.finish()
-    return settings
-
-
-def _redeemer(table: Table) -> RedeemerSettings:
-    recipient = _address(table, "recipient")
-    host, port = table.host_port("listen")
-    settings = RedeemerSettings(
-        recipient=recipient,
-        listen_host=host,
-        listen_port=port,
-        host=table.text("host", host),
-        data_dir=table.path("data_dir"),
-        store_url=table.store_url(),
-        token_file=table.optional_path("token_file"),
-        client_authority=table.optional_path("client_authority"),
     )
     table.finish()
     return settings
@@ -426,7 +421,7 @@ def _gateway(table: Table) -> GatewaySettings:
     settings = GatewaySettings(
         data_dir=table.path("data_dir"),
         store_url=table.store_url(),
-        max_price_per_unit=table.integer("max_price_per_unit"),
+        max_price_per_unit=read_amount(table, "max_price_per_unit"),
         pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
         max_ticket_ev_wei=Wei(table.integer("max_ticket_ev_wei", 3_000_000_000_000, low=1)),
         max_total_ev_wei=Wei(table.integer("max_total_ev_wei", 20_000_000_000_000, low=1)),

@@ -15,7 +15,7 @@ from livepeer_client.config.workers import read_runners, read_workers
 from livepeer_client.errors import ConfigError
 
 OFFCHAIN: Final = "offchain"
-_ON_A_CHAIN: Final = ("chain", "key", "redemption", "rounds", "reward")
+_ON_A_CHAIN: Final = ("chain", "key", "redemption", "rounds", "reward", "price_feed")
 _PAID: Final = (
     *("price_per_unit", "pixels_per_unit", "sender_prices", "auto_adjust_price", "ticket_ev_wei", "redeem_gas"),
     *("tx_cost_multiplier", "max_face_value_wei", "expiration_blocks", "secret_file", "store_url"),

@@ -1,11 +1,11 @@
 """Settings of redemption, shared by orchestrator and redeemer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from livepeer_client.config.tables import Table
 from livepeer_client.policy.redemption import CONTRACT_BATCH_MAX, RedemptionPolicy
-from livepeer_client.types import Wei
+from livepeer_client.types import Address, Wei
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +90,35 @@ def _remote_redeemer(table: Table) -> RemoteRedeemer | None:
         token_file=table.optional_path("redeemer_token_file"),
         certificate=table.optional_path("redeemer_certificate"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RedeemerSettings:
+    """A redeemer for one recipient. Its callers show the token in a file, a certificate of an authority, or both."""
+
+    recipient: Address
+    listen_host: str
+    listen_port: int
+    host: str
+    data_dir: Path
+    token_file: Path | None
+    client_authority: Path | None
+    store_url: str | None = field(default=None, repr=False)
+
+
+def read_redeemer(table: Table) -> RedeemerSettings:
+    """:raises ConfigError: naming file, key and what was expected."""
+    recipient = table.address("recipient")
+    host, port = table.host_port("listen")
+    settings = RedeemerSettings(
+        recipient=recipient,
+        listen_host=host,
+        listen_port=port,
+        host=table.text("host", host),
+        data_dir=table.path("data_dir"),
+        store_url=table.store_url(),
+        token_file=table.optional_path("token_file"),
+        client_authority=table.optional_path("client_authority"),
+    )
+    table.finish()
+    return settings

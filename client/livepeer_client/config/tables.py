@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from livepeer_client.codec.address import parse_address
 from livepeer_client.config.sources import PREFIX, Given, Sources
-from livepeer_client.errors import ConfigError
-from livepeer_client.types import Wei
+from livepeer_client.errors import ConfigError, InvalidInput
+from livepeer_client.types import Address, Wei
 
 INT64_MAX: Final = 2**63 - 1
 """Prices travel as a pair of int64 (offchain-payments 7)."""
@@ -71,6 +72,14 @@ class Table:
         """Relative ones start at the file's folder; those of a flag or the environment where the command was given."""
         base = Path.cwd() if key in self._origins else self._file.parent
         return base / Path(self.text(key)).expanduser()
+
+    def address(self, key: str) -> Address:
+        """An account's."""
+        text = self.text(key)
+        try:
+            return parse_address(text)
+        except InvalidInput:
+            raise self.refuse(key, "an address", text) from None
 
     def optional_path(self, key: str) -> Path | None:
         if key in self._left:

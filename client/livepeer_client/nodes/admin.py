@@ -11,8 +11,11 @@ from livepeer_client.adapters.admin import Form, Setter, build_admin, price, who
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config import OrchestratorConfig
-from livepeer_client.errors import InvalidInput
-from livepeer_client.policy.price_list import PriceList, Tariff
+from livepeer_client.errors import InvalidInput, PriceUnavailable
+from livepeer_client.policy.fiat import Amount
+from livepeer_client.policy.price_list import PriceList
+from livepeer_client.services.price_feed import PriceFeedService
+from livepeer_client.services.prices import PricesNow
 from livepeer_client.services.work import AUTO, WorkService
 from livepeer_client.types import MAX_UINT256, Wei
 
@@ -48,8 +51,17 @@ def _no_cap(_: Wei) -> None:
 class Dials:
     """What of an orchestrator's terms changes while it runs. Sessions keep the price they were opened at."""
 
-    prices: PriceList
+    selling: PricesNow
+    feed: PriceFeedService | None = None
     set_max_face_value: Callable[[Wei], None] = field(default=_no_cap)
+
+    @property
+    def prices(self) -> PriceList:
+        """What is asked now.
+
+        :raises PriceUnavailable: there is no rate for it.
+        """
+        return self.selling()
 
 
 @contextlib.asynccontextmanager
@@ -101,15 +113,14 @@ def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
     """An orchestrator's setters: prices, sessions, face value."""
 
     def set_price(form: Form) -> None:
-        base = replace(dials.prices.base, default=price(form, "pricePerUnit"))
-        dials.prices = replace(dials.prices, base=base)
+        book = dials.selling.book
+        dials.selling.ask(replace(book, base=replace(book.base, default=price(form, "pricePerUnit"))))
 
     def set_price_for(form: Form) -> None:
         sender = parse_address(form["broadcasterEthAddr"].strip())
-        base: Tariff = dials.prices.base
-        dials.prices = replace(
-            dials.prices, base=replace(base, senders={**base.senders, sender: price(form, "pricePerUnit")})
-        )
+        book = dials.selling.book
+        senders = {**book.base.senders, sender: price(form, "pricePerUnit")}
+        dials.selling.ask(replace(book, base=replace(book.base, senders=senders)))
 
     def set_max_face_value(form: Form) -> None:
         limit = whole(form, "maxfacevalue")
@@ -118,9 +129,19 @@ def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
         dials.set_max_face_value(Wei(limit))
 
     async def status() -> object:
-        base = dials.prices.base
-        own = {f"0x{sender.hex()}": str(its) for sender, its in base.senders.items()}
-        return {**work.status(), "BroadcasterPrices": {"default": str(base.default), **own}}
+        book = dials.selling.book.base
+        try:
+            base = dials.prices.base
+            default = str(base.default)
+            own = {f"0x{sender.hex()}": str(its) for sender, its in base.senders.items()}
+        except PriceUnavailable as error:
+            default, own = f"unavailable: {error}", {}
+        asked: dict[str, object] = {}
+        if isinstance(book.default, Amount):
+            asked["BasePrice"] = f"{book.default} per pixel"
+        if dials.feed is not None:
+            asked["PriceFeed"] = dials.feed.status()
+        return {**work.status(), "BroadcasterPrices": {"default": default, **own}, **asked}
 
     return build_admin(
         {"status": status},

@@ -5,6 +5,7 @@ import contextlib
 import random
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 
 from livepeer_client.adapters.ai_client import HttpRunner
@@ -21,6 +22,7 @@ from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.policy.price_list import PriceList
 from livepeer_client.ports.till import Till
 from livepeer_client.services.ai_runners import AnyRunner, LocalRunner, RemoteAiWorkers
 from livepeer_client.services.ai_work import AiRunner, AiWork
@@ -49,9 +51,18 @@ def sell_pipelines(
     payments: Till,
     board: CapacityBoard,
     runner: AiRunner | RemoteAiWorkers,
+    prices: Callable[[], PriceList] | None = None,
 ) -> Mount:
-    """The routes of an orchestrator's pipelines."""
-    desk = AiWork(pipelines=pipelines, work=work, payments=payments, board=board, runner=runner, measure=measure)
+    """The routes of an orchestrator's pipelines, at the `prices` now if they do not stay the same."""
+    desk = AiWork(
+        pipelines=pipelines,
+        work=work,
+        payments=payments,
+        board=board,
+        runner=runner,
+        measure=measure,
+        prices=prices,
+    )
     files = ResultFiles(service_uri)
     batch = [entry.name for entry in pipelines.entries if entry.capability != Capability.LIVE_VIDEO_TO_VIDEO]
     return lambda app: mount_ai(app, desk, batch, files)

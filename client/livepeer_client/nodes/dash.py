@@ -8,7 +8,6 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from livepeer_client.adapters.chain.suite import load_addresses
@@ -29,6 +28,7 @@ from livepeer_client.nodes.desk import NodeDesk, RedeemingNode
 from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.gateway import probe_plan
 from livepeer_client.nodes.keys import make_transactor, open_signer
+from livepeer_client.nodes.prices import ceiling_now, open_feed
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.selection import Criteria
 from livepeer_client.ports.board import BoardSource, MarketView
@@ -102,7 +102,7 @@ async def _asking(config: GatewayConfig) -> AsyncIterator[MarketView]:
         GrpcProbe(settings.data_dir / "certificates") as probe,
         open_discovery(config.discovery, suite, probe, signer, probe_plan(config)) as found,
     ):
-        ceiling = Fraction(settings.max_price_per_unit, settings.pixels_per_unit)
+        ceiling = ceiling_now(config, await open_feed(config.price_feed, suite))
         criteria = Criteria(now_s=SystemClock().monotonic(), ceiling=ceiling)
         yield DiscoveryMarket(found.service, job_capabilities([]), criteria)
 

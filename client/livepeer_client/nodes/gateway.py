@@ -24,6 +24,7 @@ from livepeer_client.facts import GatewayTotals, Receipt, SenderInfo
 from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import make_transactor, open_signer
+from livepeer_client.nodes.prices import open_feed, open_limits
 from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.pipelines import Pipeline
@@ -36,6 +37,8 @@ from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
 from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
 from livepeer_client.services.paying import Payer
+from livepeer_client.services.price_feed import PriceFeedService
+from livepeer_client.services.prices import LimitsNow
 from livepeer_client.types import Address, Wei
 
 
@@ -50,6 +53,8 @@ class Gateway:
     dispatcher: Dispatcher
     ai: AiDispatcher
     live_sessions: LiveDispatcher
+    limits: LimitsNow
+    feed: PriceFeedService | None = None
 
     @classmethod
     @asynccontextmanager
@@ -105,13 +110,18 @@ class Gateway:
             )
             opened.push_async_callback(dispatcher.close)
             dispatcher.beside(payer.watch())
+            feed = await open_feed(config.price_feed, suite)
+            limits = open_limits(config, feed, dispatcher)
+            if feed is not None:
+                dispatcher.beside(feed.run())
+                dispatcher.beside(limits.run())
             ai = AiDispatcher(dispatcher, payer, signer, AiHttp(transport))
             opened.push_async_callback(ai.close)
             channels = LiveHttp(transport)
             opened.push_async_callback(channels.close)
             live = LiveDispatcher(dispatcher, payer, signer, channels, transport)
             transactor = make_transactor(suite, signer, config.chain)
-            yield cls(signer.address, suite, transactor, books, dispatcher, ai, live)
+            yield cls(signer.address, suite, transactor, books, dispatcher, ai, live, limits, feed)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""
@@ -184,9 +194,8 @@ def _limits(settings: GatewaySettings) -> SenderLimits:
 
 
 def _rules(settings: GatewaySettings) -> DispatchRules:
-    return DispatchRules(
-        ceiling=Fraction(settings.max_price_per_unit, settings.pixels_per_unit), max_attempts=settings.max_attempts
-    )
+    # What may be paid is added by `LimitsNow`, at the rate of the moment.
+    return DispatchRules(max_attempts=settings.max_attempts)
 
 
 def describe(candidate: Candidate) -> str:

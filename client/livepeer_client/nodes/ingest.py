@@ -24,6 +24,8 @@ from livepeer_client.nodes.admin import capability_of, served
 from livepeer_client.nodes.gateway import Gateway
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.memory import keep_what_is_loaded
+from livepeer_client.policy.fiat import Amount
+from livepeer_client.policy.price_book import Money
 from livepeer_client.policy.price_list import DEFAULT_MODEL
 from livepeer_client.services.dispatch import Event, SegmentDone, SegmentResult, SegmentSent, Swapped, Verified
 from livepeer_client.services.ingest import PushIngest
@@ -127,28 +129,32 @@ def _observe(metrics: "GatewayMetrics | None", event: Event) -> None:
 
 
 def _admin(gateway: Gateway, pushes: PushIngest) -> web.Application:
-    dispatcher = gateway.dispatcher
+    dispatcher, limits = gateway.dispatcher, gateway.limits
 
     def set_broadcast_config(form: Form) -> None:
-        ceiling = price(form, "maxPricePerUnit")
+        ceiling: Money | None = price(form, "maxPricePerUnit")
+        if not (ceiling.value if isinstance(ceiling, Amount) else ceiling):
+            # What the network's tools say for: any price.
+            ceiling = None
         profiles = pushes.profiles
         if form.get("transcodingOptions"):
             profiles = presets([name.strip() for name in form["transcodingOptions"].split(",")])
-        dispatcher.rules = replace(dispatcher.rules, ceiling=ceiling or None)
+        limits.pay(replace(limits.limits, general=ceiling))
         pushes.profiles = profiles
 
     def set_model_ceiling(form: Form) -> None:
         model = capability_of(form["pipeline"]), form["modelID"].strip() or DEFAULT_MODEL
-        ceilings = {**dispatcher.rules.model_ceilings, model: price(form, "maxPricePerUnit")}
-        dispatcher.rules = replace(dispatcher.rules, model_ceilings=ceilings)
+        limits.pay(replace(limits.limits, models={**limits.limits.models, model: price(form, "maxPricePerUnit")}))
 
     async def status() -> object:
-        return {**pushes.status(), "BroadcasterPrices": {}, "LocalTranscoding": False}
+        feed = {} if gateway.feed is None else {"PriceFeed": gateway.feed.status()}
+        return {**pushes.status(), "BroadcasterPrices": {}, "LocalTranscoding": False, **feed}
 
     async def broadcast_config() -> object:
-        ceiling = dispatcher.rules.ceiling
+        ceiling, asked = dispatcher.rules.ceiling, limits.limits.general
         return {
             "MaxPricePerUnit": str(Fraction(0) if ceiling is None else ceiling),
+            **({"MaxPrice": f"{asked} per pixel"} if isinstance(asked, Amount) else {}),
             "TranscodingOptions": ",".join(profile.name for profile in pushes.profiles),
         }
 

@@ -1,6 +1,6 @@
 """The live side of an orchestrator: channels, sessions, and the runner that its file names."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,9 +14,11 @@ from livepeer_client.adapters.trickle_server import TrickleHub
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.workers import RunnersConfig
 from livepeer_client.policy.pipelines import PipelineTable
+from livepeer_client.policy.price_list import PriceList, Tariff
 from livepeer_client.ports.till import Till
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.live_sessions import LiveSessions
+from livepeer_client.services.prices import TariffsNow
 from livepeer_client.services.work import WorkService
 
 _LIVE = Capability.LIVE_VIDEO_TO_VIDEO
@@ -32,9 +34,12 @@ async def sell_live(
     payments: Till,
     board: CapacityBoard,
     hub: TrickleHub,
+    prices: Callable[[], PriceList] | None = None,
 ) -> tuple[list[Mount], list[Coroutine[Any, Any, None]]]:
     """Routes and upkeep; none where no live model is sold, or nothing runs it. Sessions end with `opened`."""
-    models = {entry.model: entry.price for entry in pipelines.models_of(_LIVE.pipeline)}
+    models: Mapping[str, Tariff] = {entry.model: entry.price for entry in pipelines.models_of(_LIVE.pipeline)}
+    if prices is not None:
+        models = TariffsNow(prices, _LIVE, tuple(models))
     url = runners.urls.get(_LIVE.pipeline)
     if not models or url is None:
         return [], []

@@ -18,6 +18,7 @@ from livepeer_client.errors import ConfigError, InvalidInput, MalformedMessage
 from livepeer_client.ports.till import Till
 from livepeer_client.services.advertise import AdvertiseService
 from livepeer_client.services.live_runners import RunnerDesk
+from livepeer_client.services.price_feed import PriceFeedService
 from livepeer_client.services.runner_channels import RunnerChannels
 from livepeer_client.services.runner_file import RunnerFile
 from livepeer_client.services.work import WorkService
@@ -33,6 +34,7 @@ async def open_live_runners(
     payments: Till,
     hub: TrickleHub,
     free: bool = False,
+    feed: PriceFeedService | None = None,
 ) -> AsyncIterator[tuple[tuple[Mount, ...], list[Coroutine[Any, Any, None]]]]:
     """The routes, and what runs beside them; neither without a setting. Sessions end with the node.
 
@@ -49,6 +51,7 @@ async def open_live_runners(
         payments=payments,
         clock=SystemClock(),
         lease_s=config.lease_s,
+        feed=None if feed is None else lambda: feed.rate,
         channels=RunnerChannels(service_uri, hub, SystemClock()),
         proxy_ports=config.proxy_ports,
         free=free,

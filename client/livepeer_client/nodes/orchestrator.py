@@ -24,6 +24,7 @@ from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.nodes.metrics import NodeMetrics
+from livepeer_client.nodes.prices import open_feed, open_prices
 from livepeer_client.nodes.redeemer import connect
 from livepeer_client.nodes.selling import Shop, told_to_stop
 from livepeer_client.nodes.stores import open_tickets
@@ -79,7 +80,8 @@ async def run(config: OrchestratorConfig | OffchainConfig) -> None:
         if settings.discovery_webhook_url is not None:
             web = await opened.enter_async_context(AiohttpWebClient())
             webhook = DiscoveryWebhook(settings.discovery_webhook_url, web, SystemClock())
-        dials = Dials(config.prices)
+        feed = await open_feed(config.price_feed, suite)
+        dials = Dials(open_prices(config.price_book, feed), feed)
         payments = _till(config, dials, signer, view, store, drawer, webhook, shop.registry)
         advertise, work = shop.staff(
             signer,
@@ -88,12 +90,13 @@ async def run(config: OrchestratorConfig | OffchainConfig) -> None:
             troubles=lambda: registration.troubles,
         )
         await opened.enter_async_context(overseen(config, dials, work))
-        server, services = await shop.serve(opened, advertise, work, payments)
+        server, services = await shop.serve(opened, advertise, work, payments, prices=dials.selling, feed=feed)
         transactions = await opened.enter_async_context(
             open_transactions(suite, signer, config.chain, settings.data_dir)
         )
         redeem = _redemption(config, suite, transactions, store, gas)
         services += [
+            *(() if feed is None else (feed.run(),)),
             registration.run(),
             gas.run(),
             view.watch(),
@@ -131,7 +134,7 @@ def _till(
     settings = config.orchestrator
     payments = PaymentService(
         recipient=settings.recipient(signer.address, config.redemption.policy),
-        prices=lambda: registry.priced(dials.prices if webhook is None else dials.prices.with_base_for(webhook.prices)),
+        prices=lambda: registry.priced(dials.prices.with_base_for({} if webhook is None else webhook.prices)),
         auto_adjust=settings.auto_adjust_price,
         secret=_secret(settings),
         store=store,

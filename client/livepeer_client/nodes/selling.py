@@ -33,11 +33,13 @@ from livepeer_client.nodes.live import sell_live
 from livepeer_client.nodes.live_runners import open_live_runners
 from livepeer_client.nodes.workers import Workers, open_workers
 from livepeer_client.policy.capacities import total
+from livepeer_client.policy.price_list import PriceList
 from livepeer_client.ports import Signer
 from livepeer_client.ports.till import Senders, Till
 from livepeer_client.services.advertise import TOKEN_KEY_BYTES, Admission, AdvertiseService, Offer
 from livepeer_client.services.byoc import Registry
 from livepeer_client.services.capacity import CapacityBoard
+from livepeer_client.services.price_feed import PriceFeedService
 from livepeer_client.services.renditions import RenditionStore
 from livepeer_client.services.work import AUTO, WorkService
 
@@ -121,23 +123,35 @@ class Shop:
         return advertise, work
 
     async def serve(
-        self, opened: AsyncExitStack, advertise: AdvertiseService, work: WorkService, till: Till, *, free: bool = False
+        self,
+        opened: AsyncExitStack,
+        advertise: AdvertiseService,
+        work: WorkService,
+        till: Till,
+        *,
+        free: bool = False,
+        prices: Callable[[], PriceList] | None = None,
+        feed: PriceFeedService | None = None,
     ) -> tuple[TlsServer, list[Upkeep]]:
         """The port, still closed, and what runs beside it.
 
         :param free: live runners cost nothing, whatever they ask.
+        :param prices: of pipelines now, where they do not stay those of the configuration.
+        :param feed: what live runners are priced by that ask in another currency than wei.
         """
         config, board, hub = self.config, self.board, TrickleHub(SystemClock())
         settings, uri = config.orchestrator, config.orchestrator.service_uri
         selling: dict[str, Any] = {"work": work, "payments": till, "board": board}
-        pipelines = sell_pipelines(config.pipelines, uri, runner=self.workers.runner, **selling)
+        pipelines = sell_pipelines(config.pipelines, uri, runner=self.workers.runner, prices=prices, **selling)
         byoc = await sell_byoc(opened, self.registry, uri, self.workers.secret, hub=hub, **selling)
         runners, runner_upkeep = await opened.enter_async_context(
             open_live_runners(
-                config.live_runners, uri, advertise=advertise, work=work, payments=till, hub=hub, free=free
+                config.live_runners, uri, advertise=advertise, work=work, payments=till, hub=hub, free=free, feed=feed
             )
         )
-        live, live_upkeep = await sell_live(opened, config.pipelines, config.runners, uri, hub=hub, **selling)
+        live, live_upkeep = await sell_live(
+            opened, config.pipelines, config.runners, uri, hub=hub, prices=prices, **selling
+        )
         mounts: list[Mount] = [
             *self.workers.mounts,
             pipelines,

@@ -56,6 +56,15 @@ class Amount:
     def needs_feed(self) -> bool:
         return self.currency.lower() not in (*_WEI, _ETH)
 
+    @property
+    def in_wei(self) -> Fraction:
+        """Of what needs no feed. Raises as `to_wei`."""
+        return to_wei(self, None)
+
+    def __str__(self) -> str:
+        number = f"{float(self.value):.10g}"
+        return f"{number} {self.currency}" if self.currency else f"{number} wei"
+
 
 def parse_amount(text: str) -> Amount:
     """`1200`, `0.003ETH`, `1.5e-7 USD`.

@@ -14,6 +14,7 @@ from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import Capabilities, ModelConstraint
 from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.price import is_countable
+from livepeer_client.policy.price_book import Asked
 from livepeer_client.policy.price_list import Model, Tariff
 
 
@@ -44,7 +45,8 @@ def capability_of(name: str) -> int | None:
 class Pipeline:
     """One model of one pipeline.
 
-    `price` in wei per `unit`, exact. `capacity`: jobs at the same time that this node serves by itself; 0 where
+    `price` in wei per `unit`, exact; `asked` instead of it where one is in another currency. `capacity`: jobs at the
+    same time that this node serves by itself; 0 where
     workers bring it. `runner_version` is the model's, as its runner states it.
     """
 
@@ -56,6 +58,7 @@ class Pipeline:
     warm: bool = False
     capacity: int = 1
     runner_version: str = ""
+    asked: Asked | None = None
 
     def __post_init__(self) -> None:
         if self.capability < Capability.TEXT_TO_IMAGE or not self.name or not self.model or self.capacity < 0:
@@ -68,6 +71,11 @@ class Pipeline:
     def key(self) -> Model:
         """How prices and constraints list it."""
         return self.capability, self.model
+
+    @property
+    def terms(self) -> Asked:
+        """Its price, in whatever currency."""
+        return self.asked or Asked(self.price.default, self.price.senders)
 
     @property
     def app(self) -> str:
@@ -105,8 +113,13 @@ class PipelineTable:
 
     @property
     def prices(self) -> dict[Model, Tariff]:
-        """For `PriceList.models`."""
+        """For `PriceList.models`, where all are in wei."""
         return {entry.key: entry.price for entry in self.entries}
+
+    @property
+    def terms(self) -> dict[Model, Asked]:
+        """For `PriceBook.models`."""
+        return {entry.key: entry.terms for entry in self.entries}
 
     @property
     def served_here(self) -> Capabilities:

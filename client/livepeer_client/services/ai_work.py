@@ -9,7 +9,7 @@ no room, and nobody works for what is not covered. What fails is charged nothing
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Final, Protocol
@@ -19,11 +19,13 @@ from livepeer_client.errors import (
     InvalidInput,
     LivepeerError,
     PeerRefused,
+    PriceUnavailable,
     StoreError,
 )
 from livepeer_client.facts.ai import AiFile, AiRequest, AiResult
 from livepeer_client.policy.ai_request import FILE_FIELDS, FileSize, check_fields, units_of
 from livepeer_client.policy.pipelines import Pipeline, PipelineTable
+from livepeer_client.policy.price_list import PriceList
 from livepeer_client.policy.workers import NoWorker
 from livepeer_client.ports.till import Till
 from livepeer_client.services.capacity import CapacityBoard
@@ -61,7 +63,10 @@ class Busy(Refused):
 
 
 class AiWork:
-    """Sells the pipelines of a table."""
+    """Sells the pipelines of a table.
+
+    :param prices: the prices now, where they do not stay those of the table.
+    """
 
     def __init__(
         self,
@@ -72,8 +77,10 @@ class AiWork:
         board: CapacityBoard,
         runner: AiRunner,
         measure: Measure,
+        prices: Callable[[], PriceList] | None = None,
     ) -> None:
         self.pipelines = pipelines
+        self._prices = prices
         self._work = work
         self._payments = payments
         self._board = board
@@ -128,7 +135,12 @@ class AiWork:
     async def _pay(self, checked: "Checked", entry: Pipeline, units: int) -> "Hold | Refused":
         """Take the payment and reserve the fee."""
         sender, account = checked.admitted.sender, account_of(entry)
-        least = entry.price.for_sender(sender)
+        try:
+            tariff = entry.price if self._prices is None else self._prices().models[entry.key]
+        except PriceUnavailable as error:
+            _log.warning("no price job=%s reason=%s", entry.app, error)
+            return Busy(503, "no price now")
+        least = tariff.for_sender(sender)
         if least is None:
             return Refused(BAD_REQUEST, f"{entry.app} is not sold to this sender")
         price = await self._payments.session_price(sender, account)

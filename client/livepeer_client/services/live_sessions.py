@@ -14,7 +14,13 @@ from typing import Final, Protocol
 from livepeer_client.codec import live_job
 from livepeer_client.codec.live_job import LiveRequest, LiveUrls
 from livepeer_client.codec.trickle import BASE_PATH, JSON, MPEGTS, encode_event
-from livepeer_client.errors import InsufficientBalance, InvalidInput, LivepeerError, MalformedMessage
+from livepeer_client.errors import (
+    InsufficientBalance,
+    InvalidInput,
+    LivepeerError,
+    MalformedMessage,
+    PriceUnavailable,
+)
 from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.streaming import INTERVAL_S, Unit
 from livepeer_client.ports import Clock
@@ -135,7 +141,11 @@ class LiveSessions:
         if session_id in self._sessions:
             # A token is for one session, whoever sends it again.
             return Refused(409, "session already exists")
-        least = self._models[request.model].for_sender(admitted.sender)
+        try:
+            least = self._models[request.model].for_sender(admitted.sender)
+        except PriceUnavailable as error:
+            _log.warning("no price model=%s reason=%s", request.model, error)
+            return Refused(503, "no price now")
         if least is None:
             return Refused(400, f"{request.model} is not sold to this sender")
         expected = paid.expected_price

@@ -39,6 +39,28 @@ class PriceFeedService:
         self._price = check_fresh(price, self._clock.time(), self._max_age_s)
         return self._price
 
+    @property
+    def rate(self) -> FeedPrice | None:
+        """The latest reading, None while there is none that is fresh enough."""
+        try:
+            return None if self._price is None else check_fresh(self._price, self._clock.time(), self._max_age_s)
+        except PriceUnavailable:
+            return None
+
+    def status(self) -> dict[str, object]:
+        """For people: what was read last, and whether prices are made from it."""
+        price = self._price
+        if price is None:
+            return {"Pair": None, "Usable": False}
+        return {
+            "Pair": str(price.pair),
+            "Price": str(float(price.price)),
+            "UpdatedAt": price.updated_at,
+            "AgeSeconds": int(self._clock.time() - price.updated_at),
+            "MaxAgeSeconds": int(self._max_age_s),
+            "Usable": self.rate is not None,
+        }
+
     def wei(self, amount: Amount) -> Fraction:
         """An amount in wei by the latest reading, exact. Wei and ETH need none.
 

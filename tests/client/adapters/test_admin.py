@@ -1,5 +1,6 @@
 """Administration over HTTP: form values, their faults, and pages in a browser that may not use it."""
 
+import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -9,10 +10,15 @@ import pytest
 from aiohttp import web
 
 from livepeer_client.adapters.admin import Form, Setter, build_admin, price, whole
+from livepeer_client.adapters.fakes import ManualClock
 from livepeer_client.errors import ChainUnavailable, InvalidInput
 from livepeer_client.nodes.admin import Dials, orchestrator_admin
-from livepeer_client.policy.price_list import PriceList, Tariff
+from livepeer_client.policy.fiat import MAX_AGE_S
+from livepeer_client.policy.price_book import Asked, PriceBook
+from livepeer_client.services.price_feed import PriceFeedService
+from livepeer_client.services.prices import PricesNow
 from livepeer_client.services.work import AUTO
+from tests.client.services.test_price_feed import Feed
 from tests.support.shop import GATEWAY, Shop
 
 
@@ -106,7 +112,7 @@ def test_price__of_no_units__is_refused() -> None:
 
 async def test_orchestrator__every_setter__changes_what_is_sold_from_then_on(unused_tcp_port: int) -> None:
     shop = Shop()
-    dials = Dials(PriceList(Tariff(shop.price)))
+    dials = Dials(PricesNow(PriceBook(Asked(shop.price))))
     dials.set_max_face_value = shop.payments.set_max_face_value
     async for admin in serve(orchestrator_admin(dials, shop.work), unused_tcp_port):
         assert (await admin.post("setOrchestratorConfig", pricePerUnit="3", pixelsPerUnit="2"))[0] == 200
@@ -133,3 +139,35 @@ async def test_orchestrator__every_setter__changes_what_is_sold_from_then_on(unu
         assert '"default": "3/2"' in text
     _, params = await shop.payments.quote(GATEWAY)
     assert params.face_value == 1_500_000
+
+
+async def test_orchestrator__prices_in_a_currency__are_asked_at_the_rate_and_refused_without_one(
+    unused_tcp_port: int,
+) -> None:
+    shop = Shop()
+    source = Feed(ManualClock())
+    feed = PriceFeedService(source, source.clock)
+    await feed.start()
+    dials = Dials(PricesNow(PriceBook(Asked(shop.price)), feed), feed)
+    dollars = {"pricePerUnit": "0.3e-6", "pixelsPerUnit": "1", "currency": "USD"}
+    async for admin in serve(orchestrator_admin(dials, shop.work), unused_tcp_port):
+        assert (await admin.post("setOrchestratorConfig", **dollars))[0] == 200
+        assert dials.prices.price(GATEWAY) == 3 * 10**11 // 2_000
+        for wrong in ({"currency": "EUR"}, {"pricePerUnit": "1 USD"}, {"pricePerUnit": "-1"}, {"pixelsPerUnit": "0"}):
+            assert (await admin.post("setOrchestratorConfig", **{**dollars, **wrong}))[0] == 400
+        assert dials.prices.price(GATEWAY) == 3 * 10**11 // 2_000
+        ether = {"pricePerUnit": "1e-15", "pixelsPerUnit": "2", "currency": "eth"}
+        sender = f"0x{GATEWAY.hex()}"
+        assert (await admin.post("setPriceForBroadcaster", **ether, broadcasterEthAddr=sender))[0] == 200
+        assert dials.prices.price(GATEWAY) == 500
+        told = json.loads((await admin.get("status"))[1])
+        assert told["BroadcasterPrices"] == {"default": "150000000", sender: "500"}
+        assert told["BasePrice"] == "3e-07 USD per pixel"
+        assert told["PriceFeed"]["Pair"] == "ETH/USD"
+        assert (told["PriceFeed"]["Price"], told["PriceFeed"]["Usable"]) == ("2000.0", True)
+        await source.clock.advance(MAX_AGE_S + 1)
+        told = json.loads((await admin.get("status"))[1])
+        assert told["BroadcasterPrices"]["default"].startswith("unavailable: price feed is stale")
+        assert told["PriceFeed"]["Usable"] is False
+        assert (await admin.post("setOrchestratorConfig", pricePerUnit="3", pixelsPerUnit="2"))[0] == 200
+        assert dials.prices.price(shop.address) == 3 / 2

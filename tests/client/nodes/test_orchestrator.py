@@ -8,11 +8,14 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import aiohttp
 import pytest
+from eth_abi.abi import encode
 
+from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.adapters.chain.suite import Addresses, to_hex
 from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.media import GeneratedVideo, PyavProbe
@@ -32,9 +35,10 @@ from livepeer_client.codec.messages import (
 )
 from livepeer_client.codec.signature import recover_personal, sign_personal
 from livepeer_client.codec.ticket import ticket_from_params
-from livepeer_client.errors import PeerRefused
+from livepeer_client.errors import LivepeerError, PeerRefused
 from livepeer_client.facts import TicketState
 from scripts._ports import free_port
+from tests.client.adapters.chain.test_price_feed import AT, contract_that_answers
 from tests.support.anvil import ALICE, GATEWAY, STRANGER, Role, anvil, opened, set_stage
 from tests.support.postgres import Server
 
@@ -364,3 +368,42 @@ async def test_run__published_at_another_uri__says_so_with_the_command_that_mend
 
     assert trouble.endswith(mend)
     assert "published https://alice.example:8935" in trouble
+
+
+async def put_feed(url: str, price: int, age_s: int) -> None:
+    """A feed of ETH / USD without decimals, whose last round is so old."""
+    async with JsonRpc(url) as rpc:
+        now = int((await rpc.call("eth_getBlockByNumber", ["latest", False]))["timestamp"], 16)
+        answers = {
+            "description()": encode(["string"], ["ETH / USD"]),
+            "decimals()": encode(["uint8"], [0]),
+            "latestRoundData()": encode(
+                ["uint80", "int256", "uint256", "uint256", "uint80"], [1, price, now, now - age_s, 1]
+            ),
+        }
+        await rpc.call("anvil_setCode", [to_hex(AT), contract_that_answers(answers)])
+
+
+async def test_run__priced_in_dollars__quotes_at_the_feeds_rate_and_not_at_a_stale_one(
+    tmp_path: Path, chain: tuple[str, Addresses], buyer: Buyer
+) -> None:
+    for folder, age_s in (("fresh", 0), ("stale", 10 * 86_400)):
+        await put_feed(chain[0], 2_500, age_s)
+        here, port = tmp_path / folder, free_port()
+        here.mkdir()
+        configure(here, chain, port, price_per_unit="0.3e-6 USD", pixels_per_unit=3, auto_adjust_price=False)
+        settings = here / "orchestrator.toml"
+        settings.write_text(f'{settings.read_text()}\n[price_feed]\naddress = "{to_hex(AT)}"\n')
+        node = await launch(here, port)
+        try:
+            if age_s:
+                with pytest.raises(LivepeerError):
+                    await buyer.info(node.uri)
+                assert "price feed is stale" in (here / "log").read_text()
+            else:
+                info = await buyer.info(node.uri)
+                assert info.price_info is not None
+                assert info.price_info.wei_per_pixel == Fraction(10**11, 2_500)
+        finally:
+            node.process.terminate()
+            assert await node.process.wait() == 0

@@ -31,6 +31,7 @@ from livepeer_client.adapters.chain.contracts import (
 from livepeer_client.adapters.chain.data_costs import data_costs
 from livepeer_client.adapters.chain.json_values import block_of, member, quantity, to_hex
 from livepeer_client.adapters.chain.pool import PoolReader
+from livepeer_client.adapters.chain.price_feed import ChainlinkFeed
 from livepeer_client.adapters.chain.rpc import Call, NodeError, NodeTimeout
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import ChainError, ChainUnavailable, Reverted
@@ -59,6 +60,10 @@ _BLOCKS_FOR_RATE: Final = 1000
 
 class Suite(PoolReader):
     """`ports.Chain` and `ports.StakeHints`. Holds no connection of its own; close what `rpc` stands for when done."""
+
+    def price_feed(self, address: Address) -> ChainlinkFeed:
+        """A feed on the same chain, asked over the same nodes."""
+        return ChainlinkFeed(self._rpc, address)
 
     # --- ports.Chain
 
