@@ -387,23 +387,24 @@ async def put_feed(url: str, price: int, age_s: int) -> None:
 async def test_run__priced_in_dollars__quotes_at_the_feeds_rate_and_not_at_a_stale_one(
     tmp_path: Path, chain: tuple[str, Addresses], buyer: Buyer
 ) -> None:
-    for folder, age_s in (("fresh", 0), ("stale", 10 * 86_400)):
-        await put_feed(chain[0], 2_500, age_s)
-        here, port = tmp_path / folder, free_port()
-        here.mkdir()
-        configure(here, chain, port, price_per_unit="0.3e-6 USD", pixels_per_unit=3, auto_adjust_price=False)
-        settings = here / "orchestrator.toml"
-        settings.write_text(f'{settings.read_text()}\n[price_feed]\naddress = "{to_hex(AT)}"\n')
-        node = await launch(here, port)
-        try:
-            if age_s:
-                with pytest.raises(LivepeerError):
-                    await buyer.info(node.uri)
-                assert "price feed is stale" in (here / "log").read_text()
-            else:
-                info = await buyer.info(node.uri)
-                assert info.price_info is not None
-                assert info.price_info.wei_per_pixel == Fraction(10**11, 2_500)
-        finally:
-            node.process.terminate()
-            assert await node.process.wait() == 0
+    async with opened(*chain) as stage, stage.taken_back():
+        for folder, age_s in (("fresh", 0), ("stale", 10 * 86_400)):
+            await put_feed(chain[0], 2_500, age_s)
+            here, port = tmp_path / folder, free_port()
+            here.mkdir()
+            configure(here, chain, port, price_per_unit="0.3e-6 USD", pixels_per_unit=3, auto_adjust_price=False)
+            settings = here / "orchestrator.toml"
+            settings.write_text(f'{settings.read_text()}\n[price_feed]\naddress = "{to_hex(AT)}"\n')
+            node = await launch(here, port)
+            try:
+                if age_s:
+                    with pytest.raises(LivepeerError):
+                        await buyer.info(node.uri)
+                    assert "price feed is stale" in (here / "log").read_text()
+                else:
+                    info = await buyer.info(node.uri)
+                    assert info.price_info is not None
+                    assert info.price_info.wei_per_pixel == Fraction(10**11, 2_500)
+            finally:
+                node.process.terminate()
+                assert await node.process.wait() == 0
