@@ -13,9 +13,9 @@ from typing import Final, Protocol
 
 from aiohttp import web
 
-from livepeer_client.codec.messages import VideoFormat
+from livepeer_client.codec.messages import Slice, VideoFormat
 from livepeer_client.codec.presets import StreamOrder, decode_order
-from livepeer_client.errors import MalformedMessage
+from livepeer_client.errors import InvalidInput, MalformedMessage
 from livepeer_client.facts import Rendition
 from livepeer_client.facts.ingest import DEFAULT_DURATION_MS, Push, Unserved
 from livepeer_client.policy.results import MAX_SEGMENT_BYTES, MAX_SEGMENT_MS
@@ -107,7 +107,7 @@ class _Routes:
         try:
             seq, format_ = _named(request.match_info["name"])
             duration_ms = _duration(request)
-            order = _order(request, format_)
+            order, part = _order(request, format_), _slice(request)
             await self._read(request, held)
             done = await self._ingest.push(
                 Push(
@@ -118,6 +118,7 @@ class _Routes:
                     data=bytes(held),
                     duration_ms=duration_ms,
                     order=order,
+                    slice=part,
                 )
             )
         except _Refused as refusal:
@@ -168,15 +169,27 @@ def _named(name: str) -> tuple[int, VideoFormat]:
 
 
 def _duration(request: web.Request) -> int:
-    for header in ("Content-Slice-From", "Content-Slice-To"):
-        if header in request.headers:
-            raise _Refused(400, f"{header}: slices of segments are not served")
     resolution = request.headers.get("Content-Resolution")
     if resolution is not None and not _RESOLUTION.fullmatch(resolution):
         raise _Refused(400, "Content-Resolution is not WIDTHxHEIGHT")
-    text = request.headers.get("Content-Duration", str(DEFAULT_DURATION_MS))
-    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 0 < int(text) <= MAX_SEGMENT_MS:
-        raise _Refused(400, f"Content-Duration is no number of milliseconds up to {MAX_SEGMENT_MS}")
+    duration_ms = _milliseconds(request, "Content-Duration", DEFAULT_DURATION_MS)
+    if not duration_ms:
+        raise _Refused(400, "Content-Duration is 0")
+    return duration_ms
+
+
+def _slice(request: web.Request) -> Slice | None:
+    from_ms, to_ms = (_milliseconds(request, f"Content-Slice-{end}", 0) for end in ("From", "To"))
+    try:
+        return Slice(from_ms, to_ms) if from_ms or to_ms else None
+    except InvalidInput as error:
+        raise _Refused(400, str(error)) from None
+
+
+def _milliseconds(request: web.Request, header: str, default: int) -> int:
+    text = request.headers.get(header, str(default))
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) > MAX_SEGMENT_MS:
+        raise _Refused(400, f"{header} is no number of milliseconds up to {MAX_SEGMENT_MS}")
     return int(text)
 
 

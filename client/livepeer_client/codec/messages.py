@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.codec.ticket import ExpirationParams, TicketParams
 from livepeer_client.errors import InvalidInput
@@ -209,9 +210,31 @@ class VideoProfile:
             )
 
 
+MAX_SLICE_MS: Final = 5 * 60 * 1000
+"""No segment is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The part of a segment that is wanted (`net.SegParameters`), ms from its first frame on: `from_ms` inclusive,
+    `to_ms` exclusive, 0 for its end.
+
+    :raises InvalidInput: nothing lies between, or it is beyond any segment.
+    """
+
+    from_ms: int = 0
+    to_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.from_ms < MAX_SLICE_MS or not 0 <= self.to_ms <= MAX_SLICE_MS:
+            raise InvalidInput(f"slice from {self.from_ms} to {self.to_ms} ms")
+        if self.to_ms and self.to_ms <= self.from_ms:
+            raise InvalidInput(f"nothing lies between {self.from_ms} and {self.to_ms} ms")
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentCredentials:
-    """Signed description of one segment (`net.SegData`). Capabilities, token and duration are not signed."""
+    """Signed description of one segment (`net.SegData`). Capabilities, token, duration and slice are not signed."""
 
     manifest_id: bytes
     seq: int
@@ -221,6 +244,7 @@ class SegmentCredentials:
     duration_ms: int
     capabilities: Capabilities | None = None
     auth_token: AuthToken | None = None
+    slice: Slice | None = None
 
 
 @dataclass(frozen=True, slots=True)

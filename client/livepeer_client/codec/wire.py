@@ -21,6 +21,7 @@ from livepeer_client.codec.messages import (
     Payment,
     PaymentResult,
     SegmentCredentials,
+    Slice,
     TranscodedSegment,
     TranscodeResult,
 )
@@ -201,6 +202,10 @@ def encode_segment_credentials(value: SegmentCredentials) -> bytes:
             capabilities=capabilities_to_pb(value.capabilities) if value.capabilities else None,
             auth_token=token_to_pb(value.auth_token) if value.auth_token else None,
         )
+        if value.slice is not None:
+            message.segment_parameters.CopyFrom(
+                net_pb2.SegParameters(**{"from": value.slice.from_ms, "to": value.slice.to_ms})
+            )
         getattr(message, profile_list(value.profiles)).extend(profile_to_pb(profile) for profile in value.profiles)
         return message.SerializeToString()
 
@@ -221,7 +226,13 @@ def decode_segment_credentials(data: bytes) -> SegmentCredentials:
             duration_ms=read_natural(message.duration, "duration"),
             capabilities=capabilities_from_pb(message.capabilities) if message.HasField("capabilities") else None,
             auth_token=token_from_pb(message.auth_token) if message.HasField("auth_token") else None,
+            slice=_slice(message.segment_parameters) if message.HasField("segment_parameters") else None,
         )
+
+
+def _slice(message: net_pb2.SegParameters) -> Slice | None:
+    found = Slice(getattr(message, "from"), message.to)
+    return None if found == Slice() else found
 
 
 def encode_transcode_result(value: TranscodeResult) -> bytes:

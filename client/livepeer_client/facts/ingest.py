@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from livepeer_client.codec.messages import VideoFormat
+from livepeer_client.codec.messages import Slice, VideoFormat
 from livepeer_client.codec.presets import StreamOrder
 
 DEFAULT_DURATION_MS: Final = 2000
@@ -11,7 +11,8 @@ DEFAULT_DURATION_MS: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One segment as it came. `order` is that of its own headers, which goes before the webhook's and the default."""
+    """One segment as it came. `order` is that of its own headers, which goes before the webhook's and the default;
+    `slice` the part of it that is wanted."""
 
     url: str
     manifest_id: str
@@ -20,6 +21,7 @@ class Push:
     data: bytes
     duration_ms: int = DEFAULT_DURATION_MS
     order: StreamOrder | None = None
+    slice: Slice | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,16 @@
 """What a gateway expects of a segment's exchange and of its result (offchain-network 4.1, 4.7)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Final
 
 from livepeer_client.codec.credentials import result_digest
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.codec.messages import TranscodedSegment, VideoCodec, VideoProfile
+from livepeer_client.codec.messages import Slice, TranscodedSegment, VideoCodec, VideoProfile
 from livepeer_client.codec.signature import is_signed_by
-from livepeer_client.errors import BadResult
+from livepeer_client.errors import BadResult, MediaError
 from livepeer_client.facts import MediaInfo
 from livepeer_client.policy.uri import origin
 from livepeer_client.types import Address
@@ -81,6 +81,21 @@ def rendition_limit(profile: VideoProfile, duration_s: float) -> int:
         return MAX_SEGMENT_BYTES
     expected = int(profile.bitrate * duration_s / 8)
     return min(MAX_SEGMENT_BYTES, max(_RENDITION_FLOOR_BYTES, expected * _RENDITION_OVERHEAD))
+
+
+def sliced(source: MediaInfo, part: Slice | None) -> MediaInfo:
+    """What a slice of a segment is like; its number of frames, one more than its share in them, rounded up.
+
+    :raises MediaError: the segment ends before the slice begins.
+    """
+    if part is None:
+        return source
+    begin = Fraction(part.from_ms, 1000)
+    end = min(Fraction(part.to_ms, 1000), source.duration_s) if part.to_ms else source.duration_s
+    if begin >= end:
+        raise MediaError("Invalid argument", f"a slice from {part.from_ms} ms of {float(source.duration_s):.3f} s")
+    share = (end - begin) / source.duration_s
+    return replace(source, duration_s=end - begin, frames=min(source.frames, ceil(source.frames * share) + 1))
 
 
 def most_frames(profile: VideoProfile, source: MediaInfo) -> int:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from livepeer_client.codec.capability import job_capabilities
-from livepeer_client.codec.messages import Capabilities, VideoCodec, VideoProfile
+from livepeer_client.codec.messages import Capabilities, Slice, VideoCodec, VideoProfile
 from livepeer_client.errors import (
     InvalidInput,
     LivepeerError,
@@ -24,7 +24,7 @@ from livepeer_client.errors import (
 )
 from livepeer_client.facts import Rendition
 from livepeer_client.policy.discovery import Offer
-from livepeer_client.policy.results import CODECS, MAX_SEGMENT_BYTES, MAX_SEGMENT_MS
+from livepeer_client.policy.results import CODECS, MAX_SEGMENT_BYTES, MAX_SEGMENT_MS, sliced
 from livepeer_client.policy.selection import Selection, latency_score
 from livepeer_client.policy.sessions import InFlight
 from livepeer_client.policy.trust import Pool, trust_of, works_alone
@@ -129,12 +129,14 @@ class StreamSession:
         self._shared = dispatcher
         self._observe = observer
         self._codec = ""
+        self._slicing = False
         self._chooser: Chooser
         self._take(CODECS[VideoCodec.H264])
 
-    async def submit(self, seq: int, segment: bytes, duration_ms: int) -> SegmentResult:
+    async def submit(self, seq: int, segment: bytes, duration_ms: int, part: Slice | None = None) -> SegmentResult:
         """Have one MPEG-TS segment transcoded. An orchestrator that fails is replaced and the same segment sent again.
 
+        :param part: which part of it is wanted, if not all.
         :raises InvalidInput: wrong size, number or duration.
         :raises MediaError: the segment itself is at fault; nobody is suspended for it.
         :raises ParamsRejected: our own account cannot pay.
@@ -146,8 +148,9 @@ class StreamSession:
         started_s = self._shared.clock.monotonic()
         # A segment that does not decode is refused here, before anybody is paid for trying.
         source = await self._shared.media.inspect(segment)
-        self._take(source.codec)
-        work = Segment(seq, segment, duration_ms, source)
+        wanted = sliced(source, part)
+        self._take(source.codec, slicing=part is not None)
+        work = Segment(seq, segment, duration_ms, wanted, part)
         job = Job(TRANSCODING.with_attempts(self._shared.rules.max_attempts).start)
         while True:
             engagement = await self._chooser.engaged(seq, job.failures)
@@ -162,19 +165,22 @@ class StreamSession:
                 self._chooser.look_ahead()
                 return result
 
-    def _take(self, codec: str) -> None:
-        """Look for those who decode what is sent; a stream that changes its codec starts anew with others.
+    def _take(self, codec: str, *, slicing: bool = False) -> None:
+        """Look for those who decode what is sent, and cut it where that has once been wanted; a stream that changes
+        what it needs starts anew with others.
 
         :raises MediaError: nobody has a name for it.
         """
-        if codec == self._codec:
+        slicing = slicing or self._slicing
+        if codec == self._codec and slicing == self._slicing:
             return
         source = next((each for each, name in CODECS.items() if name == codec), None)
         if source is None:
             raise MediaError("Unsupported input codec", codec)
         if self._codec:
             self._shared.beside(self._chooser.close())
-        self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source)
+        self._slicing = slicing
+        self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source, slicing=slicing)
         shared = self._shared
         self._order = Order(self.manifest_id, self.profiles, self._job, lambda: shared.rules.timeout_multiplier)
         self._chooser = Chooser(

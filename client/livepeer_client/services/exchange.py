@@ -6,7 +6,14 @@ from fractions import Fraction
 
 from livepeer_client.codec.credentials import segment_digest
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.codec.messages import AuthToken, Capabilities, SegmentCredentials, TranscodeResult, VideoProfile
+from livepeer_client.codec.messages import (
+    AuthToken,
+    Capabilities,
+    SegmentCredentials,
+    Slice,
+    TranscodeResult,
+    VideoProfile,
+)
 from livepeer_client.codec.wire import payment_header, segment_header
 from livepeer_client.errors import BadResult, LivepeerError, MediaError, PeerRefused
 from livepeer_client.facts import MediaInfo, Rendition
@@ -34,12 +41,13 @@ Compare = Callable[[Sequence[Rendition]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment to be transcoded, as all attempts see it."""
+    """A segment to be transcoded, as all attempts see it; `source` is what is wanted of it, all or the slice."""
 
     seq: int
     data: bytes
     duration_ms: int
     source: MediaInfo
+    slice: Slice | None = None
 
     @property
     def duration_s(self) -> Fraction:
@@ -143,6 +151,7 @@ class Exchange:
             duration_ms=segment.duration_ms,
             capabilities=order.job,
             auth_token=token,
+            slice=segment.slice,
         )
 
     async def _exchange(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from livepeer_client.codec import wire
-from livepeer_client.codec.capability import mismatch
+from livepeer_client.codec.capability import Capability, mismatch
 from livepeer_client.codec.credentials import segment_digest
 from livepeer_client.codec.messages import AuthToken, Capabilities, Payment, SegmentCredentials
 from livepeer_client.errors import BadCredentials, MalformedMessage
@@ -65,6 +65,10 @@ class HeaderCheck:
             raise BadCredentials("invalid duration")
         digest = segment_digest(credentials.manifest_id, credentials.seq, credentials.hash, credentials.profiles)
         sender = self._senders.of_segment(payment.sender, credentials.sig, digest)
-        if mismatch(credentials.capabilities or Capabilities(), self._advertise.offer.capabilities) is not None:
+        offered = self._advertise.offer.capabilities
+        if mismatch(credentials.capabilities or Capabilities(), offered) is not None:
+            raise BadCredentials("incompatible capabilities")
+        if credentials.slice is not None and Capability.SEGMENT_SLICING not in offered.bits:
+            # Else the whole would be made, and charged, of what only a part is wanted of.
             raise BadCredentials("incompatible capabilities")
         return Admitted(sender, self._advertise.check_token(credentials.auth_token), credentials)

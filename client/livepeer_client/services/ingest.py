@@ -91,7 +91,7 @@ class PushIngest:
                 return stream
             stream.pushes += 1
             try:
-                return await stream.session.submit(push.seq, push.data, push.duration_ms)
+                return await stream.session.submit(push.seq, push.data, push.duration_ms, push.slice)
             finally:
                 stream.pushes -= 1
                 stream.pushed_at_s = self._clock.monotonic()

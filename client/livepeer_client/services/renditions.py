@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Final
 from urllib.parse import quote
 
-from livepeer_client.codec.messages import VideoFormat, VideoProfile
+from livepeer_client.codec.messages import Slice, VideoFormat, VideoProfile
 
 KEPT_PER_DIRECTORY: Final = 12
 """A gateway that is more segments behind than this has given up on them."""
@@ -24,12 +24,14 @@ class RenditionStore:
         self._base = f"{service_uri}/stream"
         self._sessions: dict[str, OrderedDict[str, OrderedDict[str, bytes]]] = {}
 
-    def put(self, session_id: str, profile: VideoProfile, seq: int, data: bytes) -> str:
-        """Keep a rendition, dropping the oldest of its profile beyond the limit.
+    def put(self, session_id: str, profile: VideoProfile, seq: int, data: bytes, part: Slice | None = None) -> str:
+        """Keep a rendition, of the whole segment or a `part` of it, dropping the oldest of its profile beyond the
+        limit.
 
         :returns: the URL it can be fetched at.
         """
-        name = f"{seq}{_SUFFIX[profile.format]}"
+        of = "" if part is None else f"-{part.from_ms}-{part.to_ms}"
+        name = f"{seq}{of}{_SUFFIX[profile.format]}"
         directories = self._sessions.setdefault(session_id, OrderedDict())
         directory = directories.setdefault(profile.name, OrderedDict())
         directories.move_to_end(profile.name)

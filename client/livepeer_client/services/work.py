@@ -342,11 +342,10 @@ class WorkService:
         fee = await self._payments.charge(admitted.sender, session_id, credentials.seq, pixels)
         self._segments += 1
         _log.info("segment session=%s seq=%d pixels=%d fee_wei=%d", session_id, credentials.seq, pixels, int(fee))
+        store, seq, part = self._renditions, credentials.seq, credentials.slice
         segments = tuple(
-            TranscodedSegment(
-                self._renditions.put(session_id, rendition.profile, credentials.seq, rendition.data), rendition.pixels
-            )
-            for rendition in renditions
+            TranscodedSegment(store.put(session_id, each.profile, seq, each.data, part), each.pixels)
+            for each in renditions
         )
         return segments, sig
 

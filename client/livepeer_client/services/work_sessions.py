@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from livepeer_client.codec.messages import SegmentCredentials, TranscodedSegment, VideoProfile
+from livepeer_client.codec.messages import SegmentCredentials, Slice, TranscodedSegment, VideoProfile
 from livepeer_client.services.renditions import KEPT_PER_DIRECTORY
 from livepeer_client.types import Address, Hash32
 
@@ -21,7 +21,7 @@ AUTO: Final = Auto.AUTO
 
 Done = tuple[tuple[TranscodedSegment, ...], bytes]
 """Renditions on offer, with the signature over them."""
-_Key = tuple[Address, int, Hash32, tuple[VideoProfile, ...]]
+_Key = tuple[Address, int, Hash32, tuple[VideoProfile, ...], Slice | None]
 
 
 @dataclass(slots=True)
@@ -47,4 +47,4 @@ class WorkSession:
 
 
 def _key(sender: Address, credentials: SegmentCredentials) -> _Key:
-    return sender, credentials.seq, credentials.hash, credentials.profiles
+    return sender, credentials.seq, credentials.hash, credentials.profiles, credentials.slice

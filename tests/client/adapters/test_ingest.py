@@ -12,7 +12,7 @@ from aiohttp import web
 
 from livepeer_client.adapters.ingest import WebhookAuth, build_ingest
 from livepeer_client.adapters.web import AiohttpWebClient
-from livepeer_client.codec.messages import VideoFormat, VideoProfile
+from livepeer_client.codec.messages import Slice, VideoFormat, VideoProfile
 from livepeer_client.codec.presets import StreamOrder, preset
 from livepeer_client.errors import MalformedMessage, PeerRefused
 from livepeer_client.facts import Rendition
@@ -129,7 +129,10 @@ async def test_push__unserved__is_said_with_its_status(place: Place, unserved: U
         ("/live/movie/7.ts", {"Content_Duration": "1e3"}, 400),
         ("/live/movie/7.ts", {"Content_Duration": "300001"}, 400),
         ("/live/movie/7.ts", {"Content_Resolution": "wide"}, 400),
-        ("/live/movie/7.ts", {"Content_Slice_From": "0"}, 400),
+        ("/live/movie/7.ts", {"Content_Slice_From": "soon"}, 400),
+        ("/live/movie/7.ts", {"Content_Slice_From": "-1"}, 400),
+        ("/live/movie/7.ts", {"Content_Slice_To": "300001"}, 400),
+        ("/live/movie/7.ts", {"Content_Slice_From": "700", "Content_Slice_To": "700"}, 400),
         ("/live/movie/7.ts", {"Livepeer_Transcode_Configuration": "[]"}, 400),
         ("/live/movie/7.ts", {"Livepeer_Transcode_Configuration": '{"presets": ["P1"]}'}, 400),
     ],
@@ -139,6 +142,23 @@ async def test_push__no_segment_of_ours__is_refused_before_it_is_read(
 ) -> None:
     assert (await place.post(path, **headers))[0] == status
     assert place.double.pushes == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "wanted"),
+    [
+        ({}, None),
+        ({"Content_Slice_From": "0", "Content_Slice_To": "0"}, None),
+        ({"Content_Slice_From": "250"}, Slice(250, 0)),
+        ({"Content_Slice_To": "750"}, Slice(0, 750)),
+        ({"Content_Slice_From": "250", "Content_Slice_To": "750"}, Slice(250, 750)),
+    ],
+)
+async def test_push__a_part_of_the_segment_is_wanted__is_told(
+    place: Place, headers: dict[str, str], wanted: Slice | None
+) -> None:
+    assert (await place.post("/live/movie/7.ts", **headers))[0] == 200
+    assert [push.slice for push in place.double.pushes] == [wanted]
 
 
 async def test_push__empty_or_too_large__is_refused(place: Place) -> None:

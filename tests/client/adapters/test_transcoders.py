@@ -14,6 +14,7 @@ from livepeer_client.adapters.fakes import FakeTranscoder
 from livepeer_client.adapters.worker_server import Secret
 from livepeer_client.codec import worker_api
 from livepeer_client.codec.capability import job_capabilities
+from livepeer_client.codec.messages import Slice
 from livepeer_client.codec.worker_api import TranscoderJoins
 from livepeer_client.errors import ConfigError, MediaError, PeerRefused
 from livepeer_client.policy.workers import Nobody
@@ -155,6 +156,13 @@ async def test_transcode__a_session__stays_where_it_is_and_others_go_to_the_leas
         ]
         assert places == [{"one"}, {"two", "three"}]
         assert farm.remote.pool.load == 3
+
+
+async def test_transcode__a_part_of_a_segment__is_what_the_worker_makes(farm: Farm) -> None:
+    async with farm.worker(capacity=1):
+        whole = await farm.remote.transcode(SEGMENT, credentials("one"))
+        part = await farm.remote.transcode(SEGMENT, replace(credentials("one", 1), slice=Slice(500, 1000)))
+    assert [each.pixels * 4 for each in part] == [each.pixels for each in whole]
 
 
 async def test_transcode__all_full__is_refused_until_a_session_ends(farm: Farm) -> None:

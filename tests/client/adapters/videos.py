@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.audio.frame import AudioFrame
 
-from livepeer_client.codec.messages import SegmentCredentials, VideoProfile
+from livepeer_client.codec.messages import SegmentCredentials, Slice, VideoProfile
 from livepeer_client.ports import SegmentSource
 from livepeer_client.types import ZERO_HASH
 
@@ -19,8 +19,8 @@ def profile(width: int = 128, height: int = 72, bitrate: int = 100_000, **more: 
     return VideoProfile(f"{width}x{height}", width, height, bitrate, **more)
 
 
-def credentials(*profiles: VideoProfile) -> SegmentCredentials:
-    return SegmentCredentials(b"manifest", 0, ZERO_HASH, profiles, b"", 2000)
+def credentials(*profiles: VideoProfile, part: Slice | None = None) -> SegmentCredentials:
+    return SegmentCredentials(b"manifest", 0, ZERO_HASH, profiles, b"", 2000, slice=part)
 
 
 async def collect(source: SegmentSource) -> list[bytes]:

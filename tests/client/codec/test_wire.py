@@ -24,6 +24,7 @@ from livepeer_client.codec.messages import (
     PriceInfo,
     S3Policy,
     SegmentCredentials,
+    Slice,
     StorageType,
     TranscodedSegment,
     TranscodeResult,
@@ -111,6 +112,9 @@ segment_credentials = st.builds(
     duration_ms=st.integers(0, INT32),
     capabilities=st.none() | capabilities,
     auth_token=st.none() | tokens,
+    slice=st.none()
+    | st.builds(Slice, st.integers(1, 1000), st.integers(1001, 300_000))
+    | st.builds(Slice, st.integers(1, 299_999)),
 )
 segments = st.lists(st.builds(TranscodedSegment, texts, naturals), max_size=3).map(tuple)
 results = st.builds(TranscodeResult, naturals, st.just(""), segments, st.binary(max_size=65), st.none() | infos) | (
@@ -369,6 +373,31 @@ def test_encode_segment_credentials__profiles__go_to_the_oldest_list_that_holds_
     lists = ("fullProfiles", "fullProfiles2", "fullProfiles3")
     assert [len(getattr(message, name)) for name in lists] == [2 * (name == filled) for name in lists]
     assert message.profiles == b"invalid"
+
+
+@pytest.mark.parametrize("part", [None, Slice(250, 0), Slice(0, 750), Slice(250, 750)])
+def test_segment_credentials__a_slice__goes_there_and_back(part: Slice | None) -> None:
+    value = SegmentCredentials(b"manifest", 1, ZERO_HASH, (PLAIN,), b"", 2_000, slice=part)
+    data = wire.encode_segment_credentials(value)
+    message = net_pb2.SegData.FromString(data)
+    assert message.HasField("segment_parameters") is (part is not None)
+    found = getattr(message.segment_parameters, "from"), message.segment_parameters.to
+    assert found == ((0, 0) if part is None else (part.from_ms, part.to_ms))
+    assert wire.decode_segment_credentials(data) == value
+
+
+def test_decode_segment_credentials__a_slice_of_nothing_but_zeros__is_the_whole_segment() -> None:
+    message = _segment(PLAIN)
+    message.segment_parameters.SetInParent()
+    assert wire.decode_segment_credentials(message.SerializeToString()).slice is None
+
+
+@pytest.mark.parametrize(("begin", "end"), [(700, 700), (700, 300), (300_000, 0), (0, 300_001), (2**63, 2**64 - 1)])
+def test_decode_segment_credentials__impossible_slice__is_malformed(begin: int, end: int) -> None:
+    message = _segment(PLAIN)
+    message.segment_parameters.CopyFrom(net_pb2.SegParameters(**{"from": begin, "to": end}))
+    with pytest.raises(MalformedMessage):
+        wire.decode_segment_credentials(message.SerializeToString())
 
 
 def test_decode_segment_credentials__several_lists__takes_the_highest_numbered() -> None:

@@ -118,6 +118,12 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
         host, port = serving.admin.removeprefix("http://").split(":")
         async with AiohttpWebClient() as web:
             seen = await GatewayAdmin(web, host, int(port)).orchestrators()
+        cut = {**headers, "Content-Slice-From": "200", "Content-Slice-To": "700"}
+        async with http.post(f"{serving.push}/live/movie/2.ts", data=segments[1], headers=cut) as response:
+            body = await response.read()
+            assert response.status == 200, body + (serving.folder / "log").read_bytes()
+            raw = f"Content-Type: {response.headers['Content-Type']}\r\n\r\n".encode() + body
+        parts += list(email.message_from_bytes(raw, policy=email.policy.HTTP).iter_parts())  # type: ignore[attr-defined]
         form = {"maxPricePerUnit": "1", "pixelsPerUnit": "1000", "transcodingOptions": "P240p30fps16x9"}
         async with http.post(f"{serving.admin}/setBroadcastConfig", data=form) as response:
             assert response.status == 200
@@ -127,9 +133,10 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
         async with http.get(f"{serving.admin}/getBroadcastConfig") as response:
             assert await response.json() == {"MaxPricePerUnit": "1/1000", "TranscodingOptions": "P240p30fps16x9"}
 
-    assert [part["Rendition-Name"] for part in parts] == ["P144p30fps16x9"] * 2
+    assert [part["Rendition-Name"] for part in parts] == ["P144p30fps16x9"] * 3
     media = await PyavProbe().inspect(parts[1].get_payload(decode=True))
     assert (media.width, media.height) == (256, 144)
+    assert (await PyavProbe().inspect(parts[2].get_payload(decode=True))).frames == 15
     assert "livepeer_segment_transcoded 2.0" in told
     assert 'livepeer_segment_unserved{status="422"} 1.0' in told
     assert "livepeer_gateway_deposit 1e+18" in told
@@ -144,9 +151,9 @@ async def test_serve__pushed_segments__come_back_paid_and_told_of_and_it_stops_c
     async with asyncio.timeout(60):
         assert await serving.process.wait() == 0, (serving.folder / "log").read_text()
     pixels = sum([(await PyavProbe().inspect(part.get_payload(decode=True))).pixels for part in parts])
-    assert rows(serving.folder / "data" / "books.sqlite", "SELECT segments, pixels FROM recipients") == [(2, pixels)]
+    assert rows(serving.folder / "data" / "books.sqlite", "SELECT segments, pixels FROM recipients") == [(3, pixels)]
     seller = serving.folder.parent / "orchestrator" / "data" / "orchestrator.sqlite"
-    assert rows(seller, "SELECT SUM(segments), SUM(pixels) FROM sessions") == [(2, pixels)]
+    assert rows(seller, "SELECT SUM(segments), SUM(pixels) FROM sessions") == [(3, pixels)]
 
 
 def rows(file: Path, query: str) -> list[tuple[object, ...]]:

@@ -6,7 +6,10 @@ from fractions import Fraction
 import pytest
 
 from livepeer_client.adapters.fakes import fake_segment
-from livepeer_client.codec.messages import TranscodeResult
+from livepeer_client.adapters.fakes.peers import FakeSubmission
+from livepeer_client.codec.capability import Capability
+from livepeer_client.codec.messages import Slice, TranscodeResult
+from livepeer_client.codec.wire import segment_from_header, segment_header
 from livepeer_client.errors import (
     BadResult,
     InvalidInput,
@@ -15,8 +18,8 @@ from livepeer_client.errors import (
     PeerRefused,
 )
 from livepeer_client.facts import Rendition
-from livepeer_client.services.dispatch import Swapped
-from tests.support.market import Market, send
+from livepeer_client.services.dispatch import DispatchRules, Swapped
+from tests.support.market import Market, segment, send
 
 
 @pytest.mark.parametrize(
@@ -153,3 +156,51 @@ async def test_submit__impossible_arguments__are_the_callers_mistake(seq: int, d
     market = await Market("ada").open()
     with pytest.raises(InvalidInput):
         await market.stream().submit(seq, data, duration_ms)
+
+
+# --- slices ---------------------------------------------------------------------------------------
+
+
+async def test_submit__a_part_of_a_segment__is_asked_of_those_who_cut_and_checked_as_that_part() -> None:
+    market = await Market("ada", "bob").open()
+    ada = market["ada"]
+    ada.capabilities = replace(ada.capabilities, bits=ada.capabilities.bits - {int(Capability.SEGMENT_SLICING)})
+    stream = market.stream(DispatchRules(warm_standby=False, explore=0))
+    whole = await stream.submit(0, segment(0), 2000)
+    part = await stream.submit(1, segment(1), 2000, Slice(500, 1500))
+    assert (whole.uri, part.uri) == (ada.uri, market["bob"].uri)
+    assert part.pixels == whole.pixels // 2
+    ((credentials, _),) = market["bob"].received
+    assert credentials.slice == Slice(500, 1500)
+    assert credentials.capabilities is not None
+    assert int(Capability.SEGMENT_SLICING) in credentials.capabilities.bits
+    # The stream stays with those who cut.
+    assert await send(stream, 2) == ["bob"]
+    await stream.close()
+
+
+async def test_submit__whole_segment_for_a_part__is_a_bad_result() -> None:
+    market = await Market("ada", "bob").open()
+    ada = market["ada"]
+    honest = ada.on_segment
+
+    async def ignoring(submission: FakeSubmission) -> TranscodeResult:
+        credentials = replace(segment_from_header(submission.credentials), slice=None)
+        return await honest(replace(submission, credentials=segment_header(credentials)))
+
+    market.transport.orchestrators[ada.uri] = ignoring
+    stream = market.stream(DispatchRules(warm_standby=False, explore=0))
+    result = await stream.submit(0, segment(0), 2000, Slice(0, 500))
+    assert result.uri == market["bob"].uri
+    (swap,) = market.happened(Swapped)
+    assert isinstance(swap, Swapped)
+    assert isinstance(swap.cause, BadResult)
+    await stream.close()
+
+
+async def test_submit__a_part_beyond_the_end__is_refused_before_anybody_is_paid() -> None:
+    market = await Market("ada").open()
+    stream = market.stream()
+    with pytest.raises(MediaError, match="Invalid argument"):
+        await stream.submit(0, segment(0), 2000, Slice(2000, 0))
+    assert market["ada"].received == []

@@ -8,6 +8,7 @@ from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.messages import SegmentCredentials
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import MediaInfo, Rendition
+from livepeer_client.policy.results import sliced
 
 _MAGIC = b"fake video "
 
@@ -35,7 +36,7 @@ class FakeTranscoder:
         self.jobs.append(credentials)
         if self.failure is not None:
             raise self.failure
-        source = _read(segment)
+        source = sliced(_read(segment), credentials.slice)
         renditions = []
         for profile in credentials.profiles:
             frames = ceil(source.duration_s * profile.fps / profile.fps_den) if profile.fps else source.frames

@@ -5,8 +5,8 @@ from typing import Final
 
 from livepeer_client.codec.capability import Capability
 
-# Outputs in H.264 and HEVC, in either container, from any place that credentials can name; no object stores, no
-# perceptual hashes, no slices.
+# Outputs in H.264 and HEVC, in either container, of whole segments and of slices; no object stores, no perceptual
+# hashes.
 _ALWAYS: Final = frozenset(
     {
         Capability.MPEGTS,
@@ -20,6 +20,7 @@ _ALWAYS: Final = frozenset(
         Capability.GOP,
         Capability.AUTH_TOKEN,
         Capability.HEVC_ENCODE,
+        Capability.SEGMENT_SLICING,
     }
 )
 _SOURCES: Final[Mapping[str, Capability]] = {"h264": Capability.H264, "hevc": Capability.HEVC_DECODE}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from livepeer_client.adapters.media.libav import (
 from livepeer_client.adapters.media.served import served
 from livepeer_client.adapters.media.threads import StopFlag, run_stoppable
 from livepeer_client.codec.capability import Capability
-from livepeer_client.codec.messages import SegmentCredentials, VideoProfile
+from livepeer_client.codec.messages import SegmentCredentials, Slice, VideoProfile
 from livepeer_client.errors import MediaError
 from livepeer_client.facts import Rendition
 
@@ -68,13 +69,16 @@ class PyavTranscoder:
             raise MediaError("Too many outputs", str(len(profiles)))
         for profile in profiles:
             check_profile(profile)
-        return await run_stoppable(self._executor, lambda stop: self._transcode(segment, profiles, stop))
+        part = credentials.slice
+        return await run_stoppable(self._executor, lambda stop: self._transcode(segment, profiles, part, stop))
 
     async def close(self) -> None:
         """Let go of the threads; work under way is still finished."""
         self._executor.shutdown(wait=False)
 
-    def _transcode(self, segment: bytes, profiles: Sequence[VideoProfile], stop: StopFlag) -> list[Rendition]:
+    def _transcode(
+        self, segment: bytes, profiles: Sequence[VideoProfile], part: Slice | None, stop: StopFlag
+    ) -> list[Rendition]:
         with translated(INVALID_VIDEO), open_segment(segment) as (container, stream), ExitStack() as cleanup:
             if stream.codec_context.name not in self._codecs:
                 raise MediaError("Unsupported input codec", stream.codec_context.name)
@@ -87,7 +91,7 @@ class PyavTranscoder:
                 )
                 cleanup.callback(encoder.abandon)
                 encoders.append(encoder)
-            end = _feed(container, stream, encoders, 1 / rate, stop)
+            end = _feed(container, stream, encoders, 1 / rate, _Window.of(part, stream), stop)
             return [
                 Rendition(encoder.profile, encoder.finish(end), profile_pixels(encoder.profile, encoder.frames))
                 for encoder in encoders
@@ -99,33 +103,69 @@ def profile_pixels(profile: VideoProfile, frames: int) -> int:
     return profile.width * profile.height * frames
 
 
+@dataclass(slots=True)
+class _Window:
+    """Which moments of a segment are wanted, seconds after its first frame; `start` is that frame's moment."""
+
+    from_s: Fraction
+    to_s: Fraction | None
+    start: Fraction | None
+
+    @classmethod
+    def of(cls, part: Slice | None, stream: VideoStream) -> _Window:
+        start = None
+        if stream.start_time is not None and stream.time_base is not None:
+            start = stream.start_time * stream.time_base
+        part = part or Slice()
+        return cls(Fraction(part.from_ms, 1000), Fraction(part.to_ms, 1000) if part.to_ms else None, start)
+
+    @property
+    def is_whole(self) -> bool:
+        return self.from_s == 0 and self.to_s is None
+
+    def holds(self, moment: Fraction) -> bool:
+        if self.is_whole:
+            return True
+        if self.start is None:
+            self.start = moment
+        return self.from_s <= moment - self.start and not self.is_past(moment)
+
+    def is_past(self, moment: Fraction) -> bool:
+        return self.to_s is not None and self.start is not None and moment - self.start >= self.to_s
+
+
 def _feed(
     container: InputContainer,
     stream: VideoStream,
     encoders: Sequence[RenditionEncoder],
     frame_length: Fraction,
+    window: _Window,
     stop: StopFlag,
 ) -> Fraction:
-    """Decode everything into the encoders.
+    """Decode into the encoders what lies in the window.
 
     :returns: when the last frame ends, seconds.
-    :raises MediaError: nothing decodes, or the timestamps are impossible.
+    :raises MediaError: nothing decodes, or nothing in the window, or the timestamps are impossible.
     """
     sound = container.streams.audio[0] if container.streams.audio else None
     if sound is not None:
         for encoder in encoders:
             encoder.copy_audio(sound)
     first: Fraction | None = None
-    last = Fraction(0)
-    keyframes = 0
+    last = shown = Fraction(0)
+    keyframes = taken = 0
     for packet in demux(container, stream, sound):
         stop.check()
         if packet.stream is sound:
-            if packet.size and packet.dts is not None:
+            heard = packet.dts if packet.pts is None else packet.pts
+            if packet.size and packet.dts is not None and heard is not None and window.holds(heard * packet.time_base):
                 for encoder in encoders:
                     encoder.add_audio(packet)
             continue
         keyframes += packet.is_keyframe
+        if packet.dts is not None and window.is_past(packet.dts * packet.time_base):
+            # Nothing in it is shown before it is decoded.
+            continue
         for frame in _decode(packet):
             stop.check()
             moment = _moment(frame, last + frame_length if first is not None else Fraction(0))
@@ -136,13 +176,17 @@ def _feed(
             if moment - first > MAX_SEGMENT_S:
                 raise MediaError(INVALID_VIDEO, f"longer than {MAX_SEGMENT_S} s")
             last = moment
-            for encoder in encoders:
-                encoder.add_frame(frame, moment)
+            if window.holds(moment):
+                taken, shown = taken + 1, moment
+                for encoder in encoders:
+                    encoder.add_frame(frame, moment)
     if not keyframes:
         raise MediaError("No keyframes in input")
     if first is None:
         raise MediaError(INVALID_VIDEO, "no frame decodes")
-    return last + frame_length
+    if not taken:
+        raise MediaError("Invalid argument", "no frame lies in the slice")
+    return shown + frame_length
 
 
 def _decode(packet: Packet[Any]) -> list[VideoFrame]:
