@@ -17,7 +17,7 @@ import pytest
 
 from livepeer_client.adapters.media import FileVideo, GeneratedVideo, PyavProbe, PyavTranscoder
 from livepeer_client.adapters.media.threads import StopFlag, Stopped, run_stoppable
-from livepeer_client.codec.messages import CodecProfile, Slice, VideoCodec, VideoFormat, VideoProfile
+from livepeer_client.codec.messages import CodecProfile, VideoCodec, VideoFormat, VideoProfile
 from livepeer_client.errors import ConfigError, InvalidInput, MediaError
 from livepeer_client.facts import MediaInfo, Rendition
 from tests.client.adapters.videos import (
@@ -208,58 +208,6 @@ async def test_transcode__with_sound__copies_it(transcoder: PyavTranscoder, tmp_
     assert sound_of(segment)
     for rendition in renditions:
         assert sound_of(rendition.data) == sound_of(segment)
-
-
-@pytest.mark.parametrize(
-    ("part", "first", "count"),
-    [
-        (Slice(200, 600), 6, 12),
-        (Slice(0, 500), 0, 15),
-        (Slice(500, 0), 15, 15),
-        (Slice(900, 5000), 27, 3),
-        (Slice(210, 240), 7, 1),
-    ],
-    ids=str,
-)
-async def test_transcode__a_slice__is_those_frames_at_their_moments(
-    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes], part: Slice, first: int, count: int
-) -> None:
-    # The second segment, which does not begin at zero; with its own rate and with that same one ordered.
-    wanted = [profile(), profile(64, 36, fps=30), profile(96, 54, format=VideoFormat.MP4)]
-    whole = await transcoder.transcode(segments[1], credentials(*wanted))
-    cut = await transcoder.transcode(segments[1], credentials(*wanted, part=part))
-    for rendition, uncut in zip(cut, whole, strict=True):
-        assert (await probe.inspect(rendition.data)).frames == count
-        assert rendition.pixels == rendition.profile.width * rendition.profile.height * count
-        moments = [float(moment) for moment, _ in packets(uncut.data)][first : first + count]
-        # MP4 keeps milliseconds where there is one frame only.
-        assert [float(moment) for moment, _ in packets(rendition.data)] == pytest.approx(moments, abs=0.001)
-        shown = brightness(uncut.data)[first : first + count]
-        assert brightness(rendition.data) == pytest.approx(shown, rel=0.02)
-
-
-async def test_transcode__a_slice_at_a_lower_rate__is_as_long_as_the_slice(
-    transcoder: PyavTranscoder, probe: PyavProbe, segments: list[bytes]
-) -> None:
-    (rendition,) = await transcoder.transcode(segments[1], credentials(profile(fps=10), part=Slice(200, 800)))
-    assert (await probe.inspect(rendition.data)).frames == 6
-
-
-async def test_transcode__a_slice_of_video_with_sound__has_the_sound_of_the_slice(
-    transcoder: PyavTranscoder, tmp_path: Path
-) -> None:
-    (segment,) = await collect(FileVideo(write_video(tmp_path / "v.mp4", frames=60, sound=True), 5))
-    (rendition,) = await transcoder.transcode(segment, credentials(profile(), part=Slice(500, 1500)))
-    share = len(sound_of(rendition.data)) / len(sound_of(segment))
-    assert 0.4 < share < 0.6
-
-
-async def test_transcode__a_slice_beyond_the_end__is_refused_with_the_networks_text(
-    transcoder: PyavTranscoder, segments: list[bytes]
-) -> None:
-    with pytest.raises(MediaError) as refused:
-        await transcoder.transcode(segments[0], credentials(profile(), part=Slice(1500, 2000)))
-    assert refused.value.reason == "Invalid argument"
 
 
 async def test_transcode__several_at_once__all_come_out(transcoder: PyavTranscoder, segments: list[bytes]) -> None:

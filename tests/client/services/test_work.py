@@ -12,7 +12,7 @@ from livepeer_client.codec import wire
 from livepeer_client.codec.capability import Capability, job_capabilities
 from livepeer_client.codec.credentials import result_digest
 from livepeer_client.codec.keccak import keccak256
-from livepeer_client.codec.messages import Capabilities, Payment, SegmentCredentials, Slice, TranscodeResult
+from livepeer_client.codec.messages import Capabilities, Payment, SegmentCredentials, TranscodeResult
 from livepeer_client.codec.signature import recover_personal
 from livepeer_client.errors import BadCredentials, ChainUnavailable, MediaError, StoreCorrupt, StoreError
 from livepeer_client.facts import Rendition
@@ -75,29 +75,6 @@ async def test_segment__honest__comes_back_as_signed_renditions() -> None:
     assert all(data)
     digest = result_digest(keccak256(each or b"") for each in data)
     assert recover_personal(result.sig, digest) == shop.address
-
-
-async def test_segment__parts_of_one__are_each_done_and_charged_once_and_lie_apart() -> None:
-    shop = Shop()
-    session = await shop.session()
-    names = set()
-    for part, frames in ((Slice(0, 500), 15), (Slice(500, 1500), 30), (Slice(0, 500), 15)):
-        result = await post(session, session.payment(10), session.credentials(slice=part))
-        assert isinstance(result, TranscodeResult)
-        assert [each.pixels for each in result.segments] == [p.width * p.height * frames for p in PROFILES]
-        names |= {each.url.rpartition("/")[2] for each in result.segments}
-    assert names == {"0-0-500.ts", "0-500-1500.ts"}
-    assert [debit.pixels for debit in shop.store.debits] == [PIXELS // 4, PIXELS // 2]
-
-
-async def test_segment__a_part_where_none_are_cut__is_incompatible() -> None:
-    shop = Shop()
-    session = await shop.session()
-    offer = shop.advertise.offer
-    without = replace(offer.capabilities, bits=offer.capabilities.bits - {Capability.SEGMENT_SLICING})
-    shop.advertise._offer = replace(offer, capabilities=without)
-    refused = await post(session, credentials=session.credentials(slice=Slice(0, 500)))
-    assert refused == Refused(403, "incompatible capabilities")
 
 
 async def test_segment__honest__is_charged_what_it_claims() -> None:
