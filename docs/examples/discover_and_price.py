@@ -1,6 +1,8 @@
-"""Discover orchestrators and price a job: `python discover_and_price.py gateway.toml`.
+"""Discover orchestrators and price a job.
 
 Everybody in the pool is asked at once. For each the answer says whether it fits, and if not, why.
+
+usage: python discover_and_price.py gateway.toml
 """
 
 import asyncio
@@ -23,4 +25,6 @@ async def main(config: str) -> None:
             print(f"  a minute of {profile.name} costs {float(minute) / 10**18:.6f} ETH")
 
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1]))

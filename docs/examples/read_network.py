@@ -1,4 +1,7 @@
-"""Read the network's state: `python read_network.py RPC_URL addresses.json`."""
+"""Read the network's state.
+
+usage: python read_network.py RPC_URL addresses.json
+"""
 
 import asyncio
 import sys
@@ -14,4 +17,6 @@ async def main(rpc_url: str, addresses: str) -> None:
             print(orchestrator.service_uri, orchestrator.stake)
 
 
-asyncio.run(main(*sys.argv[1:3]))
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

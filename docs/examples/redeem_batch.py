@@ -1,7 +1,9 @@
-"""Redeem the winners of a store: `python redeem_batch.py RPC_URL addresses.json KEY_FILE tickets.sqlite`.
+"""Redeem the winners of a store.
 
 The planner decides what goes into a batch and says of everything else why it waits. Killed at any point it finds its
 way from the store and the chain at the next start.
+
+usage: python redeem_batch.py RPC_URL addresses.json KEY_FILE tickets.sqlite
 """
 
 import asyncio
@@ -35,4 +37,6 @@ async def main(rpc_url: str, addresses: str, key_file: str, store_file: str) -> 
             print(ticket.hash.hex()[:16], ticket.state.value, ticket.paid, "wei")
 
 
-asyncio.run(main(*sys.argv[1:5]))
+if len(sys.argv) != 5:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

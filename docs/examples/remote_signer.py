@@ -1,7 +1,9 @@
-"""Pay through a signer that holds the key: `python remote_signer.py SIGNER_URL https://orchestrator:8935`.
+"""Pay through a signer that holds the key.
 
 This process knows no key. The signer signs the login and the tickets, keeps the balance in a state that it seals, and
 this process carries that state from one payment to the next.
+
+usage: python remote_signer.py SIGNER_URL https://orchestrator:8935
 """
 
 import asyncio
@@ -30,4 +32,6 @@ async def main(signer_url: str, orchestrator: str) -> None:
             print(type(reply).__name__, reply)
 
 
-asyncio.run(main(*sys.argv[1:3]))
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

@@ -1,7 +1,9 @@
-"""Send one paid segment of video: `python send_paid_segment.py gateway.toml segment.ts 2000`.
+"""Send one paid segment of video.
 
 The segment is H.264 in MPEG-TS, the number its length in milliseconds. Deposit and reserve are put down if there is
 none yet.
+
+usage: python send_paid_segment.py gateway.toml segment.ts 2000
 """
 
 import asyncio
@@ -24,4 +26,6 @@ async def main(config: str, segment: bytes, duration_ms: int) -> None:
         print(len(rendition.data), "bytes")
 
 
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_bytes(), int(sys.argv[3])))

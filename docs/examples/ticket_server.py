@@ -1,8 +1,10 @@
-"""Be paid by Livepeer tickets in a server of your own: `python ticket_server.py RPC_URL addresses.json 0xRECIPIENT`.
+"""Be paid by Livepeer tickets in a server of your own.
 
 `GET /quote?sender=0x…` answers with price and ticket params; a request to `/work` brings the header `Livepeer-Payment`.
 The tickets are judged, winners are on disk before the answer leaves, and what was paid is the sender's balance. Each
 request costs 1,000 units of work. Whoever holds the recipient's key redeems the winners: `redeem_batch.py`.
+
+usage: python ticket_server.py RPC_URL addresses.json 0xRECIPIENT
 """
 
 import asyncio
@@ -76,4 +78,6 @@ async def main(rpc_url: str, addresses: str, recipient_hex: str) -> None:
             await runner.cleanup()
 
 
-asyncio.run(main(*sys.argv[1:4]))
+if len(sys.argv) != 4:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

@@ -1,4 +1,7 @@
-"""Watch rounds begin, reorgs included: `python watch_rounds.py RPC_URL addresses.json`. Ends with Ctrl-C."""
+"""Watch rounds begin, reorgs included. Ends with Ctrl-C.
+
+usage: python watch_rounds.py RPC_URL addresses.json
+"""
 
 import asyncio
 import sys
@@ -24,4 +27,6 @@ async def main(rpc_url: str, addresses: str) -> None:
         await watcher.run(show)
 
 
-asyncio.run(main(*sys.argv[1:3]))
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
+asyncio.run(main(*sys.argv[1:]))

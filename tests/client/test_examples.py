@@ -116,6 +116,22 @@ def test_examples__in_the_folder__are_those_tested_here() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == SHOWN
 
 
+async def test_examples__without_arguments__say_which_they_take(tmp_path: Path) -> None:
+    async def told(example: str) -> str:
+        folder = tmp_path / example
+        await asyncio.to_thread(folder.mkdir)
+        async with started(folder, example) as process:
+            out, _ = await process.communicate()
+        assert (process.returncode, out) == (1, b"")
+        return (folder / "errors").read_text().strip()
+
+    async with asyncio.timeout(120):
+        texts = await asyncio.gather(*map(told, SHOWN))
+    for example, text in zip(SHOWN, texts, strict=True):
+        assert text.splitlines()[-1].startswith(f"usage: python {example} ")
+        assert "Traceback" not in text
+
+
 async def test_read_network__shows_the_round_and_the_pool(chain: tuple[str, Addresses], tmp_path: Path) -> None:
     url, _ = chain
     configure(tmp_path, chain, 1)
