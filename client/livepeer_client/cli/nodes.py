@@ -141,9 +141,9 @@ LOADED: Final = {"orchestrator": "selling"}
 def _serve(file: Any, changes: list[str] | None, node: str, module: str | None = None) -> None:
     def work() -> Coroutine[Any, Any, None]:
         load: Callable[..., Any] = getattr(import_module("livepeer_client.config"), f"load_{LOADED.get(node, node)}")
-        served: Coroutine[Any, Any, None] = import_module(f"livepeer_client.nodes.{module or node}").run(
-            load(file, sources(changes))
-        )
+        start: Callable[..., Coroutine[Any, Any, None]] = import_module(f"livepeer_client.nodes.{module or node}").run
+        served = start(load(file, sources(changes)))
+        import_module("livepeer_client.nodes.memory").keep_what_is_loaded()
         return served
 
     run(work)

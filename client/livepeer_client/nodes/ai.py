@@ -19,7 +19,6 @@ from livepeer_client.adapters.worker_client import OrchestratorLink
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config.workers import AiWorkerSettings, RunnersConfig
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import PipelineTable
 from livepeer_client.policy.price_list import PriceList
@@ -75,7 +74,6 @@ async def run(settings: AiWorkerSettings) -> None:
     :raises PeerRefused: the orchestrator does not want this worker.
     """
     log_to_stderr()
-    keep_what_is_loaded()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

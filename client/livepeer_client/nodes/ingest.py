@@ -23,7 +23,6 @@ from livepeer_client.facts.ingest import Push, Unserved
 from livepeer_client.nodes.admin import capability_of, served
 from livepeer_client.nodes.gateway import Gateway
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.policy.fiat import Amount
 from livepeer_client.policy.price_book import Money
 from livepeer_client.policy.price_list import DEFAULT_MODEL
@@ -47,7 +46,6 @@ async def run(config: GatewayConfig) -> None:
     if ingest is None:
         raise ConfigError("a gateway that serves needs [ingest] listen")
     log_to_stderr()
-    keep_what_is_loaded()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -6,7 +6,6 @@ import contextlib
 from livepeer_client.config import OffchainConfig
 from livepeer_client.nodes.admin import overseen_offchain
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.nodes.metrics import serve_work
 from livepeer_client.nodes.selling import Shop, told_to_stop
 from livepeer_client.services.offchain import AnySender, FreeTill, NoKey
@@ -18,7 +17,6 @@ async def run(config: OffchainConfig) -> None:
     :raises ConfigError: the workers' or runners' secret.
     """
     log_to_stderr()
-    keep_what_is_loaded()
     stop, till = told_to_stop(), FreeTill()
     async with contextlib.AsyncExitStack() as opened:
         await asyncio.to_thread(config.orchestrator.data_dir.mkdir, parents=True, exist_ok=True, mode=0o700)

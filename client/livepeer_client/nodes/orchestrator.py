@@ -22,7 +22,6 @@ from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.prices import open_feed, open_prices
 from livepeer_client.nodes.redeemer import connect
@@ -57,7 +56,6 @@ async def run(config: OrchestratorConfig | OffchainConfig) -> None:
         await offchain.run(config)
         return
     log_to_stderr()
-    keep_what_is_loaded()
     stop = told_to_stop()
     settings, metrics = config.orchestrator, NodeMetrics(config.metrics)
     async with contextlib.AsyncExitStack() as opened:

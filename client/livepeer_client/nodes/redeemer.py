@@ -20,7 +20,6 @@ from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.control import PAUSE_NAME, answer_operator
 from livepeer_client.nodes.keys import open_signer, open_transactions
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.nodes.metrics import NodeMetrics
 from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.services.chain_view import ChainView
@@ -36,7 +35,6 @@ async def run(config: RedeemerConfig) -> None:
     :raises LivepeerError: what stopped it, such as `StoreCorrupt`.
     """
     log_to_stderr()
-    keep_what_is_loaded()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

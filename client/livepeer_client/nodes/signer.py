@@ -21,7 +21,6 @@ from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.signing import check_binding
 from livepeer_client.services.directory import OrchestratorDirectory
@@ -36,7 +35,6 @@ async def run(config: SignerNodeConfig) -> None:
     :raises LivepeerError: what stopped it, such as `StoreCorrupt`.
     """
     log_to_stderr()
-    keep_what_is_loaded()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

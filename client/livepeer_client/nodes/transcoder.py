@@ -17,7 +17,6 @@ from livepeer_client.codec.messages import Capabilities
 from livepeer_client.config.workers import TranscoderSettings
 from livepeer_client.errors import ConfigError
 from livepeer_client.nodes.logs import log_to_stderr
-from livepeer_client.nodes.memory import keep_what_is_loaded
 from livepeer_client.services.transcoder_worker import TranscoderWorker
 
 
@@ -28,7 +27,6 @@ async def run(settings: TranscoderSettings) -> None:
     :raises PeerRefused: the orchestrator does not want this transcoder.
     """
     log_to_stderr()
-    keep_what_is_loaded()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
