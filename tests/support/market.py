@@ -39,6 +39,7 @@ from livepeer_client.codec.ticket import ExpirationParams, TicketParams
 from livepeer_client.codec.wire import payment_from_header, segment_from_header
 from livepeer_client.facts import Rendition, SenderInfo
 from livepeer_client.policy.sender import SenderLimits
+from livepeer_client.ports import MediaProbe, Transcoder
 from livepeer_client.services.discovery import DiscoveryService
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Event, StreamSession
 from livepeer_client.services.paying import Payer
@@ -73,6 +74,7 @@ class Orchestrator:
     fail: BaseException | None = None
     tamper: Callable[[TranscodeResult], TranscodeResult] = lambda result: result
     retouch: Callable[[Rendition], Rendition] = lambda rendition: rendition
+    transcoder: Transcoder = field(default_factory=FakeTranscoder)
     before_answer: Callable[[], Awaitable[None]] | None = None
 
     @property
@@ -121,7 +123,7 @@ class Orchestrator:
             await self.before_answer()
         if self.fail is not None:
             raise self.fail
-        renditions = [self.retouch(each) for each in await FakeTranscoder().transcode(submission.segment, credentials)]
+        renditions = [self.retouch(each) for each in await self.transcoder.transcode(submission.segment, credentials)]
         segments = []
         for rendition in renditions:
             url = f"{self.uri}/stream/{self.session_id}/{rendition.profile.name}/{credentials.seq}.ts"
@@ -186,7 +188,9 @@ class Market:
             self.chain, self.probe, self.signer, self.clock, random_bytes=lambda count: CHALLENGE[:count]
         )
 
-    def dispatcher(self, rules: DispatchRules | None = None, limits: SenderLimits | None = None) -> Dispatcher:
+    def dispatcher(
+        self, rules: DispatchRules | None = None, limits: SenderLimits | None = None, media: MediaProbe | None = None
+    ) -> Dispatcher:
         discovery = self.discovery()
         limits = limits or SenderLimits(max_ev=Fraction(10**12), max_total_ev=Fraction(10**15))
         payer = Payer(self.chain, self.signer, self.books, self.clock, discovery, limits, account_ttl_s=0)
@@ -195,7 +199,7 @@ class Market:
             payer,
             self.signer,
             self.transport,
-            FakeProbe(),
+            media or FakeProbe(),
             self.clock,
             rules or DispatchRules(),
             draw=lambda: self.draw,
