@@ -42,6 +42,7 @@ async def serve_desk(desk: RedemptionDesk, path: Path) -> AsyncIterator[None]:
             web.get("/redemption", routes.state),
             web.post("/redemption/hold", routes.hold),
             web.post("/redemption/release", routes.release),
+            web.post("/redemption/step", routes.step),
             web.post("/redemption/redeem", routes.redeem),
             web.post("/redemption/pause", routes.pause),
             web.post("/redemption/resume", routes.resume),
@@ -111,6 +112,15 @@ class _Routes:
 
         return await _answered(answer)
 
+    async def step(self, request: web.Request) -> web.Response:
+        body = await request.read()
+
+        async def answer() -> bytes:
+            done = await self._desk.redeem(control_api.decode_tickets(body)[0])
+            return control_api.encode_redeemed(done.sent, done.decided)
+
+        return await _answered(answer)
+
     async def redeem(self, request: web.Request) -> web.Response:
         body = await request.read()
 
@@ -158,6 +168,10 @@ class ControlClient:
 
     async def release(self, hashes: Sequence[Hash32]) -> None:
         await self._ask("POST", "/release", control_api.encode_tickets(hashes))
+
+    async def redeem(self, hashes: Sequence[Hash32]) -> RedeemedNow:
+        body = await self._ask("POST", "/step", control_api.encode_tickets(hashes))
+        return RedeemedNow(*control_api.decode_redeemed(body))
 
     async def redeem_now(self, hashes: Sequence[Hash32]) -> RedeemedNow:
         body = await self._ask("POST", "/redeem", control_api.encode_tickets(hashes))

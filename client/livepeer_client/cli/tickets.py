@@ -105,19 +105,19 @@ def redeem(
     changes: Changes = None,
     as_json: Json = False,
 ) -> None:
-    """One step of redemption by hand; the ceilings of the settings bind. `tickets plan` says what it would do."""
+    """One step of redemption by hand, by the node if it runs; the ceilings of the settings bind. `tickets plan` says
+    what it would do."""
 
     async def work(desk: Any, settings: Any) -> None:
-        sent, decisions = await desk.redeem_tickets(settings, ticket or [], now=now)
+        done = await desk.redeem_tickets(settings, ticket or [], now=now)
         if as_json:
             decided = [
-                {"hash": hexed(each.hash), "action": each.action.value, "reason": each.reason.value}
-                for each in decisions
+                {"hash": hexed(hash_), "action": action, "reason": reason} for hash_, action, reason in done.decided
             ]
-            Output(as_json=True).show({"sent": [hexed(tx_hash) for tx_hash in sent], "decisions": decided})
+            Output(as_json=True).show({"sent": [hexed(tx_hash) for tx_hash in done.sent], "decisions": decided})
             return
-        lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in sent] or ["nothing was sent"]
-        lines += [f"0x{each.hash.hex()[:16]}  {each.action.value}: {each.reason.value}" for each in decisions]
+        lines = [f"sent 0x{tx_hash.hex()}" for tx_hash in done.sent] or ["nothing was sent"]
+        lines += [f"0x{hash_.hex()[:16]}  {action}: {reason}" for hash_, action, reason in done.decided]
         _say(*lines)
 
     _start(config, changes, work, as_json=as_json)

@@ -55,21 +55,22 @@ def decode_state(body: bytes) -> tuple[str | None, bool]:
     return owner, paused
 
 
-def encode_redeemed(sent: Sequence[Hash32], decided: Sequence[tuple[Hash32, str]]) -> bytes:
+def encode_redeemed(sent: Sequence[Hash32], decided: Sequence[tuple[Hash32, str, str]]) -> bytes:
+    """:param decided: hash, action and reason of each ticket."""
     return _dump(
         {
             "sent": [f"0x{each.hex()}" for each in sent],
-            "decided": [[f"0x{hash_.hex()}", reason] for hash_, reason in decided],
+            "decided": [[f"0x{hash_.hex()}", action, reason] for hash_, action, reason in decided],
         }
     )
 
 
-def decode_redeemed(body: bytes) -> tuple[tuple[Hash32, ...], tuple[tuple[Hash32, str], ...]]:
+def decode_redeemed(body: bytes) -> tuple[tuple[Hash32, ...], tuple[tuple[Hash32, str, str], ...]]:
     """:raises MalformedMessage:"""
     found = _load(body)
     try:
         sent = tuple(_hash(each) for each in found["sent"])
-        decided = tuple((_hash(hash_), str(reason)) for hash_, reason in found["decided"])
+        decided = tuple((_hash(hash_), str(action), str(reason)) for hash_, action, reason in found["decided"])
     except (KeyError, TypeError, ValueError) as error:
         raise MalformedMessage("control answer", "sent and decided are expected") from error
     return sent, decided

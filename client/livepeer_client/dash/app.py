@@ -240,7 +240,7 @@ class Board(App[None]):
             done = await self._desk.redeem_now(hashes)
             if done.sent:
                 return "redeem: sent " + ", ".join(f"0x{each.hex()[:8]}" for each in done.sent)
-            why = sorted({reason for _, reason in done.decided})
+            why = sorted({reason for _, _, reason in done.decided})
             return "redeem: nothing was sent" + (f": {'; '.join(why)}" if why else "")
 
         self._act("redeem", work)

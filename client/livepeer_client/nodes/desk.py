@@ -81,6 +81,13 @@ class NodeDesk:
             async with await open_tickets(self._node.store, self._node.store_url) as store:
                 await store.release(hashes)
 
+    async def redeem(self, hashes: Sequence[Hash32]) -> RedeemedNow:
+        try:
+            return await self._node.control.redeem(hashes)
+        except NodeAbsent:
+            async with self._opened() as service:
+                return await ServiceDesk(service).redeem(hashes)
+
     async def redeem_now(self, hashes: Sequence[Hash32]) -> RedeemedNow:
         try:
             return await self._node.control.redeem_now(hashes)

@@ -12,13 +12,14 @@ from livepeer_client.adapters.control import NodeAbsent
 from livepeer_client.adapters.sql.store import SqlTicketStore
 from livepeer_client.config import OrchestratorConfig
 from livepeer_client.errors import InvalidInput
-from livepeer_client.facts import Lane, Restored, StoredTicket, TicketState
+from livepeer_client.facts import Restored, StoredTicket, TicketState
 from livepeer_client.nodes.chain import open_suite
-from livepeer_client.nodes.desk import RedeemingNode
-from livepeer_client.nodes.keys import make_transactor, open_signer, open_transactions
+from livepeer_client.nodes.desk import NodeDesk, RedeemingNode
+from livepeer_client.nodes.keys import make_transactor, open_signer
 from livepeer_client.nodes.stores import open_tickets
-from livepeer_client.policy.redemption import Decision, Explanation
+from livepeer_client.policy.redemption import Explanation
 from livepeer_client.ports import TransactionSigner, Transactor
+from livepeer_client.ports.desk import RedeemedNow
 from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.services.ticket_transfer import export_tickets, import_tickets
 from livepeer_client.types import Hash32
@@ -31,19 +32,6 @@ async def _opened(
     """What does not send."""
     async with _reached(config, read_only=read_only) as (suite, signer, store):
         yield store, _service(config, suite, make_transactor(suite, signer, config.chain), store)
-
-
-@contextlib.asynccontextmanager
-async def _sending(config: OrchestratorConfig) -> AsyncIterator[tuple[SqlTicketStore, RedemptionService]]:
-    """What sends: with the node's own journal of transactions, which a running node does not let go of."""
-    folder = config.orchestrator.data_dir
-    async with (
-        _reached(config, read_only=False) as (suite, signer, store),
-        open_transactions(suite, signer, config.chain, folder) as transactions,
-    ):
-        # What the node left behind has the lowest nonces: it is sent again, or its nonce is free.
-        await transactions.step()
-        yield store, _service(config, suite, transactions.lane(Lane.REDEMPTION), store)
 
 
 @contextlib.asynccontextmanager
@@ -146,26 +134,17 @@ def _write_new(file: Path, document: str) -> None:
         out.write(document)
 
 
-async def redeem_tickets(
-    config: OrchestratorConfig, prefixes: Sequence[str], *, now: bool
-) -> tuple[list[Hash32], list[Decision]]:
-    """One step of redemption by hand; with `now` these winners wait neither for others nor for cheaper gas.
+async def redeem_tickets(config: OrchestratorConfig, prefixes: Sequence[str], *, now: bool) -> RedeemedNow:
+    """One step of redemption by hand; with `now` these winners wait neither for others nor for cheaper gas. A running
+    node takes it itself.
 
-    :returns: hashes of the transactions that were sent, and what was decided about each of these winners.
-
-    :raises InvalidInput: as `explain_ticket`, or a running node has the key.
-    :raises StoreError: a running node has the store, or the journal of the key's transactions.
+    :returns: what was sent, and what was decided about each of these winners.
+    :raises InvalidInput: as `explain_ticket`, or another node has the lease of the key.
     """
-    async with _sending(config) as (store, service):
+    async with _reached(config, read_only=True) as (suite, signer, store):
         chosen = await _named(store, prefixes) if prefixes else [t.hash for t in await store.tickets(TicketState.HELD)]
-        try:
-            report = await (service.redeem_now(chosen) if now else service.step())
-        finally:
-            await service.stand_down()
-        if report.standby:
-            raise InvalidInput("a running node redeems with this key; it has the lease")
-        wanted = set(chosen)
-        return list(report.sent), [decision for decision in report.decisions if decision.hash in wanted]
+        desk = NodeDesk(RedeemingNode.of(config), suite, signer)
+        return await (desk.redeem_now(chosen) if now else desk.redeem(chosen))
 
 
 async def _named(store: SqlTicketStore, prefixes: Sequence[str]) -> list[Hash32]:

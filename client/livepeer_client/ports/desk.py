@@ -26,10 +26,11 @@ class DeskState:
 
 @dataclass(frozen=True, slots=True)
 class RedeemedNow:
-    """What a request to redeem now did: the transactions sent, and for each ticket asked for what was decided."""
+    """What a request to redeem did: the transactions sent, and for each ticket asked for what was decided, in the
+    planner's words: its hash, action and reason."""
 
     sent: tuple[Hash32, ...]
-    decided: tuple[tuple[Hash32, str], ...]
+    decided: tuple[tuple[Hash32, str, str], ...]
 
 
 class RedemptionDesk(Protocol):
@@ -42,6 +43,9 @@ class RedemptionDesk(Protocol):
         """Keep tickets out of every transaction until released."""
 
     async def release(self, hashes: Sequence[Hash32]) -> None: ...
+
+    async def redeem(self, hashes: Sequence[Hash32]) -> RedeemedNow:
+        """One step of redemption, of everything that is due, as a node takes at each block; told of these tickets."""
 
     async def redeem_now(self, hashes: Sequence[Hash32]) -> RedeemedNow:
         """Wait neither for company nor for cheaper gas; the ceilings of the settings bind."""

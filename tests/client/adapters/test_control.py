@@ -83,10 +83,22 @@ async def test_redeem_now__of_a_ticket_that_waits_for_company__redeems_it_with_w
     async with operated(node) as desk:
         done = await desk.redeem_now([first])
     assert len(done.sent) == 1
-    assert done.decided == ((first, Reason.FUNDED.value),)
+    assert done.decided == ((first, Action.REDEEM.value, Reason.FUNDED.value),)
     assert [(ticket.state, ticket.paid) for ticket in await node.store.tickets()] == [
         (TicketState.PAID, FACE_VALUE)
     ] * 2
+
+
+async def test_redeem__of_tickets_that_wait__is_the_nodes_own_step_and_says_why(node: Node) -> None:
+    first, _ = await node.hold_two()
+    async with operated(node) as desk:
+        done = await desk.redeem([first])
+        # At the same block nothing is done again, and what was decided is still told.
+        assert await desk.redeem([first]) == done
+    assert done.sent == ()
+    ((hash_, action, reason),) = done.decided
+    assert (hash_, action) == (first, Action.WAIT.value)
+    assert reason == Reason.BATCH_SMALL.value
 
 
 async def test_hold_and_release__through_the_node__are_in_its_store(node: Node) -> None:

@@ -132,6 +132,30 @@ async def test_hold_and_release__while_the_node_runs__are_done_by_the_node(
         assert await node.process.wait() == 0
 
 
+async def test_redeem__while_the_node_runs__is_done_by_the_node(
+    tmp_path: Path, chain: tuple[str, Addresses], hashes: list[Hash32]
+) -> None:
+    port = free_port()
+    configure(tmp_path, chain, port)
+    node = await launch(tmp_path, port)
+    try:
+        patient = await tickets(tmp_path, "redeem", hashes[0].hex(), "--json")
+        assert patient.returncode == 0, patient.stderr
+        assert json.loads(patient.stdout)["sent"] == []
+        run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex(), "--json")
+        assert run.returncode == 0, run.stderr
+        done = json.loads(run.stdout)
+        assert len(done["sent"]) == 1
+        assert [each["hash"] for each in done["decisions"]] in ([], ["0x" + hashes[0].hex()])
+    finally:
+        node.process.terminate()
+        assert await node.process.wait() == 0
+    async with opened(*chain) as stage:
+        receipt = await stage.transactor(ALICE).wait(Hash32(bytes.fromhex(done["sent"][0][2:])), 30)
+        assert receipt.succeeded
+        assert await stage.suite.used_tickets(hashes) == [True, False, False]
+
+
 async def states_in(folder: Path) -> list[tuple[TicketState, int]]:
     async with await SqliteTicketStore.open(folder / "data" / "orchestrator.sqlite") as store:
         return [(ticket.state, ticket.paid) for ticket in await store.tickets()]
