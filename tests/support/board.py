@@ -5,9 +5,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, Capability
+from livepeer_client.codec.gateway_api import KnownOrchestrator, Out, Role, Use
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.facts import OrchestratorState, OrchestratorTotals, StoredTicket, TicketState
 from livepeer_client.policy.board import BoardFacts, Market, Peer
+from livepeer_client.policy.board.market import with_knowledge
 from livepeer_client.policy.gas import GasPrices
 from livepeer_client.policy.redemption import RedemptionFacts, RedemptionPolicy, explain, plan
 from livepeer_client.policy.redemption.situation import SimulationFailure
@@ -55,10 +57,7 @@ PEERS = (
         Fraction(9, 10),
         0.150,
         _ALL,
-        verdict="rejected",
-        reason="suspended (for 240 s, cause PeerTimeout: 20 s)",
-        usable=False,
-        suspended=True,
+        verdict="usable",
     ),
     Peer(
         Address(b"\x44" * 20),
@@ -80,6 +79,23 @@ PEERS = (
         usable=False,
     ),
 )
+KNOWN = (
+    KnownOrchestrator(
+        *(PEERS[0].address, PEERS[0].uri, PEERS[0].price, PEERS[0].latency_s, 0.41),
+        trust=1.0,
+        trusted=True,
+        suspended=None,
+        uses=(Use("transcoding", "match-day", Role.WORKING),),
+    ),
+    KnownOrchestrator(
+        *(PEERS[2].address, PEERS[2].uri, PEERS[2].price, PEERS[2].latency_s, None),
+        trust=0.2,
+        trusted=False,
+        suspended=Out(NOW_S + 240, 240.0, "no answer within 20 s", barred=False),
+        uses=(),
+    ),
+)
+"""What the gateway that runs keeps to itself."""
 
 
 def stored(nonce: int, face_value: int, age_s: float, **changes: object) -> StoredTicket:
@@ -158,7 +174,8 @@ def look(
         totals=TOTALS,
         node=node,
         paused=paused,
-        market=Market(PEERS, "asked 5, everybody answered"),
+        market=with_knowledge(Market(PEERS, "asked 5, everybody answered"), KNOWN),
+        block_s=Fraction(121, 10),
     )
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.clock import SystemClock
+from livepeer_client.adapters.gateway_admin import GatewayAdmin
 from livepeer_client.adapters.grpc_probe import GrpcProbe
+from livepeer_client.adapters.web import AiohttpWebClient
 from livepeer_client.codec.capability import job_capabilities
 from livepeer_client.config import (
     GatewayConfig,
@@ -33,7 +35,8 @@ from livepeer_client.nodes.stores import open_tickets
 from livepeer_client.policy.selection import Criteria
 from livepeer_client.ports.board import BoardSource, MarketView
 from livepeer_client.ports.desk import RedemptionDesk
-from livepeer_client.services.board import BoardService, DiscoveryMarket, PoolMarket
+from livepeer_client.services.block_time import BlockTime
+from livepeer_client.services.board import BoardService, DiscoveryMarket, GatewayMarket, PoolMarket
 from livepeer_client.services.redemption import RedemptionService
 
 MISSING = "the board needs the extra `dash`: pip install 'livepeer-client[dash]'"
@@ -73,7 +76,7 @@ async def open_board(
         signer = await opened.enter_async_context(open_signer(node.key))
         suite = await opened.enter_async_context(open_suite(node.chain, load_addresses(node.chain.addresses)))
         store = await opened.enter_async_context(await open_tickets(node.store, node.store_url, read_only=True))
-        gas = gas_monitor(suite, node.chain)
+        gas, block_time = gas_monitor(suite, node.chain), BlockTime(suite, clock)
         planner = RedemptionService(
             suite,
             make_transactor(suite, signer, node.chain),
@@ -82,29 +85,41 @@ async def open_board(
             node.redemption.policy,
             gas=gas,
             pause=node.pause,
+            block_time=block_time,
         )
         market = PoolMarket(suite) if gateway is None else await opened.enter_async_context(_asking(gateway))
         desk = NodeDesk(node, suite, signer)
         recipient = node.recipient or signer.address
         source = BoardService(
-            suite, store, planner, gas, desk, market, clock, recipient=recipient, policy=node.redemption.policy
+            suite,
+            store,
+            planner,
+            gas,
+            desk,
+            market,
+            clock,
+            block_time,
+            recipient=recipient,
+            policy=node.redemption.policy,
         )
         yield Opened(source, desk)
 
 
 @contextlib.asynccontextmanager
 async def _asking(config: GatewayConfig) -> AsyncIterator[MarketView]:
-    """A gateway's discovery without its books, which belong to the gateway."""
+    """A gateway's discovery without its books, which belong to the gateway; of the one that runs, what it knows."""
     settings = config.gateway
     async with (
         open_signer(config.key) as signer,
         open_suite(config.chain, load_addresses(config.chain.addresses)) as suite,
         GrpcProbe(settings.data_dir / "certificates") as probe,
         open_discovery(config.discovery, suite, probe, signer, probe_plan(config)) as found,
+        AiohttpWebClient() as web,
     ):
         ceiling = ceiling_now(config, await open_feed(config.price_feed, suite))
         criteria = Criteria(now_s=SystemClock().monotonic(), ceiling=ceiling)
-        yield DiscoveryMarket(found.service, job_capabilities([]), criteria)
+        market = DiscoveryMarket(found.service, job_capabilities([]), criteria)
+        yield GatewayMarket(market, None if config.admin is None else GatewayAdmin(web, *config.admin))
 
 
 async def run(config: OrchestratorConfig | RedeemerConfig, gateway: GatewayConfig | None = None) -> None:

@@ -6,7 +6,8 @@ from typing import Final
 from livepeer_client.facts import Block, Head
 
 L1_BLOCK_S: Final = Fraction(12)
-"""A slot of Ethereum: what a block takes where the chain's own blocks do not tell."""
+"""A slot of Ethereum: what a block takes where the chain's own blocks do not tell. Rounds are counted in L1 blocks on
+rollups too (onchain 17)."""
 
 
 def block_s(earlier: Block, head: Head) -> Fraction | None:

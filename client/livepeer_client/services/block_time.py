@@ -39,10 +39,11 @@ class BlockTime:
     async def _read(self, head: Head) -> Fraction | None:
         found = None
         for span in SPANS:
-            earlier = await self._chain.block_at(BlockNumber(max(0, head.number - span)))
+            # Not block 0, whose time is whatever the chain's makers wrote.
+            earlier = await self._chain.block_at(BlockNumber(max(1, head.number - span)))
             if earlier is None:
                 break
             found = block_s(earlier, head)
-            if head.l1_block - earlier.l1_block >= LEAST_BLOCKS or earlier.number == 0:
+            if head.l1_block - earlier.l1_block >= LEAST_BLOCKS or earlier.number == 1:
                 break
         return found

@@ -1,14 +1,22 @@
 """One look at a node's winners, round and gas, for its board. Reads only; what acts is a `RedemptionDesk`."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from livepeer_client.codec.gateway_api import KnownOrchestrator
 from livepeer_client.codec.messages import Capabilities
+from livepeer_client.errors import MalformedMessage, TransportError
 from livepeer_client.facts import TicketState
 from livepeer_client.policy.board import BoardFacts, Market, Peer
+from livepeer_client.policy.board.market import with_knowledge
 from livepeer_client.policy.discovery import Offer, RejectReason
 from livepeer_client.policy.redemption import RedemptionPolicy
 from livepeer_client.policy.selection import Candidate, Criteria, Verdict, select
 from livepeer_client.ports import Chain, Clock, TicketStore
 from livepeer_client.ports.board import MarketView
 from livepeer_client.ports.desk import RedemptionDesk
+from livepeer_client.services.block_time import BlockTime
 from livepeer_client.services.discovery import DiscoveryService
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.redemption import RedemptionService
@@ -32,6 +40,7 @@ class BoardService:
         desk: RedemptionDesk,
         market: MarketView,
         clock: Clock,
+        block_time: BlockTime,
         *,
         recipient: Address,
         policy: RedemptionPolicy,
@@ -43,6 +52,7 @@ class BoardService:
         self._desk = desk
         self._market = market
         self._clock = clock
+        self._block_time = block_time
         self._recipient = recipient
         self._policy = policy
         self._found = Market((), "nobody was asked yet")
@@ -73,11 +83,41 @@ class BoardService:
             node=state.owner,
             paused=state.paused,
             market=self._found,
+            block_s=await self._block_time.at(head),
         )
 
     async def look_at_market(self) -> Market:
         self._found = await self._market.look()
         return self._found
+
+
+class GatewayKnowledge(Protocol):
+    """What a running gateway knows of orchestrators; `adapters.gateway_admin.GatewayAdmin`."""
+
+    async def orchestrators(self) -> Sequence[KnownOrchestrator]:
+        """:raises TransportError, MalformedMessage: it does not run, or something else does there."""
+
+
+class GatewayMarket:
+    """`MarketView` with what a running gateway keeps to itself: whom it has suspended, until when and why, and whom it
+    uses. What is found besides is `found`'s.
+
+    :param gateway: None for one without an administration to ask.
+    """
+
+    def __init__(self, found: MarketView, gateway: GatewayKnowledge | None) -> None:
+        self._found = found
+        self._gateway = gateway
+
+    async def look(self) -> Market:
+        market = await self._found.look()
+        if self._gateway is None:
+            return replace(market, source=f"{market.source}; the gateway has no [admin] to ask for suspensions")
+        try:
+            known = await self._gateway.orchestrators()
+        except (TransportError, MalformedMessage) as error:
+            return replace(market, source=f"{market.source}; its gateway does not answer: {error}")
+        return with_knowledge(market, known)
 
 
 class PoolMarket:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from livepeer_client.codec.gateway_api import Out, Role, Use
 from livepeer_client.facts import TicketState
 from livepeer_client.policy.board import (
     DECISIONS,
+    Market,
     Tone,
     break_even,
     changes,
@@ -20,11 +22,12 @@ from livepeer_client.policy.board import (
     winner_lines,
     winner_rows,
 )
+from livepeer_client.policy.board.market import with_knowledge
 from livepeer_client.policy.board.rows import capability_words
 from livepeer_client.policy.board.words import eth, gwei, span
 from livepeer_client.policy.redemption import Reason, explain, plan
-from livepeer_client.types import BlockNumber, Round, Wei
-from tests.support.board import ETH, GWEI, POLICY, look, scenario, stored, story
+from livepeer_client.types import Address, BlockNumber, Round, Wei
+from tests.support.board import ETH, GWEI, KNOWN, POLICY, look, scenario, stored, story
 from tests.support.redemption import ROUND, START, make_facts, make_round
 
 FACTS = scenario()
@@ -157,7 +160,20 @@ def test_round_lines__in_an_open_round__tell_progress_and_the_reward() -> None:
     assert lines[f"round {ROUND}"][0] == "block 44 of 50, 1 min left"
     assert lines["opened"] == ("yes", Tone.GOOD)
     assert lines["reward"] == ("called", Tone.GOOD)
-    assert lines["last block"][0] == f"{START + 44}, 3 s ago"
+    assert lines["last block"][0] == f"{START + 44}, 3 s ago; blocks take 12.1 s"
+
+
+def test_round_and_deadlines__on_a_chain_with_quick_blocks__are_told_in_its_own_time() -> None:
+    quick = replace(FACTS, block_s=Fraction(1, 2))
+    lines = text(round_lines(quick))
+    assert lines[f"round {ROUND}"][0] == "block 44 of 50, 3 s left"
+    assert lines["last block"][0] == f"{START + 44}, 3 s ago; blocks take 0.5 s"
+    shown = [row.deadline for row in winner_rows(FACTS)]
+    blocks = [int(text.split()[0]) for text in shown if " blocks, " in text]
+    assert blocks
+    assert [row.deadline for row in winner_rows(quick) if " blocks, " in row.deadline] == [
+        f"{count} blocks, {span(count / 2)}" for count in blocks
+    ]
 
 
 @pytest.mark.parametrize(
@@ -183,8 +199,31 @@ def test_peer_rows__of_a_market__put_the_usable_first_and_mark_the_suspended() -
     rows = peer_rows(FACTS.market.peers)
     assert [row.cells[0].split("//")[1].split(".")[0] for row in rows] == ["ana", "ben", "cleo", "dora", "emil"]
     assert [row.tone for row in rows] == [Tone.PLAIN, Tone.PLAIN, Tone.ALERT, Tone.WAIT, Tone.WAIT]
-    assert rows[0].cells == ("https://ana.example:8935", "1.2 wei/px", "131 ms", "184,207 LPT", "default", "usable", "")
+    assert rows[1].cells[5:] == ("usable", "")
+    assert rows[0].cells == (
+        *("https://ana.example:8935", "1.2 wei/px", "131 ms", "184,207 LPT", "default", "usable"),
+        "works for match-day; latency score 0.41",
+    )
     assert rows[3].cells[4] == "default, no mpegts"
+
+
+def test_with_knowledge__of_a_running_gateway__tells_its_suspensions_with_end_and_cause() -> None:
+    (cleo,) = (peer for peer in FACTS.market.peers if peer.uri == "https://cleo.example:8935")
+    assert (cleo.verdict, cleo.usable, cleo.suspended) == ("suspended", False, True)
+    assert cleo.reason == "until 16:04:00 UTC: no answer within 20 s"
+    assert FACTS.market.source == "asked 5, everybody answered; its gateway knows 2, 1 suspended"
+
+
+def test_with_knowledge__of_whom_only_the_gateway_has_met__is_shown_without_a_stake() -> None:
+    out = Out(1e300, 5.0, "gave back nothing", barred=True)
+    uses = tuple(Use("transcoding", name, Role.STANDBY) for name in ("a", "b", "c"))
+    stranger = replace(KNOWN[1], address=Address(b"\x77" * 20), uri="https://else.example", suspended=out, uses=uses)
+    market = with_knowledge(Market((), "asked nobody"), [stranger])
+    assert [row.cells for row in peer_rows(market.peers)] == [
+        ("https://else.example", "0.9 wei/px", "150 ms", "", "", "barred", "until 1e+300 s: gave back nothing")
+    ]
+    free = with_knowledge(Market((), ""), [replace(stranger, suspended=None)]).peers[0]
+    assert (free.verdict, free.reason, free.usable) == ("met earlier", "stands by for a, b and 1 more", True)
 
 
 def test_capability_words__of_ids_nobody_knows__keep_the_numbers() -> None:

@@ -15,12 +15,13 @@ class Peer:
     """One orchestrator as a gateway sees it.
 
     `price`, wei per pixel, `latency_s` and `capabilities`, ids, are None where nobody asked or nothing came. `stake` in
-    LPT wei. `verdict` and `reason` in the words of the discovery that found it.
+    LPT wei, None for one that is not in the pool that was looked at. `verdict` and `reason` in the words of whoever
+    judged it: the discovery that found it, or the gateway that runs, about suspensions and what it uses.
     """
 
     address: Address
     uri: str
-    stake: int
+    stake: int | None
     price: Fraction | None = None
     latency_s: float | None = None
     capabilities: frozenset[int] | None = None
@@ -42,6 +43,7 @@ class Market:
 class BoardFacts:
     """One look. Times in Unix seconds.
 
+    `block_s`: how long blocks have taken lately, as contracts count them; None where the chain is too young to tell.
     `told` are the open winners in the order of redemption; `tickets` the same ones as stored, and those that were open
     at the look before and are no more. `node`: the name of the node that runs beside the board, None if none does.
     """
@@ -59,3 +61,4 @@ class BoardFacts:
     node: str | None
     paused: bool
     market: Market = field(default_factory=lambda: Market((), ""))
+    block_s: Fraction | None = None

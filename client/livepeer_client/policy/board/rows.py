@@ -7,12 +7,12 @@ from typing import Final
 
 from livepeer_client.codec.capability import DEFAULT_CAPABILITIES, Capability
 from livepeer_client.facts import TicketState
+from livepeer_client.policy.block_time import L1_BLOCK_S
 from livepeer_client.policy.board.facts import BoardFacts, Peer
 from livepeer_client.policy.board.gas import Group, gas_view
 from livepeer_client.policy.board.words import eth, gwei, lpt, name, span
 from livepeer_client.policy.price import shown
 from livepeer_client.policy.redemption import Explanation, Reason
-from livepeer_client.policy.redemption.explain import L1_BLOCK_S
 from livepeer_client.policy.rounds import RewardStep, reward_step
 from livepeer_client.types import Hash32
 
@@ -111,7 +111,7 @@ def _winner(told: Explanation, facts: BoardFacts) -> WinnerRow:
     words, tone = decision_of(told)
     left = told.deadline - facts.head.l1_block
     if left > 0:
-        deadline = f"{left} blocks, {span(float(left * L1_BLOCK_S))}"
+        deadline = f"{left} blocks, {_lasting(left, facts)}"
     else:
         left = told.ends - facts.head.l1_block
         deadline = f"passed; lost in {left}" if left > 0 else "lost"
@@ -125,6 +125,11 @@ def _winner(told: Explanation, facts: BoardFacts) -> WinnerRow:
         tone=tone,
         held=stored is not None and stored.hold is not None,
     )
+
+
+def _lasting(blocks: int, facts: BoardFacts) -> str:
+    """How long so many blocks take, as contracts count them."""
+    return span(float(blocks * (L1_BLOCK_S if facts.block_s is None else facts.block_s)))
 
 
 def _why(told: Explanation, note: str | None) -> str:
@@ -155,7 +160,7 @@ def round_lines(facts: BoardFacts) -> tuple[Line, ...]:
     done = min(max(block - state.start_block, 0), state.length_blocks)
     left = state.length_blocks - done
     lines = [
-        Line(f"round {state.current}", f"block {done} of {state.length_blocks}, {span(float(left * L1_BLOCK_S))} left"),
+        Line(f"round {state.current}", f"block {done} of {state.length_blocks}, {_lasting(left, facts)} left"),
         Line("opened", "yes", Tone.GOOD) if state.initialized else Line("opened", "nobody has yet", Tone.ALERT),
     ]
     if not me.registered:
@@ -170,7 +175,8 @@ def round_lines(facts: BoardFacts) -> tuple[Line, ...]:
         lines.append(Line("reward", "once the round is open", Tone.WAIT))
     lag = max(0.0, facts.now_s - facts.head.timestamp)
     lines.append(Line("stake, fees", f"{lpt(me.stake)}, {eth(me.pending_fees)} to withdraw"))
-    lines.append(Line("last block", f"{facts.head.number}, {span(lag)} ago"))
+    pace = "" if facts.block_s is None else f"; blocks take {float(facts.block_s):.3g} s"
+    lines.append(Line("last block", f"{facts.head.number}, {span(lag)} ago{pace}"))
     return tuple(lines)
 
 
@@ -233,7 +239,7 @@ def _ceiling(facts: BoardFacts) -> tuple[Line, ...]:
 
 def peer_rows(peers: Sequence[Peer]) -> tuple[PeerRow, ...]:
     """Orchestrators, the usable first, then by stake."""
-    ordered = sorted(peers, key=lambda peer: (not peer.usable, -peer.stake, peer.uri))
+    ordered = sorted(peers, key=lambda peer: (not peer.usable, -(peer.stake or 0), peer.uri))
     return tuple(PeerRow(_peer_cells(peer), _peer_tone(peer)) for peer in ordered)
 
 
@@ -251,7 +257,8 @@ def capability_words(bits: frozenset[int] | None) -> str:
 def _peer_cells(peer: Peer) -> tuple[str, ...]:
     price = "" if peer.price is None else f"{shown(peer.price)} wei/px"
     latency = "" if peer.latency_s is None else f"{peer.latency_s * 1000:.0f} ms"
-    return (peer.uri, price, latency, lpt(peer.stake), capability_words(peer.capabilities), peer.verdict, peer.reason)
+    stake = "" if peer.stake is None else lpt(peer.stake)
+    return (peer.uri, price, latency, stake, capability_words(peer.capabilities), peer.verdict, peer.reason)
 
 
 def _peer_tone(peer: Peer) -> Tone:

@@ -7,15 +7,13 @@ from fractions import Fraction
 from typing import Final
 
 from livepeer_client.facts import StoredTicket, TicketState
+from livepeer_client.policy.block_time import L1_BLOCK_S
 from livepeer_client.policy.redemption.deadlines import window
 from livepeer_client.policy.redemption.gas import data_fee, own_gas, single_cost, ticket_cost
 from livepeer_client.policy.redemption.settings import RedemptionPolicy
 from livepeer_client.policy.redemption.situation import Decision, RedemptionFacts
 from livepeer_client.policy.redemption.states import view
 from livepeer_client.types import Address, BlockNumber, Hash32, Wei
-
-L1_BLOCK_S: Final = Fraction(12)
-"""Seconds between L1 blocks; rounds are counted in them on rollups too (onchain 17)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,10 @@ def explain(
     *,
     block_s: Fraction = L1_BLOCK_S,
 ) -> Explanation:
-    """Put together what is known of one ticket; `decision` is the latest about it, None if it is not held."""
+    """Put together what is known of one ticket; `decision` is the latest about it, None if it is not held.
+
+    :param block_s: seconds per block as the contracts count blocks.
+    """
     terms = ticket.winner.ticket
     when = window(ticket.winner, facts, policy)
     figures = dict(decision.figures) if decision is not None else {}

@@ -19,6 +19,7 @@ from livepeer_client.facts import (
     redemption_lease,
 )
 from livepeer_client.facts.figures import Spending
+from livepeer_client.policy.block_time import L1_BLOCK_S
 from livepeer_client.policy.redemption import (
     PAUSED,
     Action,
@@ -41,6 +42,7 @@ from livepeer_client.policy.redemption import (
 )
 from livepeer_client.ports import Chain, Clock, TicketStore, Transactor
 from livepeer_client.ports.desk import PauseSwitch
+from livepeer_client.services.block_time import BlockTime
 from livepeer_client.services.gas import GasPriceMonitor
 from livepeer_client.services.redemption.evidence import Evidence
 from livepeer_client.services.redemption.memory import Memory, Pause
@@ -96,8 +98,10 @@ class RedemptionService:
         on_alarm: Callable[[Alarm], None] | None = None,
         gas: GasPriceMonitor | None = None,
         pause: PauseSwitch | None = None,
+        block_time: BlockTime | None = None,
     ) -> None:
         self._chain = chain
+        self._block_time = block_time or BlockTime(chain, clock)
         self._pause = pause or Pause()
         self._stepping = asyncio.Lock()
         self._gas = gas or GasPriceMonitor(chain, clock)
@@ -232,7 +236,8 @@ class RedemptionService:
         facts = self._memory.into(facts)
         order = {hash_: position for position, hash_ in enumerate(decisions)}
         tickets.sort(key=lambda ticket: order.get(ticket.hash, -1))
-        return [explain(ticket, decisions.get(ticket.hash), facts, self._policy) for ticket in tickets]
+        block_s = await self._block_time.at(head) or L1_BLOCK_S
+        return [explain(ticket, decisions.get(ticket.hash), facts, self._policy, block_s=block_s) for ticket in tickets]
 
     async def explain(self, hash_: Hash32) -> Explanation:
         """One ticket's state, reason, deadline, value and estimated cost, and why it waits.
@@ -252,7 +257,8 @@ class RedemptionService:
             await self._estimate([ticket], facts)
             planned = await self._plan([*others, ticket], facts, 0)
             (decision,) = (each for each in planned.decisions if each.hash == hash_)
-        return explain(ticket, decision, self._memory.into(facts), self._policy)
+        block_s = await self._block_time.at(head) or L1_BLOCK_S
+        return explain(ticket, decision, self._memory.into(facts), self._policy, block_s=block_s)
 
     async def hold(self, hashes: Sequence[Hash32], note: str) -> None:
         """Keep tickets out of every batch until released; see `TicketStore.hold`."""
