@@ -88,6 +88,21 @@ async def new_namespace(server: Server) -> AsyncIterator[str]:
         await connection.close()
 
 
+@asynccontextmanager
+async def new_database(server: Server) -> AsyncIterator[str]:
+    """How to connect to a database that nobody else uses, for nodes, which take the namespaces they are used to."""
+    name = f"test_{secrets.token_hex(6)}"
+    connection = await asyncpg.connect(server.dsn)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield server.dsn.replace("/postgres?", f"/{name}?")
+        finally:
+            await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
 def find_binaries() -> Path | None:
     """The folder of `postgres` and `initdb`, of the newest version there is."""
     wanted, found = os.environ.get("POSTGRES_BIN"), shutil.which("postgres")

@@ -19,6 +19,7 @@ from tests.client.nodes.test_orchestrator import configure, launch
 from tests.support.anvil import ETH, Stage, anvil, free_port, opened, set_stage
 from tests.support.artifacts import CACHE
 from tests.support.board_stage import ROUND_BLOCKS, stored, winners_wait
+from tests.support.postgres import Server, new_database
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,33 @@ async def test_keys__without_a_node__hold_release_pause_and_redeem(tmp_path: Pat
             lambda facts: facts.tickets.get(first) is None or facts.tickets[first].state is not TicketState.HELD,
         )
     assert (await stored(tmp_path))[first][0] in (TicketState.SENT, TicketState.PAID)
+
+
+async def test_board__over_a_postgresql_store__shows_holds_and_redeems(
+    tmp_path: Path, chain: tuple[str, Addresses], stage: Stage, postgres_server: Server
+) -> None:
+    async with new_database(postgres_server) as url:
+        hashes = await winners_wait(chain, stage, tmp_path, url)
+        first = hashes[0]
+        async with shown(tmp_path) as (app, pilot):
+            assert app.facts is not None
+            assert {row.hash: row.decision for row in winner_rows(app.facts)} == dict(
+                zip(hashes, ["wait for gas", "wait for gas", "wait for funds"], strict=True)
+            )
+            await press_on(app, pilot, first, "h")
+            await until(app, pilot, lambda facts: facts.tickets[first].hold is not None)
+            assert (await stored(tmp_path, url))[first][2] == "held on the dashboard"
+            await press_on(app, pilot, first, "h")
+            await until(app, pilot, lambda facts: facts.tickets[first].hold is None)
+            await press_on(app, pilot, first, "r")
+            await until(app, pilot, lambda _: "redeem: sent 0x" in log(app))
+            found = await stored(tmp_path, url)
+        assert not (tmp_path / "data" / "orchestrator.sqlite").exists()
+    assert found[first][0] in (TicketState.SENT, TicketState.PAID)
+    assert [found[each][0] for each in hashes[1:]] == [TicketState.HELD] * 2
+    async with asyncio.timeout(30):
+        while not (await stage.suite.used_tickets([first]))[0]:
+            await stage.mine()
 
 
 async def test_keys__beside_a_running_node__are_done_by_the_node(
