@@ -9,6 +9,7 @@ import json
 import logging
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -51,7 +52,8 @@ class Pushed(Protocol):
 class Ingest(Protocol):
     """What the routes lead to."""
 
-    async def push(self, push: Push) -> Pushed | Unserved: ...
+    async def push(self, push: Push, read: Callable[[], Awaitable[bytes]]) -> Pushed | Unserved:
+        """:param read: gives the data of `push`; raises what the routes answer to."""
 
 
 class _Refused(Exception):
@@ -108,19 +110,23 @@ class _Routes:
             seq, format_ = _named(request.match_info["name"])
             duration_ms = _duration(request)
             order, part = _order(request, format_), _slice(request)
-            await self._read(request, held)
-            done = await self._ingest.push(
-                Push(
-                    url=str(request.url),
-                    manifest_id=request.match_info["manifest"],
-                    seq=seq,
-                    format=format_,
-                    data=bytes(held),
-                    duration_ms=duration_ms,
-                    order=order,
-                    slice=part,
-                )
+            pushed = Push(
+                url=str(request.url),
+                manifest_id=request.match_info["manifest"],
+                seq=seq,
+                format=format_,
+                data=b"",
+                duration_ms=duration_ms,
+                order=order,
+                slice=part,
             )
+
+            async def read() -> bytes:
+                await self._read(request, held)
+                return bytes(held)
+
+            # Who may not push is told so before a byte of the segment is read.
+            done = await self._ingest.push(pushed, read)
         except _Refused as refusal:
             return _text(refusal.status, refusal.reason)
         finally:

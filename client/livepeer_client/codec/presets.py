@@ -1,7 +1,7 @@
 """The network's named renditions, and the JSON in which a stream's renditions are ordered (offchain-network 4.1)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from livepeer_client.codec import bounded_json
@@ -9,6 +9,17 @@ from livepeer_client.codec.messages import CodecProfile, VideoCodec, VideoFormat
 from livepeer_client.errors import InvalidInput, MalformedMessage
 
 MAX_PROFILES: Final = 10
+MAX_VERIFICATION: Final = 10_000
+MAX_TIMEOUT_MULTIPLIER: Final = 10
+MAX_UNSERVED: Final = 10
+_MAX_NAME_CHARS: Final = 40
+_READ: Final = frozenset(
+    {
+        *("manifestID", "presets", "profiles", "verificationFreq", "timeoutMultiplier", "streamID", "sessionID"),
+        # For players of other protocols; a push has its manifest.
+        "streamKey",
+    }
+)
 _SIZES: Final = {
     "P720p": {"16x9": (1280, 720), "4x3": (960, 720)},
     "P576p": {"16x9": (1024, 576)},
@@ -71,14 +82,23 @@ def presets(names: Sequence[str]) -> tuple[VideoProfile, ...]:
 
 @dataclass(frozen=True, slots=True)
 class StreamOrder:
-    """What an answer of the ingest webhook, or a `Livepeer-Transcode-Configuration`, orders; None: not said."""
+    """What an answer of the ingest webhook, or a `Livepeer-Transcode-Configuration`, orders; None: not said.
+
+    `verification`: one segment in so many is compared, 0 none. `stream_id` and `session_id` are for whoever looks.
+    `unserved`: names of further fields that were filled in; what they ask for is not done.
+    """
 
     manifest_id: str | None = None
     profiles: tuple[VideoProfile, ...] | None = None
+    verification: int | None = None
+    timeout_multiplier: float | None = None
+    stream_id: str | None = None
+    session_id: str | None = None
+    unserved: tuple[str, ...] = field(default=(), compare=False)
 
 
 def decode_order(text: bytes, format_: VideoFormat = VideoFormat.MPEGTS) -> StreamOrder:
-    """Read the fields `manifestID`, `presets` and `profiles`; others are carried by other software and ignored here.
+    """Read an order. Fields that this library does not serve are named in it.
 
     :param format_: the container of renditions, that of the segments pushed.
     :raises MalformedMessage: no JSON object, a field of another type, an impossible rendition, or too many.
@@ -101,7 +121,34 @@ def decode_order(text: bytes, format_: VideoFormat = VideoFormat.MPEGTS) -> Stre
         raise MalformedMessage("stream order", str(error)) from error
     if len({profile.name for profile in profiles}) != len(profiles):
         raise MalformedMessage("stream order", "two renditions of one name")
-    return StreamOrder(manifest or None, tuple(profiles) or None)
+    return StreamOrder(
+        manifest or None,
+        tuple(profiles) or None,
+        _verification(values.get("verificationFreq")),
+        _multiplier(values.get("timeoutMultiplier")),
+        _typed(values, "streamID", str) or None,
+        _typed(values, "sessionID", str) or None,
+        tuple(
+            sorted(key[:_MAX_NAME_CHARS] for key, value in values.items() if value and key not in _READ)[:MAX_UNSERVED]
+        ),
+    )
+
+
+def _verification(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_VERIFICATION:
+        raise MalformedMessage("stream order", f"verificationFreq is no number up to {MAX_VERIFICATION}")
+    return value
+
+
+def _multiplier(value: object) -> float | None:
+    """What time limits are multiplied by; 0 is what the network's software says for: as usual."""
+    if value is None or value == 0:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MAX_TIMEOUT_MULTIPLIER:
+        raise MalformedMessage("stream order", f"timeoutMultiplier is no number up to {MAX_TIMEOUT_MULTIPLIER}")
+    return float(value)
 
 
 def _profile(values: object, format_: VideoFormat) -> VideoProfile:

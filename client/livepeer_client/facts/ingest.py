@@ -11,8 +11,8 @@ DEFAULT_DURATION_MS: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One segment as it came. `order` is that of its own headers, which goes before the webhook's and the default;
-    `slice` the part of it that is wanted."""
+    """One segment as it came. `order` is that of its own headers, which goes before the webhook's and the default; but
+    how it is verified and how long it may take the webhook says first. `slice`: the part of it that is wanted."""
 
     url: str
     manifest_id: str

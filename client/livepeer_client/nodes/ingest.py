@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -82,8 +82,8 @@ class _Counted:
         self._pushes = pushes
         self._metrics = metrics
 
-    async def push(self, push: Push) -> SegmentResult | Unserved:
-        done = await self._pushes.push(push)
+    async def push(self, push: Push, read: Callable[[], Awaitable[bytes]]) -> SegmentResult | Unserved:
+        done = await self._pushes.push(push, read)
         if self._metrics is not None:
             self._metrics.pushed(done.status if isinstance(done, Unserved) else 200)
             self._metrics.figures.set("current_sessions_total", self._pushes.streams)

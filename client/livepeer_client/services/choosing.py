@@ -6,7 +6,7 @@ The rules are policy.selection's and policy.sessions'; live and AI jobs choose b
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -54,7 +54,8 @@ class Standing:
 class Chooser:
     """Who gets the next segment of one stream. Engagements are never shared with another stream.
 
-    `workload` and `name` say what for, to whoever looks at the gateway.
+    `workload` and `name` say what for, to whoever looks at the gateway. `compares`: whether a trusted orchestrator is
+    kept at hand for comparisons; as the rules say if nobody says otherwise.
     """
 
     def __init__(
@@ -68,10 +69,12 @@ class Chooser:
         workload: Table,
         name: str,
         warm: Model | None = None,
+        compares: Callable[[], bool] | None = None,
     ) -> None:
         self.current: Engagement | None = None
         self._how = how
         self._warm = warm
+        self._compares = compares or (lambda: shared.rules.verification > 0)
         self._shared = shared
         self._payer = payer
         self._job = job
@@ -339,7 +342,7 @@ class Chooser:
             if not self.is_out(offer.member.address)
         )
         pools = [Pool.UNTRUSTED] if sizes[Pool.UNTRUSTED] else [Pool.TRUSTED]
-        if self._shared.rules.verification and pools == [Pool.UNTRUSTED]:
+        if self._compares() and pools == [Pool.UNTRUSTED]:
             pools.append(Pool.TRUSTED)
         return any(wants_refresh(held[pool], ask_size(pool, sizes[pool])) for pool in pools)
 

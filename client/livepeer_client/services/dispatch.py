@@ -34,6 +34,7 @@ from livepeer_client.services.checking import Check, Plan, Side
 from livepeer_client.services.choosing import PEERS, Choices, Chooser
 from livepeer_client.services.discovery import DiscoveryReport, DiscoveryService
 from livepeer_client.services.dispatch_events import (
+    AS_ALL,
     Chosen,
     DispatchRules,
     Event,
@@ -42,6 +43,7 @@ from livepeer_client.services.dispatch_events import (
     SegmentDone,
     SegmentResult,
     SegmentSent,
+    StreamRules,
     Swapped,
     Verified,
     ignore,
@@ -94,15 +96,21 @@ class Dispatcher(Choices):
         self.exchange = Exchange(payer, signer, transport, media)
 
     def stream(
-        self, profiles: Sequence[VideoProfile], manifest_id: str | None = None, observer: Observer = ignore
+        self,
+        profiles: Sequence[VideoProfile],
+        manifest_id: str | None = None,
+        observer: Observer = ignore,
+        own: StreamRules = AS_ALL,
     ) -> "StreamSession":
         """A stream into `profiles`; `manifest_id` defaults to 8 random hex characters (offchain-network 0).
 
+        :param own: what is otherwise for it than the rules say.
         :raises InvalidInput: no profiles, or two of one name.
         """
         if not profiles or len({profile.name for profile in profiles}) != len(profiles):
             raise InvalidInput("a stream needs profiles, each with a name of its own")
-        return StreamSession(self, tuple(profiles), manifest_id or secrets.token_hex(_MANIFEST_ID_BYTES), observer)
+        name = manifest_id or secrets.token_hex(_MANIFEST_ID_BYTES)
+        return StreamSession(self, tuple(profiles), name, observer, own)
 
     async def explain(
         self, profiles: Sequence[VideoProfile], job: Capabilities | None = None
@@ -121,13 +129,19 @@ class StreamSession:
     """
 
     def __init__(
-        self, dispatcher: Dispatcher, profiles: tuple[VideoProfile, ...], manifest_id: str, observer: Observer
+        self,
+        dispatcher: Dispatcher,
+        profiles: tuple[VideoProfile, ...],
+        manifest_id: str,
+        observer: Observer,
+        own: StreamRules = AS_ALL,
     ) -> None:
         self.manifest_id = manifest_id
         self.profiles = profiles
         self.swaps = 0
         self._shared = dispatcher
         self._observe = observer
+        self._own = own
         self._codec = ""
         self._slicing = False
         self._chooser: Chooser
@@ -182,10 +196,28 @@ class StreamSession:
         self._slicing = slicing
         self._codec, self._job = codec, job_capabilities(self.profiles, input_codec=source, slicing=slicing)
         shared = self._shared
-        self._order = Order(self.manifest_id, self.profiles, self._job, lambda: shared.rules.timeout_multiplier)
+        self._order = Order(self.manifest_id, self.profiles, self._job, lambda: self.patience)
         self._chooser = Chooser(
-            shared, shared.payer, self._job, self._observe, workload=TRANSCODING, name=self.manifest_id
+            shared,
+            shared.payer,
+            self._job,
+            self._observe,
+            workload=TRANSCODING,
+            name=self.manifest_id,
+            compares=lambda: self.verification > 0,
         )
+
+    @property
+    def patience(self) -> float:
+        """What the time limits of its segments are multiplied by."""
+        own = self._own.timeout_multiplier
+        return self._shared.rules.timeout_multiplier if own is None else own
+
+    @property
+    def verification(self) -> int:
+        """One segment in so many is compared, 0 none."""
+        own = self._own.verification
+        return self._shared.rules.verification if own is None else own
 
     async def close(self) -> None:
         """End what runs beside the segments."""
@@ -330,7 +362,7 @@ class StreamSession:
     def _plan(self, engagement: Engagement, job: Job) -> Plan:
         """Who works on a segment of a stream that is in the hands of `engagement`."""
         shared, trusts = self._shared, self._shared.trusts
-        frequency, draw = shared.rules.verification, shared.draw
+        frequency, draw = self.verification, shared.draw
         if not frequency or shared.trusts_fully(engagement.address):
             return Plan(engagement)
         drawn = draw()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
 from livepeer_client.codec.messages import Capabilities
 from livepeer_client.errors import InvalidInput, LivepeerError
@@ -65,6 +66,17 @@ class DispatchRules:
             Hold.LONG: self.bar_s,
             Hold.BAR: self.bar_s,
         }[hold]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """What of the rules is otherwise for one stream; None: as they are."""
+
+    verification: int | None = None
+    timeout_multiplier: float | None = None
+
+
+AS_ALL: Final = StreamRules()
 
 
 @dataclass(frozen=True, slots=True)

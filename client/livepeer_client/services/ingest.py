@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -22,6 +22,7 @@ from livepeer_client.errors import (
 from livepeer_client.facts.ingest import Push, Unserved
 from livepeer_client.ports import Clock
 from livepeer_client.services.dispatch import Dispatcher, Observer, SegmentResult, StreamSession, ignore
+from livepeer_client.services.dispatch_events import StreamRules
 
 IDLE_S: Final = 60.0
 """A stream nobody pushes to for so long has ended."""
@@ -47,6 +48,7 @@ class IngestAuth(Protocol):
 class _Stream:
     session: StreamSession
     pushed_at_s: float
+    info: dict[str, str]
     pushes: int = 0
 
 
@@ -79,8 +81,12 @@ class PushIngest:
         self._opening: dict[str, asyncio.Lock] = {}
         self._draining = False
 
-    async def push(self, push: Push) -> SegmentResult | Unserved:
-        """Have one segment transcoded. What blames the segment is 422, what nobody can serve now 503."""
+    async def push(self, push: Push, read: Callable[[], Awaitable[bytes]] | None = None) -> SegmentResult | Unserved:
+        """Have one segment transcoded. What blames the segment is 422, what nobody can serve now 503.
+
+        :param read: gives the segment's data, which is not there yet; of who may not push it is never asked for. What
+            it raises is raised here.
+        """
         if self._draining:
             return Unserved(503, "shutting down")
         if not _ID.fullmatch(push.manifest_id):
@@ -91,7 +97,8 @@ class PushIngest:
                 return stream
             stream.pushes += 1
             try:
-                return await stream.session.submit(push.seq, push.data, push.duration_ms, push.slice)
+                data = push.data if read is None else await read()
+                return await stream.session.submit(push.seq, data, push.duration_ms, push.slice)
             finally:
                 stream.pushes -= 1
                 stream.pushed_at_s = self._clock.monotonic()
@@ -136,9 +143,19 @@ class PushIngest:
             profiles = own.profiles or ordered.profiles or self.profiles
             profiles = tuple(replace(profile, format=push.format) for profile in profiles)
             name = ordered.manifest_id or push.manifest_id
-            stream = _Stream(self._dispatcher.stream(profiles, name, self._observe), self._clock.monotonic())
-            self._streams[push.manifest_id] = stream
+            rules = StreamRules(
+                own.verification if ordered.verification is None else ordered.verification,
+                own.timeout_multiplier if ordered.timeout_multiplier is None else ordered.timeout_multiplier,
+            )
+            session = self._dispatcher.stream(profiles, name, self._observe, rules)
+            said = {"StreamID": ordered.stream_id or own.stream_id, "SessionID": ordered.session_id or own.session_id}
+            info = {key: value for key, value in said.items() if value}
+            stream = self._streams[push.manifest_id] = _Stream(session, self._clock.monotonic(), info)
             _log.info("stream opened stream=%s renditions=%d", push.manifest_id, len(profiles))
+            if unserved := sorted({*ordered.unserved, *own.unserved}):
+                # Whoever orders a recording has to hear that there will be none.
+                _log.warning("stream ordered what is not served stream=%s fields=%s", push.manifest_id, unserved)
+                stream.info["Unserved"] = ", ".join(unserved)
             return stream
 
     # --- upkeep -------------------------------------------------------------------------------------
@@ -170,6 +187,11 @@ class PushIngest:
         await stream.session.close()
         _log.info("stream closed stream=%s", name)
 
+    def session(self, name: str) -> StreamSession | None:
+        """The session of a stream that is open."""
+        stream = self._streams.get(name)
+        return None if stream is None else stream.session
+
     @property
     def streams(self) -> int:
         """Streams that are open."""
@@ -180,6 +202,7 @@ class PushIngest:
         return {
             "Manifests": {name: {"Swaps": stream.session.swaps} for name, stream in self._streams.items()},
             "InternalManifests": {name: stream.session.manifest_id for name, stream in self._streams.items()},
+            "StreamInfo": {name: stream.info for name, stream in self._streams.items()},
             "OrchestratorPool": [],
             "Draining": self._draining,
         }

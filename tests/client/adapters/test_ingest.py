@@ -3,8 +3,8 @@
 import asyncio
 import email
 import email.policy
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
@@ -34,8 +34,12 @@ class IngestDouble:
     answer: Unserved | None = None
     pushes: list[Push] = field(default_factory=list)
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    forbids: bool = False
 
-    async def push(self, push: Push) -> Done | Unserved:
+    async def push(self, push: Push, read: Callable[[], Awaitable[bytes]]) -> Done | Unserved:
+        if self.forbids:
+            return Unserved(403, "Forbidden")
+        push = replace(push, data=await read())
         self.pushes.append(push)
         await self.hold.wait()
         return self.answer or Done(push.seq, tuple(Rendition(profile, push.data, 1) for profile in PROFILES))
@@ -159,6 +163,19 @@ async def test_push__a_part_of_the_segment_is_wanted__is_told(
 ) -> None:
     assert (await place.post("/live/movie/7.ts", **headers))[0] == 200
     assert [push.slice for push in place.double.pushes] == [wanted]
+
+
+async def test_push__that_nobody_allows__is_refused_before_its_body_is_sent(place: Place) -> None:
+    place.double.forbids = True
+    host, port = place.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(b"POST /live/movie/7.ts HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n")
+        async with asyncio.timeout(60):
+            assert (await reader.readline()).split()[1] == b"403"
+    finally:
+        writer.transport.abort()
+    assert place.double.pushes == []
 
 
 async def test_push__empty_or_too_large__is_refused(place: Place) -> None:

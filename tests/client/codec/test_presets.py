@@ -50,6 +50,13 @@ def test_decode_order__every_field__is_read() -> None:
             {"width": 320, "height": 180, "bitrate": 1, "gop": "intra", "encoder": "HEVC", "profile": "none"},
         ],
         "verificationFreq": 3,
+        "timeoutMultiplier": 2,
+        "streamID": "s1",
+        "sessionID": "x9",
+        "streamKey": "k",
+        "recordObjectStore": "s3://elsewhere",
+        "objectStore": "",
+        "forceSessionReinit": True,
     }
     order = decode_order(json.dumps(text).encode(), VideoFormat.MP4)
     assert order == StreamOrder(
@@ -61,11 +68,17 @@ def test_decode_order__every_field__is_read() -> None:
             ),
             VideoProfile("webhook_320x180_1", 320, 180, 1, format=VideoFormat.MP4, gop_ms=-1, encoder=VideoCodec.H265),
         ),
+        verification=3,
+        timeout_multiplier=2.0,
+        stream_id="s1",
+        session_id="x9",
     )
+    assert order.unserved == ("forceSessionReinit", "recordObjectStore")
 
 
 def test_decode_order__nothing_said__orders_nothing() -> None:
     assert decode_order(b"{}") == StreamOrder()
+    assert decode_order(b'{"timeoutMultiplier": 0}') == StreamOrder()
 
 
 @pytest.mark.parametrize(
@@ -90,6 +103,15 @@ def test_decode_order__nothing_said__orders_nothing() -> None:
         '{"profiles": [{"width": 640, "height": 360, "bitrate": 1, "profile": "H264Extended"}]}',
         '{"presets": ["P144p30fps16x9", "P144p30fps16x9"]}',
         json.dumps({"presets": ["P144p30fps16x9"] * 11}),
+        '{"verificationFreq": -1}',
+        '{"verificationFreq": 10001}',
+        '{"verificationFreq": true}',
+        '{"verificationFreq": 0.5}',
+        '{"timeoutMultiplier": -1}',
+        '{"timeoutMultiplier": 11}',
+        '{"timeoutMultiplier": NaN}',
+        '{"timeoutMultiplier": "2"}',
+        '{"sessionID": 7}',
     ],
 )
 def test_decode_order__anything_else__is_malformed(text: str) -> None:

@@ -1,6 +1,7 @@
 """Streams that are pushed segment by segment: opened by their first one, ordered by whom, ended by silence."""
 
 import asyncio
+import logging
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -70,6 +71,61 @@ async def test_push__webhook_orders__goes_before_the_default_and_after_the_segme
     assert made(await ingest.push(push())) == [ordered]
     assert market["ada"].received[0][0].manifest_id == b"renamed"
     assert made(await ingest.push(push(manifest="other", order=StreamOrder(None, (own,))))) == [own]
+
+
+async def test_push__webhook_orders_verification_and_patience__go_before_the_segments_own_and_the_rules() -> None:
+    own = StreamOrder(verification=5, timeout_multiplier=4.0)
+    for ordered, expected in (
+        (StreamOrder(verification=0, timeout_multiplier=2.0), (0, 2.0)),
+        (StreamOrder(), (5, 4.0)),
+    ):
+        market, ingest = await opened("ada", auth=Webhook(ordered))
+        await ingest.push(push(order=own))
+        session = ingest.session("stream")
+        assert session is not None
+        assert (session.verification, session.patience) == expected
+        plain = market.dispatcher().stream(PROFILES)
+        assert (plain.verification, plain.patience) == (0, 1.0)
+
+
+async def test_push__order_of_what_is_not_served__is_said_in_log_and_status(caplog: pytest.LogCaptureFixture) -> None:
+    order = StreamOrder(stream_id="s1", session_id="x9", unserved=("recordObjectStore",))
+    _, ingest = await opened("ada", auth=Webhook(order))
+    with caplog.at_level(logging.WARNING):
+        await ingest.push(push())
+        await ingest.push(push(1))
+    assert len([each for each in caplog.records if "recordObjectStore" in each.message]) == 1
+    told = {"StreamID": "s1", "SessionID": "x9", "Unserved": "recordObjectStore"}
+    assert ingest.status()["StreamInfo"] == {"stream": told}
+
+
+async def test_push__of_who_may_not__is_never_read() -> None:
+    webhook = Webhook(PeerRefused("hook", 403, "no"))
+    market, ingest = await opened("ada", auth=webhook)
+    reads: list[int] = []
+
+    async def read() -> bytes:
+        reads.append(1)
+        return segment(0)
+
+    assert await ingest.push(push(data=b""), read) == Unserved(403, "Forbidden")
+    assert reads == []
+    webhook.answer = StreamOrder()
+    assert isinstance(await ingest.push(push(data=b""), read), SegmentResult)
+    assert len(reads) == 1
+    assert len(market["ada"].received) == 1
+
+
+async def test_push__that_breaks_off__is_raised_and_no_longer_under_way() -> None:
+    _, ingest = await opened("ada")
+
+    async def read() -> bytes:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await ingest.push(push(data=b""), read)
+    await asyncio.wait_for(ingest.drain(), 30)
+    assert ingest.streams == 0
 
 
 async def test_push__mp4__comes_back_as_mp4() -> None:
