@@ -17,8 +17,14 @@ __all__ = ["chromium", "postgres_server"]  # fixtures of every suite
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / ".cache" / "test-records"
 
-settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("thorough", parent=settings.get_profile("default"), max_examples=1000)
+# The same examples in every run: one that fails fails everywhere, and no run fails for an example of its own.
+settings.register_profile(
+    "default", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+# Others in each run; what failed is printed so that it can be repeated.
+settings.register_profile(
+    "thorough", parent=settings.get_profile("default"), derandomize=False, print_blob=True, max_examples=1000
+)
 # Under the EVM that counts lines, which is slow.
 settings.register_profile("counting", parent=settings.get_profile("default"), max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -17,7 +17,7 @@ from scripts._ports import free_port
 CHAIN_ID: Final = 31337
 MNEMONIC: Final = "test test test test test test test test test test test junk"
 ACCOUNTS: Final = 20
-_START_TIMEOUT_S: Final = 20.0
+_START_TIMEOUT_S: Final = 60.0
 
 
 class LocalChain:

@@ -18,7 +18,7 @@ from scripts._demo.local_chain import LocalChain
 from scripts._demo.processes import ROOT, Child, run, start
 from scripts._ports import free_port
 
-_READY_TIMEOUT_S: Final = 30.0
+_READY_TIMEOUT_S: Final = 120.0
 _ROUND_POLL_S: Final = 0.25
 
 

@@ -60,7 +60,7 @@ def place(address: str) -> str:
 async def test_board__in_a_browser__holds_the_ticket_on_which_the_key_is_pressed(
     tmp_path: Path, chain: tuple[str, Addresses], chromium: Path
 ) -> None:
-    async with opened(*chain) as stage:
+    async with opened(*chain) as stage, stage.taken_back():
         hashes = await winners_wait(chain, stage, tmp_path)
         async with served(tmp_path) as url:
             steps = [f"wait:0x{hashes[0].hex()[:8]}", "press:h", "wait:held back"]
@@ -131,7 +131,7 @@ def test_dash__served_where_others_reach_it__is_refused_unless_that_is_meant(
     asyncio.run(prepare())
     command = [sys.executable, "-m", "livepeer_client", "dash", "--config", str(tmp_path / "orchestrator.toml")]
     done = subprocess.run(
-        [*command, "--serve", "--host", "0.0.0.0"], capture_output=True, text=True, timeout=60, check=False
+        [*command, "--serve", "--host", "0.0.0.0"], capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 1
     assert "whoever reaches 0.0.0.0:8000 could redeem" in done.stderr

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SEGMENTS = 15
+pytestmark = pytest.mark.timeout(700)
 
 
 def demo(folder: Path, *options: str) -> list[str]:
@@ -32,18 +33,25 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def left_of(folder: Path) -> list[str]:
+    """What is left a while after the end; the kernel takes a moment to clear a process away."""
+    end = time.monotonic() + 60
+    while (left := processes_of(folder)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return left
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("demo") / "run"
     done = subprocess.run(
-        demo(folder, "--segments", str(SEGMENTS)), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        demo(folder, "--segments", str(SEGMENTS)), cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert processes_of(folder) == []
+    assert left_of(folder) == []
     return done.stdout
 
 
-@pytest.mark.timeout(320)
 def test_demo__in_small__every_figure_agrees(shown: str) -> None:
     assert "Everything agrees, to the wei." in shown
     assert shown.count("agrees") >= 17
@@ -67,21 +75,20 @@ def test_demo__round_boundary__is_crossed_by_tickets_of_the_old_round(shown: str
     assert "meanwhile the chain went from round 2 to round 3" in shown
 
 
-@pytest.mark.timeout(120)
 def test_demo__interrupted__takes_chain_and_nodes_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     child = subprocess.Popen(demo(folder), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while not (folder / "ana" / "node.log").exists():
             assert child.poll() is None, child.communicate()[0]
             assert time.monotonic() < deadline
             time.sleep(0.1)
         assert len(processes_of(folder)) > 1
         child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=30)
+        output, _ = child.communicate(timeout=120)
     finally:
         child.kill()
     assert child.returncode == 130, output
     assert "the chain and all nodes are gone" in output
-    assert processes_of(folder) == []
+    assert left_of(folder) == []

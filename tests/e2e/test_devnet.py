@@ -20,7 +20,7 @@ from livepeer_client.adapters.chain.rpc import JsonRpc
 from livepeer_client.adapters.chain.suite import Suite, load_addresses
 from livepeer_client.codec.signature import public_key_to_address
 from livepeer_client.types import Address
-from tests.e2e.test_demo import ROOT, processes_of
+from tests.e2e.test_demo import ROOT, left_of, processes_of
 
 COUNT = 3
 
@@ -41,7 +41,7 @@ class Devnet:
             [sys.executable, "-m", "livepeer_client", *arguments, "--json"],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -62,14 +62,6 @@ def start(folder: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def ended(process: subprocess.Popen[str], folder: Path) -> list[str]:
-    """What is left of it a while after it ended."""
-    end = time.monotonic() + 20
-    while (left := processes_of(folder)) and time.monotonic() < end:
-        time.sleep(0.1)
-    return left
-
-
 @pytest.fixture(scope="module")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
     folder = tmp_path_factory.mktemp("net") / "devnet"
@@ -84,10 +76,10 @@ def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
         assert said[-1].startswith("ready "), "".join(said)
         yield Devnet(folder, process, said)
         os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate(timeout=60)
+        rest, _ = process.communicate(timeout=120)
         assert process.returncode == 0, rest
         assert rest.endswith("stopped; everything is gone\n")
-        assert ended(process, folder) == []
+        assert left_of(folder) == []
     finally:
         if process.poll() is None:
             process.kill()
@@ -133,7 +125,7 @@ def test_devnet__its_deployer__has_lpt_for_whoever_joins(devnet: Devnet) -> None
 
 def test_devnet__the_metrics_it_states__are_served(devnet: Devnet) -> None:
     for each in devnet.facts["orchestrators"]:
-        with urllib.request.urlopen(each["metrics_url"], timeout=20) as answer:
+        with urllib.request.urlopen(each["metrics_url"], timeout=60) as answer:
             assert "livepeer_orchestrator_active 1.0" in answer.read().decode()
 
 
@@ -151,15 +143,15 @@ def test_devnet__interrupted_while_it_comes_up__leaves_nothing(tmp_path: Path) -
     while not any("anvil" in line for line in processes_of(folder)) and time.monotonic() < end:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=60)
+    rest, _ = process.communicate(timeout=120)
     assert (process.returncode, rest.splitlines()[-1]) == (130, "stopped before it was up; everything is gone")
-    assert ended(process, folder) == []
+    assert left_of(folder) == []
 
 
 @pytest.mark.parametrize("count", ["0", "11", "many"])
 def test_devnet__of_a_size_that_the_active_set_cannot_hold__is_refused(tmp_path: Path, count: str) -> None:
     process = start(tmp_path / "devnet", "--orchestrators", count)
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "--orchestrators" in said
     assert not (tmp_path / "devnet").exists()
@@ -171,7 +163,7 @@ def test_devnet_up__outside_of_a_checkout__says_what_it_needs(tmp_path: Path) ->
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (2, "")

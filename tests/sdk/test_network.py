@@ -27,7 +27,7 @@ SECRET = "a secret of all workers"
 RUNNER_SECRET = "a secret of all runners"
 EV = 10**12
 """A ticket's, within what a signer accepts by default."""
-READY_S = 60
+READY_S = 120
 BYOC_PORT = 8935
 """To which the SDK sends gRPC for BYOC, whatever the URL says; so each run takes a loopback address of its own."""
 

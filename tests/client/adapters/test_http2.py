@@ -37,7 +37,7 @@ HELLO = PREFACE + SettingsFrame(0).serialize()
 class Place:
     """A running server with an additional route that waits, one that fails, and one that leaves its body unread."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, head_s: float = 60, body_s: float = 60) -> None:
         self.path = None if folder is None else folder / "tls.pem"
         self.desk = DeskDouble()
         self.desk.hold.set()
@@ -49,10 +49,10 @@ class Place:
             host="127.0.0.1",
             port=0,
             context=None if self.path is None else server_context(self.path, "127.0.0.1", time.time()),
-            app=build_app(self.desk, mounts=[self.mount], max_segment_bytes=MAX_BYTES, body_s=1),
+            app=build_app(self.desk, mounts=[self.mount], max_segment_bytes=MAX_BYTES, body_s=body_s),
             rpc=[orchestrator_rpc(self.rpc.get_orchestrator, self.rpc.ping, self.rpc.end_session)],
             grace_s=0.5,
-            head_s=0.5,
+            head_s=head_s,
         )
 
     def mount(self, app: web.Application) -> None:
@@ -88,7 +88,7 @@ class Place:
         return f"{'http' if self.path is None else 'https'}://127.0.0.1:{self.server.port}{path}"
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(http1=False, http2=True, verify=False, timeout=20)
+        return httpx.AsyncClient(http1=False, http2=True, verify=False, timeout=60)
 
     def channel(self) -> grpc.aio.Channel:
         address = f"127.0.0.1:{self.server.port}"
@@ -100,6 +100,14 @@ class Place:
 @pytest.fixture(params=["tls", "clear"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     place = Place(tmp_path if request.param == "tls" else None)
+    async with place.server:
+        yield place
+
+
+@pytest.fixture(params=["tls", "clear"])
+async def hasty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """One that waits half a second for the first headers."""
+    place = Place(tmp_path if request.param == "tls" else None, head_s=0.5)
     async with place.server:
         yield place
 
@@ -170,7 +178,7 @@ async def test_port__grpc_http1_and_http2_at_the_same_time__each_gets_its_own_an
     async with place.client() as two, httpx.AsyncClient(verify=False) as one, place.channel() as channel:
         ping = channel.unary_unary(PATHS + "Ping")
         pings, new, old = await asyncio.gather(
-            asyncio.gather(*(ping(wire.encode_ping(b"abc"), timeout=10) for _ in range(20))),
+            asyncio.gather(*(ping(wire.encode_ping(b"abc"), timeout=60) for _ in range(20))),
             asyncio.gather(*(two.post(place.url("/segment"), content=b"abc") for _ in range(20))),
             asyncio.gather(*(one.post(place.url("/segment"), content=b"abc") for _ in range(20))),
         )
@@ -184,7 +192,7 @@ async def test_port__grpc_channel_that_waits_before_its_first_call__is_served(pl
     async with place.channel() as channel:
         await asyncio.wait_for(channel.channel_ready(), 60)
 
-        answer = await channel.unary_unary(PATHS + "Ping")(wire.encode_ping(b"ab"), timeout=5)
+        answer = await channel.unary_unary(PATHS + "Ping")(wire.encode_ping(b"ab"), timeout=60)
 
     assert answer == wire.encode_ping(b"ba")
 
@@ -302,8 +310,8 @@ async def test_http2__later_headers_that_unpack_to_more_than_allowed__end_the_co
 
 
 @pytest.mark.parametrize("sent", [b"", b"PRI * HT", PREFACE, b"\x00" * 64], ids=["nothing", "part", "preface", "other"])
-async def test_http2__no_more_than_the_beginning__is_dropped(place: Place, sent: bytes) -> None:
-    async with raw_peer(place) as peer:
+async def test_http2__no_more_than_the_beginning__is_dropped(hasty: Place, sent: bytes) -> None:
+    async with raw_peer(hasty) as peer:
         peer.writer.write(sent)
 
         assert await peer.is_closed()

@@ -282,7 +282,7 @@ async def test_write__server_killed_and_restarted_under_load__loses_and_doubles_
 async def test_write__row_locked_by_somebody__is_unavailable_after_its_time_and_changes_nothing(
     postgres_server: Server, namespace: str
 ) -> None:
-    async with await PostgresTicketStore.open(postgres_server.dsn, namespace=namespace, statement_s=0.3) as store:
+    async with await PostgresTicketStore.open(postgres_server.dsn, namespace=namespace, statement_s=2) as store:
         await store.record_payment(make_payment())
         blocker = await asyncpg.connect(postgres_server.dsn, server_settings={"search_path": namespace})
         try:

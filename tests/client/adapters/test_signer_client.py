@@ -74,12 +74,12 @@ async def test_pay__an_answer_that_is_lost__is_had_again_with_the_same_tickets()
                 if request.path == "/generate-live-payment":
                     lost += 1
                     if lost == 2:
-                        await asyncio.sleep(10)
+                        await asyncio.Event().wait()
                 return web.Response(status=answer.status, body=data)
 
         app = web.Application()
         app.router.add_post("/{path:.*}", relay)
-        async with serving(app) as url, RemoteSigner(url, payment_timeout_s=0.3) as signer:
+        async with serving(app) as url, RemoteSigner(url, payment_timeout_s=2) as signer:
 
             async def refresh() -> OrchestratorInfo:
                 return office.info()

@@ -138,10 +138,10 @@ async def test_sign__too_slow__times_out() -> None:
     async def slow(request: Any) -> Any:
         answer = await server.answer(request)
         if "eth_sign" in server.methods:
-            await asyncio.sleep(5)
+            await asyncio.Event().wait()
         return answer
 
-    async with serving(slow) as url, Web3Signer(url, ADDRESS, timeout_s=0.2) as remote:
+    async with serving(slow) as url, Web3Signer(url, ADDRESS, timeout_s=1) as remote:
         with pytest.raises(PeerTimeout):
             await remote.sign(bytes(32))
 

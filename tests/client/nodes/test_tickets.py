@@ -208,9 +208,9 @@ async def test_redeem__after_a_node_left_a_transaction_that_nodes_forgot__sends_
             )
         run = await tickets(tmp_path, "redeem", "--now", hashes[0].hex())
         assert run.stdout.startswith("sent 0x"), run.stderr
-        assert (await wallet.wait(left.tx_hash, 10)).succeeded
+        assert (await wallet.wait(left.tx_hash, 60)).succeeded
         sent = Hash32(bytes.fromhex(run.stdout.splitlines()[0].removeprefix("sent 0x")))
-        assert (await wallet.wait(sent, 10)).succeeded
+        assert (await wallet.wait(sent, 60)).succeeded
         assert await stage.suite.used_tickets([hashes[0]]) == [True]
         async with await SqliteTransactionJournal.open(tmp_path / "data" / "transactions.sqlite") as journal:
             kept = [(each.nonce, each.lane, each.sent) for each in await journal.outgoing(ALICE.address)]

@@ -30,11 +30,11 @@ L1_HEIGHT = 7_000_000
 PASSPHRASE = "correct horse"
 # LPT for the faucet: the right to mint, the minting, the right given back. Handed over: the token and the Controller.
 STEPS = len(everything(TESTNET, NULL_ADDRESS)) + len(opening()) + 3 + 3
-START_TIMEOUT_S = 30
-COMMAND_TIMEOUT_S = 120
+START_TIMEOUT_S = 60
+COMMAND_TIMEOUT_S = 300
 
 # Every command is a process that imports Ape; the first test runs six.
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass

@@ -17,8 +17,8 @@ from scripts._params import FOLDER
 from scripts._ports import free_port
 
 # Seven processes that import Ape, on a busy machine.
-pytestmark = pytest.mark.timeout(600)
-COMMAND_TIMEOUT_S = 120
+pytestmark = pytest.mark.timeout(1200)
+COMMAND_TIMEOUT_S = 300
 START_TIMEOUT_S = 60
 LPT = 10**18
 # The first two of anvil's accounts.

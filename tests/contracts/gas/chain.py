@@ -28,7 +28,7 @@ HARD_FORK = "osaka"
 # A transaction may use 2^24 gas (EIP-7825).
 TERMS = {"gas": hex(16_000_000), "gasPrice": "0x0"}
 GENESIS_TIME = 1_700_000_000
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
 
 
 class Failed(AssertionError):

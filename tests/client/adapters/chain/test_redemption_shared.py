@@ -55,15 +55,15 @@ class World:
         return process
 
     async def mine_until(self, *processes: asyncio.subprocess.Process) -> None:
-        """Blocks go on until these processes have ended."""
-        waits = [asyncio.create_task(process.wait()) for process in processes]
-        async with asyncio.timeout(60):
+        """Blocks go on until these processes have ended, in the end so slowly that no ticket's round is over before."""
+        waits, pauses = [asyncio.create_task(process.wait()) for process in processes], 0
+        async with asyncio.timeout(120):
             while not all(wait.done() for wait in waits):
                 await self.stage.mine(1)
                 # Final soon: nothing but the processes is waited for.
                 if not await self.store.tickets(TicketState.HELD, TicketState.SENT):
                     await self.stage.mine(64)
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05 if (pauses := pauses + 1) < 300 else 1)
 
     async def check_end(self) -> None:
         """Every ticket is redeemed and paid once, whoever did it."""
