@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 
 from livepeer_client.codec.gateway_api import Role, Use
 from livepeer_client.codec.messages import Capabilities
-from livepeer_client.errors import LivepeerError, NoOrchestrator
+from livepeer_client.errors import Bug, LivepeerError, NoOrchestrator
 from livepeer_client.policy.discovery import (
     Offer,
     Rejection,
@@ -279,8 +279,10 @@ class Chooser:
             return stale
         try:
             return await self._discover()
+        except Bug:
+            raise
         except (LivepeerError, OSError) as error:
-            # A source that is away does not make those it named go away. A bug of ours is neither.
+            # A source that is away does not make those it named go away.
             _log.warning("orchestrators not looked for again, keeping those known reason=%s", error)
             self._failed_at_s = self._shared.clock.monotonic()
             return stale
@@ -367,6 +369,8 @@ class Chooser:
             if self._standby is not None and self._standby[0] is standby:
                 self._standby = None
             self._failed[standby.address] = Rejection(standby.offer.member, RejectReason.FAILED, {"cause": error})
+        except Bug:
+            raise
         except (LivepeerError, OSError) as error:
             # Ours: the next segment tries again, or meets the same and says so.
             _log.warning("standby not renewed uri=%s reason=%s", standby.uri, error)

@@ -15,6 +15,7 @@ from typing import Final
 from livepeer_client.codec.capability import job_capabilities
 from livepeer_client.codec.messages import Capabilities, Slice, VideoCodec, VideoProfile
 from livepeer_client.errors import (
+    Bug,
     InvalidInput,
     LivepeerError,
     MediaError,
@@ -312,6 +313,8 @@ class StreamSession:
                 if reaction.then is Step.SWAP:
                     self._chooser.drop(engagement, failure, reaction.hold)
                 return None
+        except Bug:
+            raise
         except LivepeerError as error:
             # Ours: whoever the segment is meant for meets it as well, and says so.
             _log.warning("no comparison segment=%d reason=%s", work.seq, error)

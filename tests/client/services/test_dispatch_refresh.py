@@ -10,6 +10,7 @@ import pytest
 from livepeer_client.codec.gateway_api import Role
 from livepeer_client.codec.messages import RegisteredOrchestrator
 from livepeer_client.errors import (
+    Bug,
     ChainUnavailable,
     NoOrchestrator,
     PeerRefused,
@@ -161,18 +162,19 @@ async def test_look_ahead__source_is_away__the_stream_goes_on_and_looks_again_la
     await stream.close()
 
 
+@pytest.mark.parametrize("bug", [ZeroDivisionError("ours"), Bug("ours")], ids=lambda bug: type(bug).__name__)
 async def test_look_ahead__a_bug_in_a_source__is_raised_by_the_next_segment_and_not_overlooked(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, bug: Exception
 ) -> None:
     market = await Market("ada", "bob", "cyd").open()
     dispatcher, source, stream = await short_of_sessions(market)
-    source.fails = ZeroDivisionError("a bug")
+    source.fails = bug
     assert await send(stream, 1) == ["ada"]
     await settled(dispatcher)
     source.fails = None
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(bug)):
         await send(stream, 2)
-    assert "ZeroDivisionError" in caplog.text
+    assert type(bug).__name__ in caplog.text
     # Told once; the stream is none the worse for it.
     assert await send(stream, 3) == ["ada"]
     await settled(dispatcher)

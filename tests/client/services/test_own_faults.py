@@ -8,10 +8,14 @@ import pytest
 from livepeer_client.adapters.keys import LocalSigner
 from livepeer_client.errors import (
     BadResult,
+    Bug,
+    InvalidInput,
     LivepeerError,
+    LocalProtocolError,
     PeerRefused,
     PeerTimeout,
     PeerUnreachable,
+    PriceUnavailable,
 )
 from livepeer_client.policy.sender import AccountShort, DepositShort
 from livepeer_client.policy.streaming import OwnLimitReached, SpendLimit
@@ -22,7 +26,15 @@ from livepeer_client.types import Hash32, Signature, Wei
 from tests.support.market import FACE_VALUE, PROFILES, Market, send
 
 QUIET = DispatchRules(warm_standby=False, explore=0)
-OURS = [AccountShort("no sender deposit"), SignerFailed(PeerTimeout("signer", "late")), OutOfResources("EMFILE")]
+OURS = [
+    AccountShort("no sender deposit"),
+    SignerFailed(PeerTimeout("signer", "late")),
+    OutOfResources("EMFILE"),
+    PriceUnavailable("no feed"),
+    InvalidInput("the transport is closed"),
+    LocalProtocolError("one ticket, no signature"),
+    Bug("no move"),
+]
 
 
 class RemoteSigner:

@@ -7,8 +7,11 @@ from typing import Final
 
 from livepeer_client.errors import (
     BadResult,
+    Bug,
     ChainError,
+    InvalidInput,
     LivepeerError,
+    LocalProtocolError,
     MalformedMessage,
     MediaError,
     ParamsRejected,
@@ -16,6 +19,7 @@ from livepeer_client.errors import (
     PeerTimeout,
     PeerUnreachable,
     PriceRaised,
+    PriceUnavailable,
     ResultMismatch,
     SignerRefused,
     StoreError,
@@ -46,6 +50,10 @@ _BY_TYPE: Final[tuple[tuple[type[LivepeerError], Cause], ...]] = (
     (ChainError, Cause.OWN_SIDE),
     (StoreError, Cause.OWN_SIDE),
     (SignerRefused, Cause.OWN_SIDE),
+    (PriceUnavailable, Cause.OWN_SIDE),
+    (InvalidInput, Cause.OWN_SIDE),
+    (LocalProtocolError, Cause.OWN_SIDE),
+    (Bug, Cause.OWN_SIDE),
     (OutOfResources, Cause.OWN_SIDE),
 )
 _BY_TEXT: Final = (
