@@ -80,15 +80,15 @@ class Check:
         self._reference = start(attempt(trusted, None))
         self._others = [self._reference]
         if second is not None:
-            self._others.insert(0, start(attempt(second, partial(self.compare, second.address))))
+            self._others.append(start(attempt(second, partial(self.compare, second.address))))
 
     async def reference(self) -> Side | None:
         """The trusted one's work, None if it failed: then nothing can be said about the others'."""
         return await _outcome(self._reference)
 
     async def instead(self) -> Side | None:
-        """Work to use where the first one's cannot be: the second's, which agrees with the trusted one's unless that
-        failed, else the trusted one's; None if there is none."""
+        """Work to use where the first one's cannot be: the trusted one's, which is there before any comparison with it,
+        else the second's; None if there is none."""
         for task in self._others:
             side = await _outcome(task)
             if side is not None:

@@ -120,12 +120,12 @@ async def test_submit__only_the_second_one_is_verified__it_does_the_segment_alon
     assert [trial.received(name) for name in ("ada", "bob", "tru")] == [0, 1, 0]
 
 
-async def test_submit__wrong_pixels_of_the_first__are_barred_unpaid_and_the_seconds_work_is_used() -> None:
+async def test_submit__wrong_pixels_of_the_first__are_barred_unpaid_and_the_trusted_ones_work_is_used() -> None:
     trial = await opened("ada", "bob", "tru")
     trial.market["ada"].retouch = forged
     result = await trial.stream.submit(0, segment(0), 2000)
     await trial.settled()
-    assert (result.uri, result.attempts, result.swaps) == (trial.market["bob"].uri, 2, 1)
+    assert (result.uri, result.attempts, result.swaps) == (trial.market["tru"].uri, 2, 1)
     assert all(b"another picture" not in rendition.data for rendition in result.renditions)
     # Nobody did it twice.
     assert [trial.received(name) for name in ("ada", "bob", "tru")] == [1, 1, 1]
@@ -166,7 +166,7 @@ async def test_submit__wrong_renditions_of_the_first__are_found_before_any_compa
         trial.market["ada"].retouch = shrunk
     else:
         trial.market["ada"].tamper = crossed
-    assert await trial.send(0) == ["bob"]
+    assert await trial.send(0) == ["tru"]
     assert trial.verdicts() == {"bob": True}
     assert (trial.trust("ada"), trial.barred()) == ((0, 0), {"ada"})
     (swap,) = trial.market.happened(Swapped)
@@ -206,14 +206,14 @@ async def test_submit__first_and_trusted_fail__the_seconds_work_is_used_though_n
 async def test_submit__last_attempt_fails__work_done_beside_it_is_still_the_result() -> None:
     trial = await opened("ada", "bob", "tru", rules=replace(ALWAYS, max_attempts=1))
     trial.market["ada"].fail = PeerUnreachable(trial.market["ada"].uri, "reset")
-    assert await trial.send(0) == ["bob"]
+    assert await trial.send(0) == ["tru"]
 
 
 async def test_submit__untrusted_one_blames_the_segment_that_a_trusted_one_does__is_swapped_not_believed() -> None:
     trial = await opened("ada", "bob", "tru")
     ada = trial.market["ada"]
     ada.tamper = lambda result: replace(result, error="No keyframes in input", segments=())
-    assert await trial.send(0) == ["bob"]
+    assert await trial.send(0) == ["tru"]
     (swap,) = trial.market.happened(Swapped)
     assert isinstance(swap, Swapped)
     assert isinstance(swap.cause, PeerRefused)
@@ -242,6 +242,17 @@ async def test_submit__slow_trusted_one__does_not_make_the_others_slow() -> None
     scores = {one.uri: one.latency_score for one in trial.dispatcher.known()}
     assert (scores[trial.market["ada"].uri], scores[trial.market["bob"].uri]) == (0.0, 0.0)
     assert scores[trial.market["tru"].uri] == 1.5
+
+
+async def test_submit__first_one_lies_and_the_second_is_slow__the_segment_waits_for_neither() -> None:
+    trial = await opened("ada", "bob", "tru")
+    trial.market["ada"].retouch = forged
+    trial.market["bob"].took_s = 3.0
+    result = await trial.stream.submit(0, segment(0), 2000)
+    assert (result.uri, result.latency_s) == (trial.market["tru"].uri, 0.0)
+    await trial.market.clock.advance(3.0)
+    await trial.settled()
+    assert trial.verdicts() == {"ada": False, "bob": True}
 
 
 async def test_submit__second_one_is_slow__the_segment_does_not_wait_for_it() -> None:
