@@ -1,13 +1,14 @@
 """One orchestrator at work on a live session: input, output, control, events, payments and the watch over it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from typing import Any, Final, NoReturn, Protocol
 
 from livepeer_client.codec.live_job import LiveRequest, LiveUrls
 from livepeer_client.codec.trickle import JSON, MPEGTS, decode_events, encode_event
-from livepeer_client.errors import LivepeerError
+from livepeer_client.errors import LivepeerError, PeerRefused
 from livepeer_client.policy.live import KEEP_ALIVE_S, LiveSessionLost, Watched, fault, live_cause
 from livepeer_client.policy.streaming import Next
 from livepeer_client.policy.workloads import LIVE, Cause
@@ -20,6 +21,9 @@ WATCH_S: Final = 1.0
 LAST_OUTPUT_S: Final = 5.0
 """How long the output of the last input is waited for before the input channel is closed."""
 CLOSE_S: Final = 2.0
+
+
+_log = logging.getLogger(__name__)
 
 
 class LivePublisher(Protocol):
@@ -176,7 +180,13 @@ class LiveServing:
     async def _keep_alive(self) -> Cause:
         while True:
             await self._clock.sleep(KEEP_ALIVE_S)
-            if not await self._say({"keep": "alive"}):
+            try:
+                heard = await self._say({"keep": "alive"})
+            except PeerRefused as refusal:
+                # Its channels are full for a moment: the next will do, and what it works on shows that it does.
+                _log.info("keep-alive not taken uri=%s reason=%s", self._engagement.uri, refusal)
+                continue
+            if not heard:
                 return await self._gone()
 
     async def _say(self, message: dict[str, Any]) -> bool:

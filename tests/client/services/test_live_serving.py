@@ -32,6 +32,8 @@ class Wire:
         default_factory=lambda: defaultdict(asyncio.Queue)
     )
     stuck: bool = False
+    full: list[str] = field(default_factory=list)
+    """Channels that take nothing."""
 
     async def start(
         self, uri: str, request: LiveRequest, *, credentials: str, payment: str, timeout_s: float
@@ -58,6 +60,8 @@ class Writer:
     async def publish(self, data: bytes) -> int | None:
         if self.wire.stuck and self.url == "publish":
             await asyncio.Event().wait()
+        if self.url in self.wire.full:
+            raise PeerRefused(self.url, 503, "Service Unavailable Error")
         self.wire.written[self.url].append(data)
         return len(self.wire.written[self.url]) - 1
 
@@ -114,6 +118,18 @@ async def test_run__a_minute_of_work__pays_every_5_s_and_keeps_the_session_alive
         assert len(it.live.till.payments) == 12
         assert [json.loads(each) for each in it.wire.written["control"]] == 6 * [{"keep": "alive"}]
         assert it.wire.written["publish"] == 60 * [b"in"]
+
+
+async def test_run__keep_alive_that_finds_no_room__ends_nothing_and_the_next_is_sent() -> None:
+    async with served() as it:
+        it.wire.full.append("control")
+        await it.seconds(10)
+        assert not it.task.done()
+        assert it.wire.written["control"] == []
+        it.wire.full.clear()
+        await it.seconds(10)
+        assert not it.task.done()
+        assert [json.loads(each) for each in it.wire.written["control"]] == [{"keep": "alive"}]
 
 
 async def test_run__no_event_for_30_s__leaves() -> None:
