@@ -41,6 +41,8 @@ class Echo:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(request)
+        if request.headers.get("Upgrade", "").lower() == "websocket" and not request.path.endswith("/none"):
+            return await self._socket(request)
         if request.path.endswith("/forever"):
             response = web.StreamResponse()
             await response.prepare(request)
@@ -48,6 +50,20 @@ class Echo:
             await asyncio.Event().wait()
         said = await request.text()
         return web.json_response({"path": request.path_qs, "said": said}, headers={"X-Runner": "echo"})
+
+    @staticmethod
+    async def _socket(request: web.Request) -> web.WebSocketResponse:
+        """Says each message back; `bye` closes with a code of its own."""
+        socket = web.WebSocketResponse(protocols=("echo.v1",))
+        await socket.prepare(request)
+        async for message in socket:
+            if message.data == "bye":
+                await socket.close(code=4001)
+            elif isinstance(message.data, str):
+                await socket.send_str(message.data)
+            else:
+                await socket.send_bytes(message.data)
+        return socket
 
 
 @dataclass

@@ -84,8 +84,8 @@ class Desk(Protocol):
 
 
 Mount = Callable[[web.Application], None]
-"""Adds routes to the application before it is served. They answer HTTP/1.1 and HTTP/2 alike, so they upgrade to
-nothing and send no file by `web.FileResponse`, which writes past the response into the connection."""
+"""Adds routes to the application before it is served. They answer HTTP/1.1 and HTTP/2 alike, so they do without an
+upgrade over the latter, and send no file by `web.FileResponse`, which writes past the response into the connection."""
 
 
 def build_app(

@@ -11,7 +11,8 @@ from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
 from livepeer_client.adapters.http import translated
-from livepeer_client.errors import MalformedMessage, PeerTimeout
+from livepeer_client.adapters.runner_sockets import CLOSE_S, HEARTBEAT_S, MAX_MESSAGE_BYTES
+from livepeer_client.errors import MalformedMessage, PeerRefused, PeerTimeout
 from livepeer_client.policy.runner_targets import is_elsewhere
 
 CONNECT_S: Final = 5.0
@@ -76,6 +77,35 @@ class RunnerHttp:
                 method, URL(url, encoded=True), headers=headers, data=body, allow_redirects=False
             ) as response:
                 yield response
+        except TimeoutError as error:
+            raise PeerTimeout("runner", "no answer in time") from error
+        except aiohttp.ClientError as error:
+            raise translated("runner", error) from error
+        except ValueError as error:
+            raise MalformedMessage("runner's URL", str(error)) from error
+
+    @asynccontextmanager
+    async def socket(
+        self, url: str, headers: list[tuple[str, str]], protocols: list[str], *, outside: bool = False
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """A WebSocket. Parameters and errors as of a call.
+
+        :raises PeerRefused: the runner does not want to, with its status.
+        """
+        session = self._elsewhere if outside else self._anywhere
+        assert session is not None
+        try:
+            async with session.ws_connect(
+                URL(url, encoded=True),
+                headers=headers,
+                protocols=protocols,
+                max_msg_size=MAX_MESSAGE_BYTES,
+                heartbeat=HEARTBEAT_S,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+            ) as opened:
+                yield opened
+        except aiohttp.WSServerHandshakeError as error:
+            raise PeerRefused("runner", error.status, error.message) from error
         except TimeoutError as error:
             raise PeerTimeout("runner", "no answer in time") from error
         except aiohttp.ClientError as error:

@@ -10,7 +10,7 @@ buyers    GET  /discovery                           POST /apps/{id}/session
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 from urllib.parse import quote
@@ -20,8 +20,9 @@ from aiohttp import web
 
 from livepeer_client.adapters.ai_server import read_all
 from livepeer_client.adapters.http_server import PAYMENT_HEADER, SEGMENT_HEADER
+from livepeer_client.adapters.runner_sockets import join, protocols_of, wants_socket
 from livepeer_client.adapters.worker_server import READ_ERRORS, BadPart
-from livepeer_client.errors import LivepeerError
+from livepeer_client.errors import LivepeerError, PeerRefused
 from livepeer_client.policy.runner_targets import Target
 
 PAYER_HEADER: Final = "Livepeer-Payer-Address"
@@ -106,8 +107,22 @@ class Desk(Protocol):
     def release(self, session: Any, reason: str) -> Awaitable[None]: ...
 
 
-RunnerCall = Callable[..., AbstractAsyncContextManager[aiohttp.ClientResponse]]
-"""`adapters.runner_http.RunnerHttp`."""
+class RunnerCall(Protocol):
+    """`adapters.runner_http.RunnerHttp`."""
+
+    def __call__(
+        self,
+        method: str,
+        url: str,
+        headers: list[tuple[str, str]],
+        body: AsyncIterator[bytes] | None,
+        *,
+        outside: bool = False,
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]: ...
+
+    def socket(
+        self, url: str, headers: list[tuple[str, str]], protocols: list[str], *, outside: bool = False
+    ) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]: ...
 
 
 def mount_runners(app: web.Application, desk: Desk, call: RunnerCall) -> None:
@@ -265,8 +280,10 @@ class _Routes:
     async def _exchange(
         self, request: web.Request, session: Any, url: str, answered: list[web.StreamResponse], *, outside: bool
     ) -> web.StreamResponse:
-        body = request.content.iter_any() if request.can_read_body else None
         headers = self._headers(request, session)
+        if wants_socket(request):
+            return await self._joined(request, session, url, headers, answered, outside=outside)
+        body = request.content.iter_any() if request.can_read_body else None
         try:
             async with self._call(request.method, url, headers, body, outside=outside) as reply:
                 response = web.StreamResponse(status=reply.status)
@@ -284,6 +301,28 @@ class _Routes:
             if answered:
                 return _broken_off(request, answered[0])
             return _error(502, "the runner failed")
+
+    async def _joined(
+        self,
+        request: web.Request,
+        session: Any,
+        url: str,
+        headers: list[tuple[str, str]],
+        answered: list[web.StreamResponse],
+        *,
+        outside: bool,
+    ) -> web.StreamResponse:
+        kept = [(key, value) for key, value in headers if not key.lower().startswith("sec-websocket-")]
+        try:
+            async with self._call.socket(url, kept, protocols_of(request), outside=outside) as far:
+                await join(request, far, answered)
+                return answered[0]
+        except (LivepeerError, ConnectionError) as error:
+            _log.warning("runner's socket failed id=%s reason=%s", session.runner.runner_id, error)
+            if answered:
+                return _broken_off(request, answered[0])
+            status = error.status if isinstance(error, PeerRefused) and 400 <= error.status < 600 else 502
+            return _error(status, "the runner failed")
 
     def _headers(self, request: web.Request, session: Any) -> list[tuple[str, str]]:
         """The buyer's, without what is between it and us; and what the runner acts for the session with."""
