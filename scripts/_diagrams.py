@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from livepeer_client.policy.workloads import AI, LIVE, TRANSCODING, Phase, Table
+from livepeer_client.policy.workloads import AI, BYOC, BYOC_STREAM, LIVE, TRANSCODING, Phase, Table
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "transcoding.md"
@@ -45,6 +45,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "batch AI reactions": lambda: reactions(AI),
     "real-time diagram": lambda: diagram(LIVE),
     "real-time reactions": lambda: reactions(LIVE),
+    "BYOC job reactions": lambda: reactions(BYOC),
+    "BYOC stream reactions": lambda: reactions(BYOC_STREAM),
 }
 
 

@@ -28,7 +28,7 @@ from livepeer_client.services.byoc import ByocWork, Registry, metered
 from livepeer_client.services.byoc_streams import ByocStreams
 from livepeer_client.services.byoc_training import TrainingJobs
 from tests.support.ai import SECRET, AiShop, model_runner
-from tests.support.shop import GATEWAY, GATEWAY_KEY, Session, login
+from tests.support.shop import GATEWAY, GATEWAY_KEY, Session, Shop, login
 
 PRICE = 1000
 """Wei per second; a ticket of the shop's is worth a million."""
@@ -92,9 +92,9 @@ def job_header(text: str = "abc", *, key: object = GATEWAY_KEY, timeout_s: int =
 
 
 @asynccontextmanager
-async def bazaar(folder: Path) -> AsyncIterator[Bazaar]:
+async def bazaar(folder: Path, seller: Shop | None = None) -> AsyncIterator[Bazaar]:
     async with AsyncExitStack() as opened:
-        shop = AiShop(folder, PipelineTable())
+        shop = AiShop(folder, PipelineTable(), shop=seller or Shop())
         registry = Registry(shop.board)
         shop.shop.payments._quotes._prices = lambda: registry.priced(PriceList(Tariff(Fraction(1))))
         worker = await opened.enter_async_context(ByocHttp())

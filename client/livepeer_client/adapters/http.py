@@ -147,16 +147,32 @@ class HttpTransport:
         self, url: str, *, data: Body, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
     ) -> tuple[str, bytes | AsyncIterator[bytes]]:
         """As `post`, with the answer's content type; server-sent events come one by one, to be read to their end."""
+        said, body = await self.post_answer(
+            url, data=data, headers=headers, limit_bytes=limit_bytes, timeout_s=timeout_s
+        )
+        return _media_type(said), body
+
+    async def post_answer(
+        self, url: str, *, data: Body, headers: Mapping[str, str], limit_bytes: int, timeout_s: float
+    ) -> tuple[Mapping[str, str], bytes | AsyncIterator[bytes]]:
+        """As `post_typed`, with all of the answer's headers, whose names may be in any case."""
         opened = AsyncExitStack()
         try:
             response = await opened.enter_async_context(
                 self._exchange("POST", url, data=data, headers=headers, header_timeout_s=timeout_s, timeout_s=timeout_s)
             )
             if response.content_type == "text/event-stream":
-                return response.content_type, _events(opened.pop_all(), response, limit_bytes)
-            return response.content_type, await _read(response, limit_bytes)
+                return response.headers, _events(opened.pop_all(), response, limit_bytes)
+            return response.headers, await _read(response, limit_bytes)
         finally:
             await opened.aclose()
+
+    async def get(self, url: str, *, headers: Mapping[str, str], limit_bytes: int, timeout_s: float) -> bytes:
+        """As `post`, without a body."""
+        async with self._exchange(
+            "GET", url, headers=headers, header_timeout_s=timeout_s, timeout_s=timeout_s
+        ) as response:
+            return await _read(response, limit_bytes)
 
     async def close(self) -> None:
         """Close the session; calls in flight end as unreachable."""
@@ -213,6 +229,11 @@ class HttpTransport:
             if response is not None:
                 # An unread body makes the connection unfit for another exchange; release() closes it then.
                 response.release()
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    """As aiohttp has it: without parameters, and octets where nothing is said."""
+    return headers.get("Content-Type", "application/octet-stream").partition(";")[0].strip().lower()
 
 
 def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:

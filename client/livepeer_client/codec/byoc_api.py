@@ -50,6 +50,16 @@ class Registration:
     token: str = field(default="", repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A job that a gateway is asked to buy: capability, the objects it will sign, and how long it may take, seconds."""
+
+    capability: str
+    request: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    timeout_s: int
+
+
 def job_digest(request: str, parameters: str) -> Hash32:
     """What a sender signs: keccak-256 of both texts, one after the other.
 
@@ -104,6 +114,11 @@ def decode_job(header: str) -> JobRequest:
     )
 
 
+def json_text(message: Mapping[str, Any]) -> str:
+    """An object as a sender signs it."""
+    return json.dumps(dict(message))
+
+
 def encode_job(
     job_id: str, capability: str, request: str, parameters: str, timeout_s: int, sender: Address, sig: bytes
 ) -> str:
@@ -118,6 +133,41 @@ def encode_job(
         "sig": f"0x{sig.hex()}",
     }
     return base64.b64encode(json.dumps(said).encode()).decode("ascii")
+
+
+def encode_caller(address: Address, sig: bytes) -> str:
+    """The `Livepeer-Eth-Address` header; `sig` is the login's, `codec.credentials.orchestrator_request_digest`."""
+    said = {"addr": checksum_address(address), "sig": f"0x{sig.hex()}"}
+    return base64.b64encode(json.dumps(said).encode()).decode("ascii")
+
+
+def decode_balance(data: bytes) -> int:
+    """The balance in an answer of `GET /process/token`, wei.
+
+    :raises MalformedMessage: there is none.
+    """
+    balance = _object(data, "token").get("balance")
+    if not isinstance(balance, int) or isinstance(balance, bool):
+        raise MalformedMessage("token", "balance")
+    return balance
+
+
+def decode_order(header: str) -> "Order":
+    """What somebody asks of a gateway, in a `Livepeer` header that nobody signed.
+
+    :raises MalformedMessage: it does not decode, or names no capability.
+    """
+    found = _header(header, "Livepeer header")
+    texts = {key: found.get(key) or "" for key in ("capability", "request", "parameters")}
+    timeout = found.get("timeout_seconds", 0)
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise MalformedMessage("Livepeer header", "a field that is not text")
+    if not isinstance(timeout, int) or isinstance(timeout, bool) or timeout < 1:
+        raise MalformedMessage("Livepeer header", NO_TIMEOUT)
+    if not texts["capability"]:
+        raise MalformedMessage("Livepeer header", "no capability")
+    request, parameters = (_object(texts[key].encode() or b"{}", key) for key in ("request", "parameters"))
+    return Order(texts["capability"], request, parameters, min(timeout, MAX_TIMEOUT_S))
 
 
 def decode_caller(header: str) -> Address:

@@ -1,12 +1,13 @@
 """JSON of streams of brought-along capabilities (offchain-network 4.12)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from livepeer_client.codec import bounded_json
 from livepeer_client.codec.byoc_api import JobRequest
+from livepeer_client.codec.live_job import LiveUrls
 from livepeer_client.codec.trickle import is_channel_name
 from livepeer_client.errors import MalformedMessage
 
@@ -21,17 +22,6 @@ class StreamParameters:
     ingress: bool = False
     egress: bool = False
     data: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StreamUrls:
-    """Channels as a gateway sees them, absolute; empty where the stream has none."""
-
-    control: str
-    events: str
-    publish: str = ""
-    subscribe: str = ""
-    data: str = ""
 
 
 def stream_id_of(job: JobRequest) -> str:
@@ -59,21 +49,21 @@ def decode_parameters(text: str) -> StreamParameters:
     return StreamParameters(*switches)
 
 
-def encode_parameters(
-    parameters: StreamParameters, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
-) -> str:
-    """What a gateway signs. `include` and `exclude`: orchestrators."""
+def parameters_of(
+    parameters: StreamParameters, include: Collection[str] = (), exclude: Collection[str] = ()
+) -> dict[str, Any]:
+    """What a gateway signs as `parameters`. `include` and `exclude`: orchestrators."""
     said: dict[str, Any] = {
         "enable_video_ingress": parameters.ingress,
         "enable_video_egress": parameters.egress,
         "enable_data_output": parameters.data,
     }
     if include or exclude:
-        said["orchestrators"] = {"include": list(include), "exclude": list(exclude)}
-    return json.dumps(said)
+        said["orchestrators"] = {"include": sorted(include), "exclude": sorted(exclude)}
+    return said
 
 
-def encode_worker_start(body: bytes, stream_id: str, request_id: str, urls: StreamUrls) -> bytes:
+def encode_worker_start(body: bytes, stream_id: str, request_id: str, urls: LiveUrls) -> bytes:
     """What a worker is told at `/stream/start`: what the gateway said, and where to read and write.
 
     :raises MalformedMessage: `body` is no JSON object.

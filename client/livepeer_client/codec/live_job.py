@@ -23,12 +23,13 @@ class LiveRequest:
 
 @dataclass(frozen=True, slots=True)
 class LiveUrls:
-    """The four channels of a job, absolute."""
+    """The channels of a job, absolute: the first four of live video, any of them of a BYOC stream (else empty)."""
 
     publish: str
     subscribe: str
     control: str
     events: str
+    data: str = ""
 
 
 def decode_request(data: bytes) -> LiveRequest:

@@ -17,7 +17,8 @@ from typing import Any, Final, Protocol
 
 from livepeer_client.codec import byoc_stream
 from livepeer_client.codec.byoc_api import JobRequest, Registration
-from livepeer_client.codec.byoc_stream import JSON_LINES, StreamParameters, StreamUrls
+from livepeer_client.codec.byoc_stream import JSON_LINES, StreamParameters
+from livepeer_client.codec.live_job import LiveUrls
 from livepeer_client.codec.trickle import BASE_PATH, JSON, MPEGTS, encode_event
 from livepeer_client.errors import Bug, InvalidInput, LivepeerError, MalformedMessage
 from livepeer_client.policy.streaming import BYOC_DEBIT_S, Overdraft
@@ -60,7 +61,7 @@ class StreamAnswer:
     content_type: str
     body: bytes
     balance: int
-    urls: StreamUrls | None = None
+    urls: LiveUrls | None = None
 
 
 class StreamMeter(Meter):
@@ -132,7 +133,7 @@ class ByocStreams:
             stream_id = byoc_stream.stream_id_of(job)
             parameters = byoc_stream.decode_parameters(job.parameters)
             # Only to find out now whether it can be passed on: nothing is paid for what cannot.
-            byoc_stream.encode_worker_start(body, "", "", StreamUrls("", ""))
+            byoc_stream.encode_worker_start(body, "", "", LiveUrls("", "", "", ""))
         except MalformedMessage as error:
             return Refused(400, f"{error.what}: {error.detail}")
         key = (job.sender, stream_id)
@@ -254,7 +255,8 @@ class ByocStreams:
         except InvalidInput as error:
             _log.warning("no channels for stream=%s reason=%s", stream.stream_id, error)
             return Refused(503, NO_CAPACITY)
-        urls = StreamUrls(**{key: self._base + name for key, name in stream.names.items()})
+        places = {key: self._base + name for key, name in stream.names.items()}
+        urls = LiveUrls(*(places.get(key, "") for key in ("publish", "subscribe", "control", "events", "data")))
         body = byoc_stream.encode_worker_start(stream.opening, stream.stream_id, stream.job.id, urls)
         timeout_s = min(float(stream.job.timeout_s), WORKER_S)
         try:
@@ -311,7 +313,7 @@ class ByocStreams:
         timeout_s: float,
         *,
         entry: Registration | None = None,
-        urls: StreamUrls | None = None,
+        urls: LiveUrls | None = None,
     ) -> StreamAnswer:
         """:raises LivepeerError: the worker is not there, or says too much."""
         entry = entry or stream.entry

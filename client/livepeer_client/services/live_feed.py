@@ -75,7 +75,7 @@ class Inbox(Generic[T]):
 
 
 class Feed:
-    """A session's input (segments with the time they came), control messages, output and events."""
+    """A session's input (segments with the time they came), control messages, output, events and data."""
 
     def __init__(self) -> None:
         self.changes = Changes()
@@ -85,10 +85,12 @@ class Feed:
         self.over = False
         self.outputs: Inbox[LivePiece] = Inbox(KEPT_OUTPUTS)
         self.events: Inbox[dict[str, Any]] = Inbox(KEPT_EVENTS)
+        self.data: Inbox[bytes] = Inbox(KEPT_EVENTS)
 
     def end(self, error: LivepeerError | None) -> None:
         """The session is over; whoever waits finds out."""
         self.over = True
         self.outputs.end(error)
         self.events.end(error)
+        self.data.end(error)
         self.changes.tell()

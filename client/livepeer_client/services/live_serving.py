@@ -14,7 +14,6 @@ from livepeer_client.policy.streaming import Next
 from livepeer_client.policy.workloads import LIVE, Cause
 from livepeer_client.ports import Clock
 from livepeer_client.services.live_feed import Feed, LivePiece
-from livepeer_client.services.live_payments import LivePayer
 from livepeer_client.services.paying import Engagement
 
 WATCH_S: Final = 1.0
@@ -60,8 +59,21 @@ class LiveTransport(Protocol):
         """
 
 
+class Paying(Protocol):
+    """Pays for the time that passes; see `services.live_payments.LivePayer`."""
+
+    async def follow(self) -> Next:
+        """:raises LivepeerError: paying cannot go on."""
+
+    async def idle(self) -> None:
+        """Wait for the answer to a payment that is on its way."""
+
+
 class LiveServing:
-    """One orchestrator at work on a session."""
+    """One orchestrator at work on a session, over those of the channels that `urls` has.
+
+    :param expects_events: whether silence on the events channel is a fault.
+    """
 
     def __init__(
         self,
@@ -69,8 +81,10 @@ class LiveServing:
         transport: LiveTransport,
         clock: Clock,
         engagement: Engagement,
-        payer: LivePayer,
+        payer: Paying,
         urls: LiveUrls,
+        *,
+        expects_events: bool = True,
     ) -> None:
         self._feed = feed
         self._engagement = engagement
@@ -78,7 +92,8 @@ class LiveServing:
         self._urls = urls
         self._clock = clock
         self._transport = transport
-        self._media = transport.publisher(urls.publish, MPEGTS)
+        self._expects_events = expects_events
+        self._media = transport.publisher(urls.publish, MPEGTS) if urls.publish else None
         self._control = transport.publisher(urls.control, JSON)
         self._control_turn = asyncio.Lock()
         now_s = self._clock.monotonic()
@@ -89,15 +104,16 @@ class LiveServing:
 
     async def run(self) -> tuple[Cause, LivepeerError]:
         """Why it is over; when this returns or is cancelled, all of its tasks have ended and its input is closed."""
-        works: tuple[Coroutine[Any, Any, Cause], ...] = (
+        works: list[Coroutine[Any, Any, Cause]] = [
             self._pay(),
-            self._publish(),
-            self._subscribe(),
+            self._until_ended() if self._media is None else self._publish(self._media),
+            *([self._subscribe()] if self._urls.subscribe else []),
+            *([self._listen_for_data()] if self._urls.data else []),
             self._listen(),
             self._tell(),
             self._keep_alive(),
             self._watch(),
-        )
+        ]
         tasks = [asyncio.create_task(work) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -110,9 +126,10 @@ class LiveServing:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             # Its meter runs until it knows; one that is gone needs no telling.
-            with suppress(LivepeerError, TimeoutError):
-                async with asyncio.timeout(CLOSE_S):
-                    await self._media.close()
+            if self._media is not None:
+                with suppress(LivepeerError, TimeoutError):
+                    async with asyncio.timeout(CLOSE_S):
+                        await self._media.close()
 
     def _why(self, task: asyncio.Task[Cause]) -> tuple[Cause, LivepeerError]:
         try:
@@ -125,22 +142,27 @@ class LiveServing:
         then = await self._payer.follow()
         return Cause.PAYMENT if then is Next.STOP else Cause.GONE
 
-    async def _publish(self) -> Cause:
+    async def _until_ended(self) -> Cause:
+        await self._feed.changes.until(lambda: self._feed.ending)
+        return Cause.INPUT_ENDED
+
+    async def _publish(self, media: LivePublisher) -> Cause:
         feed = self._feed
         while True:
             await feed.changes.until(lambda: feed.segments or feed.ending)
             if not feed.segments:
                 break
-            if await self._media.publish(feed.segments[0][0]) is None:
+            if await media.publish(feed.segments[0][0]) is None:
                 return await self._gone()
             self._sent += 1
             self._input_s = self._clock.monotonic()
             feed.segments.popleft()
             feed.changes.tell()
         ended_s = self._clock.monotonic()
-        while self._received < self._sent and self._clock.monotonic() - ended_s < LAST_OUTPUT_S:
+        awaited_s = LAST_OUTPUT_S if self._urls.subscribe else 0.0
+        while self._received < self._sent and self._clock.monotonic() - ended_s < awaited_s:
             await self._clock.sleep(WATCH_S / 10)
-        await self._media.close()
+        await media.close()
         return Cause.INPUT_ENDED
 
     async def _subscribe(self) -> Cause:
@@ -150,6 +172,12 @@ class LiveServing:
             self._output_s = self._clock.monotonic()
             self._received += 1
             self._feed.outputs.put(LivePiece(self._engagement.address, seq, data, missed, broken))
+        return await self._gone()
+
+    async def _listen_for_data(self) -> Cause:
+        async for _, data, _, _ in self._transport.pieces(self._urls.data):
+            if data:
+                self._feed.data.put(data)
         return await self._gone()
 
     async def _listen(self) -> NoReturn:
@@ -197,14 +225,15 @@ class LiveServing:
         waiting = self._feed.segments
         while True:
             await self._clock.sleep(WATCH_S)
+            now_s = self._clock.monotonic()
             watched = Watched(
                 self._started_s,
-                self._event_s,
+                self._event_s if self._expects_events else now_s,
                 self._output_s,
-                self._input_s,
+                self._input_s if self._urls.subscribe else None,
                 len(waiting),
                 waiting[0][1] if waiting else 0.0,
             )
-            found = fault(watched, self._clock.monotonic())
+            found = fault(watched, now_s)
             if found is not None:
                 return found

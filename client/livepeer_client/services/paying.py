@@ -82,8 +82,9 @@ class NonceLedger:
 class Engagement:
     """One orchestrator at work for one stream. `offer` holds its newest terms, `initial_price` its first, wei/pixel.
 
-    `balance` belongs to the session id of the offer's auth token. `borrowed`: the offer's quote and session are another
-    stream's, so new ones are asked for before anything is paid.
+    `balance` belongs to the session id of the offer's auth token, or to `account` where the orchestrator keeps it under
+    that name whatever the session. `borrowed`: the offer's quote and session are another stream's, so new ones are
+    asked for before anything is paid.
     """
 
     offer: Offer
@@ -91,6 +92,7 @@ class Engagement:
     balance: Balance = field(default_factory=Balance)
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
     borrowed: bool = False
+    account: str = ""
 
     @property
     def address(self) -> Address:
@@ -113,7 +115,7 @@ class Engagement:
         before = self.token.session_id
         self.offer = offer
         self.borrowed = False
-        if self.token.session_id != before:
+        if self.token.session_id != before and not self.account:
             self.balance = Balance()
 
     def adopt_result(self, info: OrchestratorInfo | None, job: Capabilities) -> None:
@@ -298,6 +300,31 @@ class Payer:
         _complete(engagement, prepared.token, prepared.credit, Outcome.ANSWERED, charged)
         return charged
 
+    async def charge(self, engagement: Engagement, seq: int, units: int) -> Fraction:
+        """Charge work that no payment goes with: an entry without tickets, answered at once.
+
+        :returns: the fee, wei.
+        :raises StoreError: nothing was charged to the balance.
+        """
+        charged, payment_id = fee(units, engagement.offer.price), self._new_payment_id()
+        await self._books.record_sent(
+            SentPayment(
+                payment_id=payment_id,
+                recipient=engagement.offer.ticket_params.recipient,
+                session_id=engagement.token.session_id,
+                seq=seq,
+                tickets=0,
+                expected_value=ZERO,
+                face_value=Wei(0),
+                recipient_rand_hash=b"",
+                first_nonce=0,
+            )
+        )
+        await self._books.record_answer(payment_id, pixels=units, fee=charged)
+        balance = engagement.balance
+        engagement.balance = replace(balance, available=balance.available - charged)
+        return charged
+
     @staticmethod
     def give_up(engagement: Engagement, prepared: PreparedPayment, outcome: Outcome) -> None:
         """No work came of it: the books keep the payment as unanswered, the balance what `outcome` leaves."""
@@ -308,7 +335,7 @@ def _complete(
     engagement: Engagement, token: AuthToken, credit: StagedCredit, outcome: Outcome, charged: Fraction = ZERO
 ) -> None:
     """Complete the balance that `credit` was taken from, unless its session has ended since."""
-    if engagement.token.session_id == token.session_id:
+    if engagement.account or engagement.token.session_id == token.session_id:
         engagement.balance = complete(engagement.balance, credit, outcome, charged)
 
 

@@ -1,4 +1,4 @@
-"""The three workloads (offchain-network 3.4, 4.1, 4.8, 4.10)."""
+"""The workloads (offchain-network 3.4, 4.1, 4.8, 4.10, 4.12)."""
 
 from dataclasses import replace
 from typing import Final
@@ -114,4 +114,25 @@ LIVE: Final = Table(
 )
 """A session that runs until its input ends, paid by the clock."""
 
-TABLES: Final = (TRANSCODING, AI, LIVE)
+BYOC: Final = replace(
+    AI,
+    name="BYOC job",
+    reactions={
+        **AI.reactions,
+        Cause.OWN_LIMIT: Reaction(Step.SWAP, Hold.WHILE, "it wants more than its work can have cost"),
+        Cause.CAPPED: Reaction(Step.SWAP, Hold.BRIEF, "all places of the capability are taken"),
+        Cause.CLIENT_ERROR: Reaction(Step.RETURN, Hold.NONE, "a status below 500: the request is at fault"),
+    },
+    limits=Limits(attempts=3),
+)
+"""A request to a capability that somebody brought along."""
+
+BYOC_STREAM: Final = replace(
+    LIVE,
+    name="BYOC stream",
+    reactions={**LIVE.reactions, Cause.CLIENT_ERROR: BYOC.reactions[Cause.CLIENT_ERROR]},
+    limits=replace(LIVE.limits, swaps=2, swaps_in_s=60.0),
+)
+"""A session with a capability that somebody brought along, paid by the clock."""
+
+TABLES: Final = (TRANSCODING, AI, LIVE, BYOC, BYOC_STREAM)
