@@ -204,6 +204,17 @@ def test_load_gateway__only_what_is_required__fills_in_the_networks_defaults(tmp
     assert (settings.discovery_timeout_s, settings.discovery_cutoff_s) == (0.5, 6)
 
 
+def test_load_gateway__byoc__is_bought_up_to_its_ceiling_or_not_at_all(tmp_path: Path) -> None:
+    none = load_gateway(write(tmp_path, chain=CHAIN, key=KEY, gateway=GATEWAY)).byoc
+    some = load_gateway(
+        write(tmp_path, chain=CHAIN, key=KEY, gateway=GATEWAY, byoc={"max_price_per_second": "5000"})
+    ).byoc
+
+    assert (none, some and some.ceiling) == (None, 5000)
+    with pytest.raises(ConfigError, match="max_price_per_second"):
+        load_gateway(write(tmp_path, chain=CHAIN, key=KEY, gateway=GATEWAY, byoc={"max_price_per_second": "-1"}))
+
+
 def test_load_gateway__a_wrong_value__names_file_key_and_expectation(tmp_path: Path) -> None:
     path = write(tmp_path, chain=CHAIN, key=KEY, gateway={**GATEWAY, "max_attempts": "0"})
 

@@ -104,7 +104,7 @@ class _Routes:
 
     async def push(self, request: web.Request) -> web.StreamResponse:
         held = bytearray()
-        if not self._pages_may_push and any(each in request.headers for each in _BROWSERS):
+        if not self._pages_may_push and is_of_a_page(request):
             return _text(403, "not for pages of a browser")
         try:
             seq, format_ = _named(request.match_info["name"])
@@ -165,6 +165,11 @@ class _Routes:
             raise _Refused(400, "segment broken off") from None
         if not into:
             raise _Refused(400, "empty segment")
+
+
+def is_of_a_page(request: web.Request) -> bool:
+    """Whether a browser sends it for a page: every page reaches loopback."""
+    return any(each in request.headers for each in _BROWSERS)
 
 
 def _named(name: str) -> tuple[int, VideoFormat]:

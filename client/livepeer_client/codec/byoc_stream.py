@@ -63,6 +63,14 @@ def parameters_of(
     return said
 
 
+def decode_body(data: bytes) -> Mapping[str, Any]:
+    """What somebody tells a stream's worker.
+
+    :raises MalformedMessage: no JSON object.
+    """
+    return _object(data, "body")
+
+
 def encode_worker_start(body: bytes, stream_id: str, request_id: str, urls: LiveUrls) -> bytes:
     """What a worker is told at `/stream/start`: what the gateway said, and where to read and write.
 

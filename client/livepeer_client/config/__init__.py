@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from livepeer_client.config.byoc import ByocConfig, read_byoc
 from livepeer_client.config.discovery import DiscoveryConfig as DiscoveryConfig
 from livepeer_client.config.discovery import read_discovery
 from livepeer_client.config.ingest import IngestConfig, read_ingest
@@ -238,6 +239,7 @@ class GatewayConfig:
     gateway: GatewaySettings
     discovery: DiscoveryConfig = field(default_factory=DiscoveryConfig)
     ingest: IngestConfig | None = None
+    byoc: ByocConfig | None = None
     admin: tuple[str, int] | None = None
     metrics: MetricsConfig | None = None
     ceilings: Mapping[Model, Money] = field(default_factory=dict)
@@ -326,15 +328,17 @@ def load_signer(file: str | Path, sources: Sources | None = None) -> SignerNodeC
 def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayConfig:
     """Read a gateway's settings. Raises as `load_orchestrator`."""
     document = Document(file, sources)
+    byoc = read_byoc(document)
     config = GatewayConfig(
         chain=_chain(document),
         key=_key(document),
         gateway=_gateway(document.table("gateway", required=True)),
         discovery=read_discovery(document.table("discovery", required=False)),
         ingest=read_ingest(document),
+        byoc=byoc,
         admin=read_admin(document),
         metrics=read_metrics(document),
-        ceilings=read_ceilings(document),
+        ceilings={**({} if byoc is None else byoc.ceilings), **read_ceilings(document)},
         price_feed=read_price_feed(document),
     )
     document.finish()

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from livepeer_client.adapters.ai_client import AiHttp
+from livepeer_client.adapters.byoc_buyer import ByocBuyerHttp
 from livepeer_client.adapters.chain.suite import load_addresses
 from livepeer_client.adapters.chain.transactor import Transactor
 from livepeer_client.adapters.clock import SystemClock
@@ -16,6 +17,7 @@ from livepeer_client.adapters.grpc_probe import GrpcProbe
 from livepeer_client.adapters.http import HttpTransport
 from livepeer_client.adapters.live_client import LiveHttp
 from livepeer_client.adapters.media import PyavProbe
+from livepeer_client.codec.byoc_stream import StreamParameters
 from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import VideoProfile
 from livepeer_client.codec.printing import on_one_line
@@ -33,6 +35,8 @@ from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.ports import Chain, GatewayBooks
 from livepeer_client.services.ai_dispatch import AiDispatcher
+from livepeer_client.services.byoc_dispatch import ByocDispatcher, ByocReply, Terms
+from livepeer_client.services.byoc_stream import ByocStream
 from livepeer_client.services.discovery import DiscoveryReport
 from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observer, StreamSession, ignore
 from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
@@ -53,6 +57,7 @@ class Gateway:
     dispatcher: Dispatcher
     ai: AiDispatcher
     live_sessions: LiveDispatcher
+    byoc_jobs: ByocDispatcher
     limits: LimitsNow
     feed: PriceFeedService | None = None
 
@@ -120,8 +125,12 @@ class Gateway:
             channels = LiveHttp(transport)
             opened.push_async_callback(channels.close)
             live = LiveDispatcher(dispatcher, payer, signer, channels, transport)
+            buyer = ByocBuyerHttp(transport)
+            opened.push_async_callback(buyer.close)
+            byoc = ByocDispatcher(dispatcher, payer, signer, buyer)
+            opened.push_async_callback(byoc.close)
             transactor = make_transactor(suite, signer, config.chain)
-            yield cls(signer.address, suite, transactor, books, dispatcher, ai, live, limits, feed)
+            yield cls(signer.address, suite, transactor, books, dispatcher, ai, live, byoc, limits, feed)
 
     async def account(self) -> SenderInfo:
         """Deposit and reserve as the chain has them."""
@@ -170,6 +179,49 @@ class Gateway:
     ) -> LiveStream:
         """Live video through a model, to be entered with `async with`. See `LiveDispatcher.session`."""
         return self.live_sessions.session(model, params, stream_id=stream_id, max_total=max_total, observer=observer)
+
+    def byoc(
+        self,
+        capability: str,
+        body: bytes,
+        *,
+        path: str = "",
+        content_type: str = "application/json",
+        request: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        timeout_s: int = 60,
+        include: Collection[str] = (),
+        exclude: Collection[str] = (),
+        observer: Observer = ignore,
+    ) -> AbstractAsyncContextManager[ByocReply]:
+        """A job of a capability that somebody brought along, to be entered with `async with`. See
+        `ByocDispatcher.job`.
+
+        :param request: what is signed beside the id, as `parameters` are; the worker gets `body`.
+        :param include: the only orchestrators that may have it, by URI or address, if any; `exclude`: who may not.
+        """
+        terms = Terms(capability, request or {}, parameters or {}, timeout_s, include, exclude)
+        return self.byoc_jobs.job(terms, body, path=path, content_type=content_type, observer=observer)
+
+    def byoc_stream(
+        self,
+        capability: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        video_in: bool = False,
+        video_out: bool = False,
+        data: bool = False,
+        parameters: Mapping[str, Any] | None = None,
+        stream_id: str = "",
+        include: Collection[str] = (),
+        exclude: Collection[str] = (),
+        observer: Observer = ignore,
+    ) -> ByocStream:
+        """A stream of such a capability, to be entered with `async with`. See `ByocStream`; `body` is what its worker
+        is told when it starts."""
+        terms = Terms(capability, parameters=parameters or {}, include=include, exclude=exclude)
+        channels = StreamParameters(video_in, video_out, data)
+        return ByocStream(self.byoc_jobs, terms, channels, body, stream_id=stream_id, observer=observer)
 
     async def totals(self) -> dict[Address, GatewayTotals]:
         """What the books add up to, per orchestrator."""

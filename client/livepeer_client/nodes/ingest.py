@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from livepeer_client.adapters.admin import Form, Setter, build_admin, price
+from livepeer_client.adapters.byoc_gateway_server import mount_byoc_gateway
 from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.adapters.ingest import WebhookAuth, build_ingest
 from livepeer_client.adapters.web import AiohttpWebClient
@@ -26,6 +27,7 @@ from livepeer_client.nodes.logs import log_to_stderr
 from livepeer_client.policy.fiat import Amount
 from livepeer_client.policy.price_book import Money
 from livepeer_client.policy.price_list import DEFAULT_MODEL
+from livepeer_client.services.byoc_front import ByocFront
 from livepeer_client.services.dispatch import Event, SegmentDone, SegmentResult, SegmentSent, Swapped, Verified
 from livepeer_client.services.ingest import PushIngest
 
@@ -62,6 +64,10 @@ async def run(config: GatewayConfig) -> None:
         )
         counted = _Counted(pushes, metrics)
         app = build_ingest(counted, pages_may_push=auth is not None)
+        if config.byoc is not None:
+            front = ByocFront(gateway.byoc_jobs, SystemClock(), auth=auth)
+            opened.push_async_callback(front.close)
+            mount_byoc_gateway(app, front, pages_may_spend=auth is not None)
         await opened.enter_async_context(served(app, ingest.host, ingest.port))
         if config.admin is not None:
             await opened.enter_async_context(served(_admin(gateway, pushes), *config.admin))

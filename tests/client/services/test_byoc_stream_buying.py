@@ -49,17 +49,20 @@ async def worker() -> StreamWorker:
     return StreamWorker()
 
 
-async def pass_until(market: ByocMarket, holds: Callable[[], object], step_s: float = 0.5) -> None:
-    """Let time pass until something holds."""
-    async with asyncio.timeout(60):
+async def pass_until(market: ByocMarket, holds: Callable[[], object]) -> None:
+    """Let time pass until something holds, no faster than real time: discovery waits by the clock for real answers."""
+    async with asyncio.timeout(100):
         while not holds():
-            await market.clock.advance(step_s)
-            await asyncio.sleep(0.005)
+            await market.clock.advance(0.2)
+            for _ in range(20):
+                if holds():
+                    return
+                await asyncio.sleep(0.01)
 
 
 async def pass_time(market: ByocMarket, seconds: int) -> None:
-    """Let time pass no faster than everybody acts: what is on its way over a socket takes no time."""
-    async with asyncio.timeout(60):
+    """Let time pass no faster than payments come and go: what is on its way over a socket takes no time."""
+    async with asyncio.timeout(100):
         for _ in range(seconds):
             await market.clock.advance(1)
             await quiet(market)
@@ -226,6 +229,7 @@ async def test_stream__its_payments_are_refused_again__is_left(market: ByocMarke
         await seller.register(url)
         doored(market, (400, "no"), (400, "no"))
         async with stream(market, DATA, observer=events.append) as bought:
+            await pass_time(market, 49)
             await pass_until(market, lambda: bought._feed.over or any(isinstance(each, Swapped) for each in events))
         await pass_until(market, lambda: not len(seller.streams))
 
