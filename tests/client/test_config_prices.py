@@ -13,7 +13,7 @@ from livepeer_client.types import Address
 from tests.client.test_config_pipelines import ORCHESTRATOR, write
 
 FEED = '[price_feed]\naddress = "0x639Fe6ab55C921f74e7fac1ee960C0B6293ba612"\n'
-SENDER = Address(b"\x11" * 20)
+SENDER, OTHER = Address(b"\x11" * 20), Address(b"\x22" * 20)
 GATEWAY = """
 [chain]
 rpc_url = "http://127.0.0.1:8545"
@@ -41,7 +41,7 @@ def test_load_orchestrator__price_in_dollars__is_exact_and_per_pixel(tmp_path: P
     assert config.price_feed == PriceFeedConfig(Address(bytes.fromhex("639fe6ab55c921f74e7fac1ee960c0b6293ba612")))
     assert config.price_feed.max_age_s == MAX_AGE_S
     with pytest.raises(PriceUnavailable):
-        _ = config.prices
+        config.prices.price(OTHER)
 
 
 @pytest.mark.parametrize(

@@ -150,10 +150,7 @@ class OrchestratorConfig(ServiceConfig):
 
     @property
     def prices(self) -> PriceList:
-        """The same in wei.
-
-        :raises PriceUnavailable: a price is in another currency.
-        """
+        """The same in wei, without what is in another currency."""
         return self.price_book.price_list(without_feed)
 
 

@@ -11,7 +11,7 @@ from livepeer_client.adapters.admin import Form, Setter, build_admin, price, who
 from livepeer_client.codec.address import parse_address
 from livepeer_client.codec.capability import Capability
 from livepeer_client.config import OrchestratorConfig
-from livepeer_client.errors import InvalidInput, PriceUnavailable
+from livepeer_client.errors import InvalidInput
 from livepeer_client.policy.fiat import Amount
 from livepeer_client.policy.price_list import PriceList
 from livepeer_client.services.price_feed import PriceFeedService
@@ -57,10 +57,7 @@ class Dials:
 
     @property
     def prices(self) -> PriceList:
-        """What is asked now.
-
-        :raises PriceUnavailable: there is no rate for it.
-        """
+        """What is asked now."""
         return self.selling()
 
 
@@ -129,13 +126,10 @@ def orchestrator_admin(dials: Dials, work: WorkService) -> web.Application:
         dials.set_max_face_value(Wei(limit))
 
     async def status() -> object:
-        book = dials.selling.book.base
-        try:
-            base = dials.prices.base
-            default = str(base.default)
-            own = {f"0x{sender.hex()}": str(its) for sender, its in base.senders.items()}
-        except PriceUnavailable as error:
-            default, own = f"unavailable: {error}", {}
+        book, base = dials.selling.book.base, dials.prices.base
+        default = str(base.default) if base.untold is None else f"unavailable: {base.untold}"
+        own = {f"0x{sender.hex()}": str(its) for sender, its in base.senders.items()}
+        own |= {f"0x{sender.hex()}": f"unavailable: {reason}" for sender, reason in base.untold_senders.items()}
         asked: dict[str, object] = {}
         if isinstance(book.default, Amount):
             asked["BasePrice"] = f"{book.default} per pixel"

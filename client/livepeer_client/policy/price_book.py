@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from livepeer_client.errors import InvalidInput
+from livepeer_client.errors import InvalidInput, PriceUnavailable
 from livepeer_client.policy.fiat import Amount, to_wei
 from livepeer_client.policy.price import as_decimal
 from livepeer_client.policy.price_list import Model, PriceList, Tariff
@@ -48,14 +48,25 @@ class Asked:
     senders: Mapping[Address, Money] = field(default_factory=dict)
 
     def tariff(self, rate: ToWei) -> Tariff:
-        """Raises as `rate`."""
-        default = None if self.default is None else in_wei(self.default, rate)
-        return Tariff(default, {sender: in_wei(price, rate) for sender, price in self.senders.items()})
+        """What of it can be told at a rate, and what cannot."""
+        default, untold = (None, None) if self.default is None else _told(self.default, rate)
+        own = {sender: _told(price, rate) for sender, price in self.senders.items()}
+        return Tariff(
+            default,
+            {sender: price for sender, (price, _) in own.items() if price is not None},
+            untold,
+            {sender: reason for sender, (_, reason) in own.items() if reason is not None},
+        )
+
+    @property
+    def amounts(self) -> list[Amount]:
+        """All that depends on a rate."""
+        return [price for price in (self.default, *self.senders.values()) if isinstance(price, Amount)]
 
     @property
     def needs_feed(self) -> bool:
         """Whether any of it depends on a rate."""
-        return any(isinstance(price, Amount) for price in (self.default, *self.senders.values()))
+        return bool(self.amounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +77,26 @@ class PriceBook:
     models: Mapping[Model, Asked] = field(default_factory=dict)
 
     def price_list(self, rate: ToWei) -> PriceList:
-        """Raises as `rate`."""
+        """What of it can be told at a rate; asking for another price raises `PriceUnavailable`."""
         return PriceList(self.base.tariff(rate), {model: asked.tariff(rate) for model, asked in self.models.items()})
+
+    @property
+    def amounts(self) -> list[Amount]:
+        """All that depends on a rate."""
+        return [amount for asked in (self.base, *self.models.values()) for amount in asked.amounts]
 
     @property
     def needs_feed(self) -> bool:
         """Whether any of it depends on a rate."""
-        return any(asked.needs_feed for asked in (self.base, *self.models.values()))
+        return bool(self.amounts)
+
+
+def _told(price: Money, rate: ToWei) -> tuple[Fraction | None, PriceUnavailable | None]:
+    """The price in wei, or why there is none now."""
+    try:
+        return in_wei(price, rate), None
+    except PriceUnavailable as error:
+        return None, error
+    except InvalidInput as error:
+        # A feed that answered for the first time after the start, in other currencies than are asked in.
+        return None, PriceUnavailable(str(error))

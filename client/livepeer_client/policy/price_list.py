@@ -7,7 +7,7 @@ from typing import Final
 
 from livepeer_client.codec.capability import Capability
 from livepeer_client.codec.messages import Capabilities, PriceInfo
-from livepeer_client.errors import InvalidInput
+from livepeer_client.errors import InvalidInput, PriceUnavailable
 from livepeer_client.policy.price import price_to_info
 from livepeer_client.types import Address
 
@@ -22,18 +22,32 @@ NO_PRICES: Final[Mapping[Address, Fraction]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Tariff:
-    """One price, wei per unit, exact, with exceptions for some senders. `default` None: only those are served."""
+    """One price, wei per unit, exact, with exceptions for some senders. `default` None: only those are served.
+
+    `untold`: why the default cannot be told now, and `untold_senders` whose exceptions neither: they are in a currency
+    without a rate.
+    """
 
     default: Fraction | None = None
     senders: Mapping[Address, Fraction] = field(default_factory=dict)
+    untold: PriceUnavailable | None = None
+    untold_senders: Mapping[Address, PriceUnavailable] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if any(price < 0 for price in (*self.senders.values(), self.default or 0)):
             raise InvalidInput("a price is negative")
 
     def for_sender(self, sender: Address) -> Fraction | None:
-        """The sender's own price, else the default."""
-        return self.senders.get(sender, self.default)
+        """The sender's own price, else the default.
+
+        :raises PriceUnavailable: there is one, and it cannot be told now.
+        """
+        if sender in self.senders:
+            return self.senders[sender]
+        reason = self.untold_senders.get(sender, self.untold)
+        if reason is not None:
+            raise PriceUnavailable(reason.reason, **reason.figures)
+        return self.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +61,14 @@ class PriceList:
         """The same with base prices for some senders, which beat those it has for them."""
         if not senders:
             return self
-        return replace(self, base=Tariff(self.base.default, {**self.base.senders, **senders}))
+        return replace(self, base=replace(self.base, senders={**self.base.senders, **senders}))
 
     def price(self, sender: Address, job: Capabilities | None = None) -> Fraction:
         """What a job costs per unit: the sum over the models it names, or the base price if that sums to nothing.
 
         Ids count that are in both the job's capacities and its constraints (offchain-network 2.4).
+
+        :raises PriceUnavailable: one of these cannot be told now.
         """
         total = Fraction(0)
         for model in _named(job):
@@ -61,13 +77,16 @@ class PriceList:
         return total or self.base.for_sender(sender) or Fraction(0)
 
     def advertised(self, sender: Address) -> tuple[PriceInfo, ...]:
-        """`capabilities_prices` for one sender, by capability and model; models it has no price for are left out.
+        """`capabilities_prices` for one sender, by capability and model; models it has no price for now are left out.
 
         A price below a wei is scaled, never shown as 0.
         """
         found = []
         for (capability, model), tariff in sorted(self.models.items()):
-            price = tariff.for_sender(sender)
+            try:
+                price = tariff.for_sender(sender)
+            except PriceUnavailable:
+                continue
             if price is not None:
                 info = price_to_info(price)
                 found.append(PriceInfo(info.price_per_unit, info.pixels_per_unit, capability, model))

@@ -135,12 +135,12 @@ class AiWork:
     async def _pay(self, checked: "Checked", entry: Pipeline, units: int) -> "Hold | Refused":
         """Take the payment and reserve the fee."""
         sender, account = checked.admitted.sender, account_of(entry)
+        tariff = entry.price if self._prices is None else self._prices().models[entry.key]
         try:
-            tariff = entry.price if self._prices is None else self._prices().models[entry.key]
+            least = tariff.for_sender(sender)
         except PriceUnavailable as error:
             _log.warning("no price job=%s reason=%s", entry.app, error)
             return Busy(503, "no price now")
-        least = tariff.for_sender(sender)
         if least is None:
             return Refused(BAD_REQUEST, f"{entry.app} is not sold to this sender")
         price = await self._payments.session_price(sender, account)

@@ -44,23 +44,20 @@ class PricesNow:
 
         :raises InvalidInput: in a currency that has no rate, and will have none; nothing has changed.
         """
-        try:
-            book.price_list(self._rate)
-        except PriceUnavailable as error:
-            if self._feed is None:
-                raise InvalidInput(str(error)) from error
+        for amount in book.amounts:
+            try:
+                self._rate(amount)
+            except PriceUnavailable as error:
+                if self._feed is None:
+                    raise InvalidInput(str(error)) from error
         self._book, self._made = book, None
 
     def __call__(self) -> PriceList:
-        """:raises PriceUnavailable: there is no rate that is fresh enough."""
+        """What can be told now; asking it for another price raises `PriceUnavailable`."""
         depends = self._book.needs_feed
         rate = self._feed.rate if depends and self._feed is not None else None
         if self._made is None or (depends and (rate is None or rate is not self._made_at)):
-            try:
-                self._made, self._made_at = self._book.price_list(self._rate), rate
-            except InvalidInput as error:
-                # A feed that answered for the first time after the start, in other currencies than are asked in.
-                raise PriceUnavailable(str(error)) from error
+            self._made, self._made_at = self._book.price_list(self._rate), rate
         return self._made
 
     def _rate(self, amount: Amount) -> Fraction:
@@ -68,7 +65,7 @@ class PricesNow:
 
 
 class TariffsNow(Mapping[str, Tariff]):
-    """The tariffs of one capability's models now, by their names. Looking one up raises as `PricesNow`."""
+    """The tariffs of one capability's models now, by their names."""
 
     def __init__(self, prices: Callable[[], PriceList], capability: int, models: tuple[str, ...]) -> None:
         self._prices = prices

@@ -168,6 +168,7 @@ async def test_orchestrator__prices_in_a_currency__are_asked_at_the_rate_and_ref
         await source.clock.advance(MAX_AGE_S + 1)
         told = json.loads((await admin.get("status"))[1])
         assert told["BroadcasterPrices"]["default"].startswith("unavailable: price feed is stale")
+        assert told["BroadcasterPrices"][sender] == "500"
         assert told["PriceFeed"]["Usable"] is False
         assert (await admin.post("setOrchestratorConfig", pricePerUnit="3", pixelsPerUnit="2"))[0] == 200
         assert dials.prices.price(shop.address) == 3 / 2

@@ -67,7 +67,7 @@ async def test_prices__stale_rate__are_told_until_the_limit_and_then_no_more_bef
     await source.clock.advance(1)
     for _ in range(2):
         with pytest.raises(PriceUnavailable, match="stale"):
-            prices()
+            prices().price(OTHER)
     await service.start()
     assert prices().price(OTHER) == 3 * 10**11 // 2_000
 
@@ -76,9 +76,31 @@ async def test_prices__no_rate_at_the_start__are_told_from_the_first_one_on() ->
     _, service = feed()
     prices = PricesNow(BOOK, service)
     with pytest.raises(PriceUnavailable):
-        prices()
+        prices().price(OTHER)
     await service.start()
     assert prices().price(OTHER) > 0
+
+
+async def test_prices__stale_rate__leaves_those_in_wei_and_asks_the_base_price_for_no_model() -> None:
+    source, service = feed()
+    await service.start()
+    mixed = PriceBook(
+        Asked(Fraction(7), {SENDER: Amount(Fraction(3, 10**7), "USD")}),
+        {MODEL: Asked(Amount(Fraction(6, 10**6), "USD"), {OTHER: Fraction(5)}), (33, "m"): Asked(Fraction(2))},
+    )
+    prices = PricesNow(mixed, service)
+    third = Address(b"\x33" * 20)
+    assert [info.constraint for info in prices().advertised(third)] == ["flux", "m"]
+    await source.clock.advance(MAX_AGE_S + 1)
+    told = prices()
+    assert (told.price(third), told.price(third, pipeline_job(33, "m"))) == (7, 2)
+    assert told.price(OTHER, pipeline_job(*MODEL)) == 5
+    for sender, job in ((third, pipeline_job(*MODEL)), (SENDER, None), (SENDER, pipeline_job(*MODEL))):
+        with pytest.raises(PriceUnavailable, match="stale"):
+            told.price(sender, job)
+    assert [info.constraint for info in told.advertised(third)] == ["m"]
+    # What a webhook says of a sender needs no rate.
+    assert told.with_base_for({SENDER: Fraction(4)}).price(SENDER) == 4
 
 
 async def test_prices__in_wei__need_no_rate() -> None:
@@ -104,7 +126,7 @@ async def test_prices__feed_of_another_currency_than_was_waited_for__is_no_price
     prices = PricesNow(PriceBook(Asked(Amount(Fraction(1), "EUR"))), service)
     await service.start()
     with pytest.raises(PriceUnavailable, match="does not have EUR"):
-        prices()
+        prices().price(OTHER)
 
 
 async def test_tariffs__of_a_capabilitys_models__follow_the_rate() -> None:
@@ -112,7 +134,7 @@ async def test_tariffs__of_a_capabilitys_models__follow_the_rate() -> None:
     tariffs = TariffsNow(PricesNow(BOOK, service), 27, ("flux",))
     assert ("flux" in tariffs, "other" in tariffs, list(tariffs), len(tariffs)) == (True, False, ["flux"], 1)
     with pytest.raises(PriceUnavailable):
-        _ = tariffs["flux"]
+        tariffs["flux"].for_sender(OTHER)
     await service.start()
     assert tariffs["flux"] == Tariff(Fraction(6 * 10**12, 2_000))
     with pytest.raises(KeyError):
