@@ -29,13 +29,21 @@ class Door:
     def admits(self, connection: socket.socket, host: str) -> bool:
         """Whether there is room for a connection, which then counts until it is closed."""
         # Nobody tells of the end of a socket, so this looks.
-        self._inside = [entry for entry in self._inside if entry[0].fileno() != -1]
+        self._inside = [entry for entry in self._inside if _is_open(entry[0])]
         of_it = sum(other == host for _, other in self._inside)
         if len(self._inside) >= self._most or of_it >= self._of_host:
             _log.warning("connection refused host=%s connections=%d of it %d", host, len(self._inside), of_it)
             return False
         self._inside.append((connection, host))
         return True
+
+    def inside(self) -> list[socket.socket]:
+        """Every connection that is open, however far it has come."""
+        return [connection for connection, _ in self._inside if _is_open(connection)]
+
+
+def _is_open(connection: socket.socket) -> bool:
+    return connection.fileno() != -1
 
 
 class _Listener(socket.socket):

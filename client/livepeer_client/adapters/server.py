@@ -36,6 +36,8 @@ KEEPALIVE_MS: Final = 20_000
 HANDSHAKE_S: Final = 10
 """For the TLS handshake, and again for the headers of the first HTTP request."""
 POLL_S: Final = 0.01
+TURNS: Final = 100
+"""Of the loop, until a connection that was cut is closed; it takes a few."""
 MAX_RPC_BYTES: Final = 1 << 20
 """No request of `net.Orchestrator` comes near this."""
 MAX_HEADER_BYTES: Final = 1 << 18
@@ -227,6 +229,7 @@ class TlsServer:
     """`async with TlsServer(...) as server` serves until the block ends, then drains for `grace_s`.
 
     :param context: None to serve clear text, for service URIs that start with `http://`.
+    :param head_s: for the TLS handshake, and again for the headers of the first request.
     :param stall_s: how long a peer may leave an answer unread.
     """
 
@@ -322,7 +325,7 @@ class TlsServer:
                             sock=each,
                             backlog=BACKLOG,
                             ssl=self._context,
-                            ssl_handshake_timeout=HANDSHAKE_S if self._context else None,
+                            ssl_handshake_timeout=self.head_s if self._context else None,
                             ssl_shutdown_timeout=self._grace_s if self._context else None,
                         )
                         listening.callback(listener.close)
@@ -377,18 +380,29 @@ class TlsServer:
         await asyncio.gather(*pending, return_exceptions=True)
 
     async def _close_connections(self) -> None:
-        """Let last bytes and TLS farewells out, for `grace_s` at most, then cut."""
+        """Let last bytes and TLS farewells out, for `grace_s` at most, then cut; when this returns none is left."""
         for transport in list(self._accepted):
             transport.close()
+        self._cut_handshakes()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._grace_s
         # Nobody tells of the end of a transport that was handed on, so this looks.
-        while self._still_open() and loop.time() < deadline:  # noqa: ASYNC110
+        while self._door.inside() and loop.time() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
-        for transport in self._still_open():
+        for transport in list(self._accepted):
             transport.abort()
-        # The loop closes an aborted socket at its next turn.
-        await asyncio.sleep(POLL_S)
+        self._cut_handshakes()
+        # The loop closes an aborted socket at its next turn, and one that was cut once it has read so.
+        for _ in range(TURNS):
+            if not self._door.inside():
+                return
+            await asyncio.sleep(POLL_S)
+        _log.warning("%d connections do not close", len(self._door.inside()))
 
-    def _still_open(self) -> list[asyncio.Transport]:
-        return [transport for transport, line in self._accepted.items() if line.fileno() != -1]
+    def _cut_handshakes(self) -> None:
+        """End connections that are not ours yet: their handshake would be done when nobody closes them any more."""
+        ours = {line.fileno() for line in self._accepted.values()}
+        for connection in self._door.inside():
+            if connection.fileno() not in ours:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)

@@ -464,3 +464,31 @@ async def test_server__closed__refuses_new_connections_and_ends_open_ones(tmp_pa
 
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_server__closed_during_handshakes__cuts_them(tmp_path: Path) -> None:
+    desk, rpc = DeskDouble(), RpcDouble()
+    server = TlsServer(
+        host="127.0.0.1",
+        port=0,
+        context=server_context(tmp_path / "tls.pem", "127.0.0.1", time.time()),
+        app=build_app(desk),
+        rpc=[orchestrator_rpc(rpc.get_orchestrator, rpc.ping, rpc.end_session)],
+        grace_s=0.1,
+        head_s=600,
+    )
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    handshake = ssl._create_unverified_context().wrap_bio(incoming, outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        handshake.do_handshake()
+    async with asyncio.timeout(60):
+        async with server:
+            silent, to_silent = await asyncio.open_connection("127.0.0.1", server.port)
+            halfway, to_halfway = await asyncio.open_connection("127.0.0.1", server.port)
+            to_halfway.write(outgoing.read())
+            # It answers, so it waits for the client's part.
+            incoming.write(await halfway.read(1 << 16))
+        for reader, writer in ((silent, to_silent), (halfway, to_halfway)):
+            assert await reader.read() == b""
+            writer.close()
+            await writer.wait_closed()

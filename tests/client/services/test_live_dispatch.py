@@ -4,9 +4,8 @@ The runner is a process of its own that makes the negative of every frame.
 """
 
 import asyncio
-import gc
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -47,17 +46,6 @@ from tests.support.shop import GATEWAY, GATEWAY_KEY, Shop
 
 PRICE = Fraction(1, 100)
 LIVE = int(Capability.LIVE_VIDEO_TO_VIDEO)
-
-
-# A connection with TLS is now and then still open when the loop of a test ends, on one side or the other; what a test
-# has asserted by then holds. It is collected here, so that no other test is blamed for it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @dataclass
@@ -148,8 +136,6 @@ class Pool:
 @asynccontextmanager
 async def market(folder: Path, nodes: int = 1, ceiling: Fraction | None = None) -> AsyncIterator[Market]:
     async with AsyncExitStack() as opened:
-        # Last of all: sockets with TLS say good-bye to each other after their session is closed.
-        opened.push_async_callback(asyncio.sleep, 0.5)
         runner = await opened.enter_async_context(runner_process())
         to_runner = await opened.enter_async_context(aiohttp.ClientSession())
         found: list[Node] = []
