@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts._layouts import layout_of, render, snapshot
+from scripts._layouts import incompatibilities, layout_of, render, snapshot
 from scripts._protocol import UPGRADABLE
 from scripts.sizes import rows
 
@@ -29,7 +29,12 @@ def production(project: Any, fresh_build: None) -> dict[str, Any]:
 def test_runtime_size__every_contract__fits(production: dict[str, Any]) -> None:
     sizes = {name: len(bytes(contract.get_runtime_bytecode())) for name, contract in production.items()}
 
-    assert {name: size for name, size in sizes.items() if size >= MAX_RUNTIME_BYTES} == {}
+    too_large = [
+        f"{name}: {size:,} bytes of {MAX_RUNTIME_BYTES:,}, {size - MAX_RUNTIME_BYTES + 1:,} too many"
+        for name, size in sizes.items()
+        if size >= MAX_RUNTIME_BYTES
+    ]
+    assert too_large == [], "no chain takes it: move views into a contract beside it, as PoolHints, or share code"
     assert min(sizes.values()) > 0
 
 
@@ -52,6 +57,8 @@ def test_storage_layout__proxied_contract__shares_the_first_two_slots(name: str)
 @pytest.mark.parametrize("name", UPGRADABLE)
 def test_storage_layout__proxied_contract__equals_the_snapshot(name: str) -> None:
     """After a wanted change: `python -m scripts._layouts`."""
+    problems = incompatibilities(json.loads(snapshot(name).read_text()), layout_of(name))
+    assert problems == [], "an upgrade would read storage wrongly: put new variables behind the others"
     assert render(layout_of(name)) == snapshot(name).read_text(), "run `python -m scripts._layouts` if this is wanted"
 
 
