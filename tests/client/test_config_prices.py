@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from livepeer_client.config import PriceFeedConfig, gather, load_gateway, load_orchestrator
+from livepeer_client.config import PriceFeedConfig, gather, load_gateway, load_orchestrator, load_signer
 from livepeer_client.errors import ConfigError, PriceUnavailable
 from livepeer_client.policy.fiat import MAX_AGE_S, Amount
 from livepeer_client.policy.price_book import Asked
@@ -130,3 +130,17 @@ def test_load_gateway__ceilings__in_any_currency_and_for_single_models(tmp_path:
 def test_load_gateway__ceiling_that_nobody_can_tell__is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         load_gateway(write(tmp_path, text))
+
+
+SIGNER = GATEWAY.replace("[gateway]", '[signer]\nlisten = "127.0.0.1:8935"')
+
+
+def test_load_signer__ceiling_in_dollars__signs_nothing_before_there_is_a_rate(tmp_path: Path) -> None:
+    model = '[[ceilings]]\npipeline = "llm"\nmax_price_per_unit = 30\n'
+    config = load_signer(write(tmp_path, SIGNER.replace("= 7", '= "0.3e-6 USD"') + model + FEED))
+    assert config.signer.ceiling == Amount(Fraction(3, 10**7), "USD")
+    assert config.signer.policy.ceilings.general == 0
+    assert config.ceilings == {(33, "default"): Fraction(30)}
+    assert load_signer(write(tmp_path, SIGNER)).signer.policy.ceilings.general == 7
+    with pytest.raises(ConfigError, match=r"needs \[price_feed\] address"):
+        load_signer(write(tmp_path, SIGNER.replace("= 7", '= "0.3e-6 USD"')))

@@ -166,24 +166,31 @@ class RedeemerConfig:
 @dataclass(frozen=True, slots=True)
 class SignerSettings:
     """What a remote signer signs for. Without `webhook_url` for everybody who reaches it, which a public address needs
-    `allow_no_auth` for. `max_price_per_unit`: wei for `pixels_per_unit` pixels, seconds or jobs; None for any."""
+    `allow_no_auth` for. `max_price_per_unit`: wei, or an amount in a currency, for `pixels_per_unit` pixels, seconds or
+    jobs; None for any."""
 
     listen_host: str
     listen_port: int
     data_dir: Path
     webhook_url: str | None = field(repr=False)
     allow_no_auth: bool
-    max_price_per_unit: int | None
+    max_price_per_unit: int | Amount | None
     pixels_per_unit: int
     session_limit_wei: int | None
     limits: SenderLimits
 
     @property
+    def ceiling(self) -> Money | None:
+        """The most that is signed for a unit, where no model has a ceiling of its own."""
+        return None if self.max_price_per_unit is None else price_of(self.max_price_per_unit, self.pixels_per_unit)
+
+    @property
     def policy(self) -> SignerConfig:
-        ceiling = self.max_price_per_unit
+        """Where a ceiling depends on a rate, nothing is signed before that is known."""
+        ceiling = self.ceiling
         return SignerConfig(
             limits=self.limits,
-            ceilings=Ceilings(None if ceiling is None else Fraction(ceiling, self.pixels_per_unit)),
+            ceilings=Ceilings(Fraction(0) if isinstance(ceiling, Amount) else ceiling),
             session_limit=None if self.session_limit_wei is None else Fraction(self.session_limit_wei),
         )
 
@@ -195,6 +202,8 @@ class SignerNodeConfig:
     signer: SignerSettings
     discovery: DiscoveryConfig | None = None
     """Where the list that its clients ask for comes from; None: they are given none."""
+    ceilings: Mapping[Model, Money] = field(default_factory=dict)
+    price_feed: PriceFeedConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,8 +326,11 @@ def load_signer(file: str | Path, sources: Sources | None = None) -> SignerNodeC
         key=_key(document),
         signer=_signer(document.table("signer", required=True)),
         discovery=read_discovery(document.table("discovery", required=False)) if document.has("discovery") else None,
+        ceilings=read_ceilings(document),
+        price_feed=read_price_feed(document),
     )
     document.finish()
+    _check_ceilings(document, config.signer.ceiling, config.ceilings, config.price_feed)
     return config
 
 
@@ -339,9 +351,15 @@ def load_gateway(file: str | Path, sources: Sources | None = None) -> GatewayCon
         price_feed=read_price_feed(document),
     )
     document.finish()
-    ceilings = Asked(config.gateway.ceiling), *(Asked(each) for each in config.ceilings.values())
-    check_feed(file, config.price_feed, needs_feed=any(each.needs_feed for each in ceilings))
+    _check_ceilings(document, config.gateway.ceiling, config.ceilings, config.price_feed)
     return config
+
+
+def _check_ceilings(
+    document: Document, general: Money | None, models: Mapping[Model, Money], feed: PriceFeedConfig | None
+) -> None:
+    needs_feed = any(Asked(each).needs_feed for each in (general, *models.values()))
+    check_feed(document.file, feed, needs_feed=needs_feed)
 
 
 def _chain(document: Document) -> ChainConfig:
@@ -404,7 +422,7 @@ def _signer(table: Table) -> SignerSettings:
         data_dir=table.path("data_dir"),
         webhook_url=webhook[0] if webhook else None,
         allow_no_auth=table.flag("allow_no_auth", False),
-        max_price_per_unit=table.integer("max_price_per_unit") if table.has("max_price_per_unit") else None,
+        max_price_per_unit=read_amount(table, "max_price_per_unit") if table.has("max_price_per_unit") else None,
         pixels_per_unit=table.integer("pixels_per_unit", 1, low=1),
         session_limit_wei=read_limit(table, "session_limit_wei"),
         limits=SenderLimits(

@@ -31,6 +31,7 @@ from livepeer_client.nodes.stores import open_books
 from livepeer_client.policy.discovery import ProbePlan
 from livepeer_client.policy.pipelines import Pipeline
 from livepeer_client.policy.price import shown
+from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.policy.selection import Candidate, Selection
 from livepeer_client.policy.sender import SenderLimits
 from livepeer_client.ports import Chain, GatewayBooks
@@ -42,7 +43,7 @@ from livepeer_client.services.dispatch import Dispatcher, DispatchRules, Observe
 from livepeer_client.services.live_dispatch import LiveDispatcher, LiveStream
 from livepeer_client.services.paying import Payer
 from livepeer_client.services.price_feed import PriceFeedService
-from livepeer_client.services.prices import LimitsNow
+from livepeer_client.services.prices import Limits, LimitsNow
 from livepeer_client.types import Address, Wei
 
 
@@ -116,7 +117,11 @@ class Gateway:
             opened.push_async_callback(dispatcher.close)
             dispatcher.beside(payer.watch())
             feed = await open_feed(config.price_feed, suite)
-            limits = open_limits(config, feed, dispatcher)
+
+            def keep_to(ceilings: Ceilings) -> None:
+                dispatcher.rules = replace(dispatcher.rules, ceiling=ceilings.general, model_ceilings=ceilings.models)
+
+            limits = open_limits(Limits(settings.ceiling, config.ceilings), feed, keep_to)
             if feed is not None:
                 dispatcher.beside(feed.run())
                 dispatcher.beside(limits.run())

@@ -1,6 +1,7 @@
 """A node's exchange rate."""
 
 import logging
+from collections.abc import Callable
 from fractions import Fraction
 
 from livepeer_client.adapters.chain.suite import Suite
@@ -8,7 +9,7 @@ from livepeer_client.adapters.clock import SystemClock
 from livepeer_client.config import GatewayConfig, PriceFeedConfig
 from livepeer_client.errors import ConfigError, InvalidInput, PriceUnavailable
 from livepeer_client.policy.price_book import PriceBook, in_wei
-from livepeer_client.services.dispatch import Dispatcher, DispatchRules
+from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.services.price_feed import PriceFeedService
 from livepeer_client.services.prices import FREE_ONLY, Limits, LimitsNow, PricesNow, rate_of
 
@@ -56,15 +57,9 @@ def ceiling_now(config: GatewayConfig, feed: PriceFeedService | None) -> Fractio
         return FREE_ONLY
 
 
-def open_limits(config: GatewayConfig, feed: PriceFeedService | None, dispatcher: Dispatcher) -> LimitsNow:
-    """A gateway's price ceilings; keep `run` beside it. Raises as `open_prices`."""
-
-    def put(rules: DispatchRules) -> None:
-        dispatcher.rules = rules
-
+def open_limits(limits: Limits, feed: PriceFeedService | None, put: Callable[[Ceilings], None]) -> LimitsNow:
+    """Price ceilings, told to `put`; keep `run` beside it. Raises as `open_prices`."""
     try:
-        return LimitsNow(
-            Limits(config.gateway.ceiling, config.ceilings), feed, SystemClock(), lambda: dispatcher.rules, put
-        )
+        return LimitsNow(limits, feed, SystemClock(), put)
     except InvalidInput as error:
         raise ConfigError(f"[price_feed] {error}") from error

@@ -21,10 +21,13 @@ from livepeer_client.nodes.chain import open_suite
 from livepeer_client.nodes.discovery import open_discovery
 from livepeer_client.nodes.keys import open_signer
 from livepeer_client.nodes.logs import log_to_stderr
+from livepeer_client.nodes.prices import open_feed, open_limits
 from livepeer_client.policy.discovery import ProbePlan
+from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.policy.signing import check_binding
 from livepeer_client.services.directory import OrchestratorDirectory
 from livepeer_client.services.gateway_view import GatewayView
+from livepeer_client.services.prices import Limits
 from livepeer_client.services.signer import SignerService
 
 
@@ -79,8 +82,18 @@ async def run(config: SignerNodeConfig) -> None:
                 refresh_s=config.discovery.refresh_s,
                 runners=await opened.enter_async_context(RunnerListHttp()),
             )
+        feed = await open_feed(config.price_feed, suite)
+
+        def keep_to(ceilings: Ceilings) -> None:
+            service.set_ceilings(ceilings)
+            if directory is not None:
+                directory.set_ceilings(ceilings)
+
+        limits = open_limits(Limits(settings.ceiling, config.ceilings), feed, keep_to)
         async with asyncio.TaskGroup() as group:
             background = [group.create_task(service.run())]
+            if feed is not None:
+                background += [group.create_task(feed.run()), group.create_task(limits.run())]
             if directory is not None:
                 background.append(group.create_task(directory.run()))
             async with serve_signer(

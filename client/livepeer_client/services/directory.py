@@ -50,6 +50,10 @@ class OrchestratorDirectory:
         self._lists = runners
         self._runners: dict[str, tuple[ListedRunner, ...]] = {}
 
+    def set_ceilings(self, ceilings: Ceilings) -> None:
+        """List up to other prices from now on."""
+        self._ceilings = ceilings
+
     async def refresh(self) -> None:
         """Ask everybody.
 

@@ -6,16 +6,15 @@ nothing bought under a ceiling that does; what was agreed before keeps its price
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
 from livepeer_client.errors import InvalidInput, LivepeerError, PriceUnavailable
 from livepeer_client.policy.fiat import Amount, FeedPrice
 from livepeer_client.policy.price_book import Money, PriceBook, ToWei, in_wei, without_feed
-from livepeer_client.policy.price_list import Model, PriceList, Tariff
+from livepeer_client.policy.price_list import Ceilings, Model, PriceList, Tariff
 from livepeer_client.ports import Clock
-from livepeer_client.services.dispatch_events import DispatchRules
 from livepeer_client.services.price_feed import PriceFeedService
 
 LOOK_S: Final = 30.0
@@ -89,16 +88,16 @@ class TariffsNow(Mapping[str, Tariff]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a gateway pays at most for one unit, in any currency; None in general: anything."""
+    """What is paid at most for one unit, in any currency; None in general: anything."""
 
     general: Money | None
     models: Mapping[Model, Money]
 
 
 class LimitsNow:
-    """A gateway's price ceilings in wei, kept in the rules that it chooses by.
+    """Price ceilings in wei, told to whoever keeps to them.
 
-    :param rules: reads them; `set_rules` replaces them.
+    :param put: takes them, at once and whenever they change.
     """
 
     def __init__(
@@ -106,13 +105,12 @@ class LimitsNow:
         limits: Limits,
         feed: PriceFeedService | None,
         clock: Clock,
-        rules: Callable[[], DispatchRules],
-        set_rules: Callable[[DispatchRules], None],
+        put: Callable[[Ceilings], None],
     ) -> None:
         self._feed = feed
         self._clock = clock
-        self._rules = rules
-        self._set_rules = set_rules
+        self._put = put
+        self._told: Ceilings | None = None
         self._untold = False
         self.limits = limits
         self.pay(limits)
@@ -149,9 +147,10 @@ class LimitsNow:
         if untold and not self._untold:
             _log.error("price ceiling not known, nothing is bought but what is free: %s", untold[0])
         self._untold = bool(untold)
-        rules = self._rules()
-        if (general, models) != (rules.ceiling, rules.model_ceilings):
-            self._set_rules(replace(rules, ceiling=general, model_ceilings=models))
+        ceilings = Ceilings(general, models)
+        if ceilings != self._told:
+            self._told = ceilings
+            self._put(ceilings)
 
     async def run(self) -> None:
         """Follow the rate, until cancelled."""

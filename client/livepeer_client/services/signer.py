@@ -18,6 +18,7 @@ from livepeer_client.codec.signer_api import CoveredReply, PaymentReply
 from livepeer_client.errors import ChainError, InvalidInput, MalformedMessage, SignerConflict, SignerRefused
 from livepeer_client.facts import SignedRequest, SignerSession
 from livepeer_client.policy import signer_state
+from livepeer_client.policy.price_list import Ceilings
 from livepeer_client.policy.sender import build_payment
 from livepeer_client.policy.signing import (
     BAD_REQUEST,
@@ -164,6 +165,10 @@ class SignerService:
         started = state if state is not None else begin(request, self._new_id(), self._now())
         async with self._locks.of(started.state_id):
             return await self._answer(request, started, keccak256(body), headers, new=state is None)
+
+    def set_ceilings(self, ceilings: Ceilings) -> None:
+        """Sign up to other prices from now on."""
+        self._config = replace(self._config, ceilings=ceilings)
 
     async def run(self) -> None:
         """Forget idle sessions and expired quotes, until cancelled."""

@@ -54,6 +54,8 @@ async def test_entries__above_a_ceiling__are_left_out_by_model_else_by_the_gener
     assert addresses(await by_model.entries(["live-video-to-video/noop"])) == [market["ada"].uri]
     general = await directory(market, Ceilings(Fraction(49)))
     assert addresses(await general.entries([])) == [market["ada"].uri]
+    general.set_ceilings(Ceilings(Fraction(50)))
+    assert addresses(await general.entries([])) == [market["ada"].uri, market["bob"].uri]
 
 
 async def test_entries__with_prices_of_their_own__go_by_those() -> None:

@@ -12,8 +12,7 @@ from livepeer_client.policy.fiat import MAX_AGE_S, Amount
 from livepeer_client.policy.pipelines import pipeline_job
 from livepeer_client.policy.price import is_countable
 from livepeer_client.policy.price_book import Asked, PriceBook, per_unit
-from livepeer_client.policy.price_list import Tariff
-from livepeer_client.services.dispatch_events import DispatchRules
+from livepeer_client.policy.price_list import Ceilings, Tariff
 from livepeer_client.services.price_feed import PriceFeedService
 from livepeer_client.services.prices import FREE_ONLY, LOOK_S, Limits, LimitsNow, PricesNow, TariffsNow
 from livepeer_client.types import Address
@@ -144,32 +143,26 @@ async def test_tariffs__of_a_capabilitys_models__follow_the_rate() -> None:
 # --- a gateway's ceilings -------------------------------------------------------------------------
 
 
-class Rules:
-    def __init__(self) -> None:
-        self.now = DispatchRules(max_attempts=2)
-
-    def set(self, rules: DispatchRules) -> None:
-        self.now = rules
-
-
-def limits(service: PriceFeedService | None, clock: ManualClock, asked: Limits) -> tuple[Rules, LimitsNow]:
-    rules = Rules()
-    return rules, LimitsNow(asked, service, clock, lambda: rules.now, rules.set)
+def limits(service: PriceFeedService | None, clock: ManualClock, asked: Limits) -> tuple[list[Ceilings], LimitsNow]:
+    """What was told, and who tells it."""
+    told: list[Ceilings] = []
+    return told, LimitsNow(asked, service, clock, told.append)
 
 
 IN_DOLLARS = Limits(Amount(Fraction(3, 10**7), "USD"), {MODEL: Fraction(9)})
 
 
-async def test_limits__in_dollars__are_ceilings_at_the_rate_and_leave_other_rules_alone() -> None:
+async def test_limits__in_dollars__are_ceilings_at_the_rate_and_told_when_they_change() -> None:
     source, service = feed()
     await service.start()
-    rules, kept = limits(service, source.clock, IN_DOLLARS)
-    assert (rules.now.ceiling, rules.now.model_ceilings) == (3 * 10**11 // 2_000, {MODEL: 9})
-    assert rules.now.max_attempts == 2
+    told, kept = limits(service, source.clock, IN_DOLLARS)
+    assert (told[-1].general, told[-1].models) == (3 * 10**11 // 2_000, {MODEL: 9})
+    kept.follow()
+    assert len(told) == 1
     source.price = 3_000
     await service.start()
     kept.follow()
-    assert rules.now.ceiling == 3 * 10**11 // 3_000
+    assert told[-1].general == 3 * 10**11 // 3_000
 
 
 async def test_limits__stale_rate__only_what_is_free_is_bought_and_it_is_said_once(
@@ -177,38 +170,38 @@ async def test_limits__stale_rate__only_what_is_free_is_bought_and_it_is_said_on
 ) -> None:
     source, service = feed()
     await service.start()
-    rules, kept = limits(service, source.clock, IN_DOLLARS)
+    told, kept = limits(service, source.clock, IN_DOLLARS)
     await source.clock.advance(MAX_AGE_S + 1)
     with caplog.at_level(logging.ERROR):
         kept.follow()
         kept.follow()
-    assert (rules.now.ceiling, rules.now.model_ceilings) == (FREE_ONLY, {MODEL: 9})
+    assert (told[-1].general, told[-1].models) == (FREE_ONLY, {MODEL: 9})
     assert len([each for each in caplog.records if "price ceiling not known" in each.message]) == 1
     await service.start()
     kept.follow()
-    assert rules.now.ceiling == 3 * 10**11 // 2_000
+    assert told[-1].general == 3 * 10**11 // 2_000
 
 
 async def test_limits__as_time_passes__are_looked_after() -> None:
     source, service = feed()
-    rules, kept = limits(service, source.clock, IN_DOLLARS)
-    assert rules.now.ceiling == FREE_ONLY
+    told, kept = limits(service, source.clock, IN_DOLLARS)
+    assert told[-1].general == FREE_ONLY
     running = asyncio.create_task(kept.run())
     try:
         await asyncio.sleep(0)
         await service.start()
         await source.clock.advance(LOOK_S)
-        assert rules.now.ceiling == 3 * 10**11 // 2_000
+        assert told[-1].general == 3 * 10**11 // 2_000
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_pay__currency_that_there_is_no_rate_for__is_refused_and_changes_nothing() -> None:
-    rules, kept = limits(None, ManualClock(), Limits(Fraction(7), {}))
+    told, kept = limits(None, ManualClock(), Limits(Fraction(7), {}))
     for asked in (IN_DOLLARS, Limits(None, {MODEL: Amount(Fraction(1), "USD")})):
         with pytest.raises(InvalidInput, match="no price feed"):
             kept.pay(asked)
-    assert (rules.now.ceiling, kept.limits) == (7, Limits(Fraction(7), {}))
+    assert (told[-1].general, kept.limits) == (7, Limits(Fraction(7), {}))
     kept.pay(Limits(None, {}))
-    assert rules.now.ceiling is None
+    assert told[-1].general is None

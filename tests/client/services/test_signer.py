@@ -313,6 +313,14 @@ async def test_generate_live_payment__price_at_a_ceiling__passes_and_above_is_to
         assert (await office.pay(office.call(office.info(PriceInfo(price, 1)), job_type="fixed"))).status == status
 
 
+async def test_set_ceilings__while_it_runs__counts_from_the_next_payment_on() -> None:
+    async with signer_office(config=SignerConfig(ceilings=Ceilings(Fraction(0)))) as office:
+        call = office.call(office.info(PriceInfo(200, 1)), job_type="fixed")
+        assert (await office.pay(call)).status == 481
+        office.service.set_ceilings(Ceilings(Fraction(200)))
+        assert (await office.pay(call)).status == 200
+
+
 # --- authorisation --------------------------------------------------------------------------------
 
 
