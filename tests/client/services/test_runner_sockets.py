@@ -1,6 +1,5 @@
 """WebSockets through an orchestrator to a live runner. Real sockets; only the chain is a fake."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,8 +10,6 @@ from livepeer_client.adapters.runner_sockets import MAX_MESSAGE_BYTES
 from tests.support.ai import free_port, until
 from tests.support.live_runners import Harbour, harbour
 
-DEADLINE_S = 60
-
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Harbour]:
@@ -22,10 +19,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Harbour]:
 
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with (
-        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as opened,
-        asyncio.timeout(DEADLINE_S),
-    ):
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as opened:
         yield opened
 
 
