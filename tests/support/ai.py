@@ -216,6 +216,23 @@ async def model_runner(path: str, handler: Handler) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+class TwoEvents:
+    """A worker that says one event, and the other once it may `go_on`."""
+
+    FIRST, SECOND = b"data: one\n\n", b"data: two\n\n"
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(self.FIRST)
+        await self.go_on.wait()
+        await response.write(self.SECOND)
+        return response
+
+
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - nothing tells of what is waited for

@@ -24,7 +24,7 @@ from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import public_key_to_address, sign_personal
 from livepeer_client.policy.pipelines import PipelineTable, pipeline_job
 from livepeer_client.policy.price_list import PriceList, Tariff
-from livepeer_client.services.byoc import ByocWork, Registry, metered
+from livepeer_client.services.byoc import ByocWork, JobMemory, Registry, metered
 from livepeer_client.services.byoc_streams import ByocStreams
 from livepeer_client.services.byoc_training import TrainingJobs
 from tests.support.ai import SECRET, AiShop, model_runner
@@ -92,7 +92,7 @@ def job_header(text: str = "abc", *, key: object = GATEWAY_KEY, timeout_s: int =
 
 
 @asynccontextmanager
-async def bazaar(folder: Path, seller: Shop | None = None) -> AsyncIterator[Bazaar]:
+async def bazaar(folder: Path, seller: Shop | None = None, memory: JobMemory | None = None) -> AsyncIterator[Bazaar]:
     async with AsyncExitStack() as opened:
         shop = AiShop(folder, PipelineTable(), shop=seller or Shop())
         registry = Registry(shop.board)
@@ -106,6 +106,7 @@ async def bazaar(folder: Path, seller: Shop | None = None) -> AsyncIterator[Baza
             board=shop.board,
             call=worker,
             clock=shop.shop.clock,
+            memory=memory,
         )
         training = TrainingJobs(work, shop.uri)
         hub = TrickleHub(shop.shop.clock)

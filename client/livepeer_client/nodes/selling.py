@@ -143,7 +143,9 @@ class Shop:
         settings, uri = config.orchestrator, config.orchestrator.service_uri
         selling: dict[str, Any] = {"work": work, "payments": till, "board": board}
         pipelines = sell_pipelines(config.pipelines, uri, runner=self.workers.runner, prices=prices, **selling)
-        byoc = await sell_byoc(opened, self.registry, uri, self.workers.secret, hub=hub, **selling)
+        # Without a chain nothing is paid ahead that a job sent again could spend.
+        memory = None if free else settings.data_dir / "jobs.sqlite"
+        byoc = await sell_byoc(opened, self.registry, uri, self.workers.secret, hub=hub, memory=memory, **selling)
         runners, runner_upkeep = await opened.enter_async_context(
             open_live_runners(
                 config.live_runners, uri, advertise=advertise, work=work, payments=till, hub=hub, free=free, feed=feed

@@ -40,7 +40,7 @@ from livepeer_client.services.ai_work import Hold
 from livepeer_client.services.capacity import CapacityBoard
 from livepeer_client.services.tasks import completed
 from livepeer_client.services.work import Refused, WorkService
-from livepeer_client.types import Address
+from livepeer_client.types import Address, Hash32
 
 DEBIT_S: Final = 5
 NO_CAPACITY: Final = "No capacity available for capability"
@@ -95,6 +95,32 @@ class Registry:
             return prices
         own = {byoc_model(entry.name): Tariff(entry.price) for entry in self._entries.values()}
         return replace(prices, models={**prices.models, **own})
+
+
+class JobMemory(Protocol):
+    """Which signatures of jobs were used: in memory (`JobsInMemory`), or on disk (`adapters.sqlite.jobs`)."""
+
+    async def is_new(self, job: Hash32) -> bool:
+        """Remember a job; False if it was there.
+
+        :raises StoreError: nobody knows.
+        """
+
+
+class JobsInMemory:
+    """The newest, as long as the process lives: enough where nothing outlives it that they could spend."""
+
+    def __init__(self, kept: int = KEPT_SIGNATURES) -> None:
+        self.jobs: OrderedDict[Hash32, None] = OrderedDict()
+        self._kept = kept
+
+    async def is_new(self, job: Hash32) -> bool:
+        if job in self.jobs:
+            return False
+        self.jobs[job] = None
+        if len(self.jobs) > self._kept:
+            self.jobs.popitem(last=False)
+        return True
 
 
 class WorkerCall(Protocol):
@@ -191,6 +217,7 @@ class ByocWork:
         board: CapacityBoard,
         call: WorkerCall,
         clock: Clock,
+        memory: JobMemory | None = None,
     ) -> None:
         self.registry = registry
         self.call = call
@@ -200,7 +227,7 @@ class ByocWork:
         self._payments = payments
         self._board = board
         self._held: dict[tuple[Address, str], Fraction] = {}
-        self._seen: OrderedDict[bytes, None] = OrderedDict()
+        self.memory = memory or JobsInMemory()
         self._jobs = 0
 
     def balance(self, sender: Address, account: str) -> Fraction:
@@ -291,7 +318,7 @@ class ByocWork:
         need = BYOC_PREPAID_S * entry.price
         balance = self.balance(job.sender, entry.name)
         # Only for who has something to lose: anybody can sign with keys of its own until all others are forgotten.
-        if balance > 0 and self._used_before(job) and not credit and entry.price:
+        if balance > 0 and entry.price and not await self._is_first(job) and not credit:
             # Whoever overheard the header could spend what its sender has paid ahead.
             return Refused(403, REPLAYED)
         held = self._held.get((job.sender, entry.name), Fraction(0))
@@ -299,14 +326,8 @@ class ByocWork:
             return Refused(short, NO_BALANCE)
         return Hold(self._held, job.sender, entry.name, need)
 
-    def _used_before(self, job: JobRequest) -> bool:
-        key = hashlib.sha256(job.sig + job.capability.encode()).digest()
-        if key in self._seen:
-            return True
-        self._seen[key] = None
-        if len(self._seen) > KEPT_SIGNATURES:
-            self._seen.popitem(last=False)
-        return False
+    async def _is_first(self, job: JobRequest) -> bool:
+        return await self.memory.is_new(Hash32(hashlib.sha256(job.sig + job.capability.encode()).digest()))
 
     async def pay(self, header: str, sender: Address, account: str) -> Fraction | Refused:
         """Take a payment for a sender's account; the credit, 0 where the header is empty."""

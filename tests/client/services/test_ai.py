@@ -22,7 +22,7 @@ from livepeer_client.policy.ai_request import FileSize
 from livepeer_client.policy.pipelines import Pipeline, PipelineTable, Unit, pipeline_job
 from livepeer_client.policy.price_list import Tariff
 from livepeer_client.policy.sender import AccountShort
-from tests.support.ai import UPSCALE, AiShop, a_file, buying, model_runner, picture, png, until
+from tests.support.ai import UPSCALE, AiShop, TwoEvents, a_file, buying, model_runner, picture, png, until
 from tests.support.shop import GATEWAY, Session, Shop, login
 
 FIELDS = {"prompt": "sharper"}
@@ -106,27 +106,19 @@ async def test_job__a_pipeline_nobody_has_heard_of__is_advertised_priced_dispatc
 
 
 async def test_llm__streaming__passes_events_on_as_they_come_and_is_paid_by_its_tokens(tmp_path: Path) -> None:
-    go_on = asyncio.Event()
-
-    async def talk(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b"data: one\n\n")
-        await go_on.wait()
-        await response.write(b"data: two\n\n")
-        return response
+    talk = TwoEvents()
 
     async with (
-        model_runner("/llm", talk) as url,
+        model_runner("/llm", talk.answer) as url,
         AiShop(tmp_path, PipelineTable([LLM]), {"llm": url}).serving() as shop,
         buying(shop) as buyer,
     ):
         done = await buyer.ai.run(LLM, {"messages": [{"role": "user", "content": "hi"}], "stream": True})
         assert done.result.events is not None
-        assert await anext(done.result.events) == b"data: one\n\n"
+        assert await anext(done.result.events) == talk.FIRST
         assert shop.board.capabilities.constraints[33]["small"].capacity == 0
-        go_on.set()
-        assert [each async for each in done.result.events] == [b"data: two\n\n"]
+        talk.go_on.set()
+        assert [each async for each in done.result.events] == [talk.SECOND]
         await until(lambda: shop.board.capabilities.constraints[33]["small"].capacity == 1)
 
     # The gateway asked for 256 tokens, since its caller named no number.

@@ -16,8 +16,8 @@ from livepeer_client.codec.byoc_api import decode_job, job_digest
 from livepeer_client.codec.keccak import keccak256
 from livepeer_client.codec.signature import sign_personal
 from livepeer_client.errors import BadCredentials, InvalidInput, MalformedMessage, StoreError
-from livepeer_client.services.byoc import DEBIT_S
-from tests.support.ai import SECRET, model_runner, until
+from livepeer_client.services.byoc import DEBIT_S, JobsInMemory
+from tests.support.ai import SECRET, TwoEvents, model_runner, until
 from tests.support.byoc import PRICE, Bazaar, Held, bazaar, job_header, reverse
 from tests.support.payments import GATEWAY as SIGNER
 from tests.support.shop import GATEWAY, GATEWAY_KEY, STRANGER_KEY
@@ -107,26 +107,18 @@ async def test_job__signed_and_paid__is_done_and_charged_by_the_second(place: Ba
 
 
 async def test_job__by_events__passes_them_on_and_is_charged_while_it_runs(place: Bazaar) -> None:
-    go_on = asyncio.Event()
+    talk = TwoEvents()
 
-    async def talk(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b"data: one\n\n")
-        await go_on.wait()
-        await response.write(b"data: two\n\n")
-        return response
-
-    async with model_runner("/reverse", talk) as url:
+    async with model_runner("/reverse", talk.answer) as url:
         await place.register(url)
         job = asyncio.ensure_future(place.submit())
-        await until(lambda: place.room == 0)
+        await until(lambda: place.room == 0 and place.shop.shop.clock.sleeping == 1)
         await place.shop.shop.clock.advance(DEBIT_S)
         await until(lambda: place.charged == DEBIT_S * PRICE)
-        go_on.set()
+        talk.go_on.set()
         answer = await job
 
-    assert answer.content == b"data: one\n\ndata: two\n\n"
+    assert answer.content == talk.FIRST + talk.SECOND
     assert (place.charged, place.room) == (DEBIT_S * PRICE, 1)
 
 
@@ -316,12 +308,13 @@ async def test_job__signed_by_keys_that_never_paid__are_not_remembered_in_place_
         await place.register(url)
         header = job_header()
         assert (await place.submit(header=header)).status_code == 200
-        known = set(place.work._seen)
+        assert isinstance(place.work.memory, JobsInMemory)
+        known = set(place.work.memory.jobs)
         assert len(known) == 1
         for text in ("a", "b", "c"):
             answer = await place.submit(header=job_header(text, key=STRANGER_KEY), payment="")
             assert answer.status_code == 400
-        assert set(place.work._seen) == known
+        assert set(place.work.memory.jobs) == known
         assert (await place.submit(header=header, payment="")).status_code == 403
 
 

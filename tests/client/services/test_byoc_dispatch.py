@@ -18,7 +18,7 @@ from livepeer_client.facts.byoc import ByocAnswer
 from livepeer_client.policy.price_list import DEFAULT_MODEL
 from livepeer_client.services.byoc_dispatch import ByocDispatcher, ByocReply, Terms
 from livepeer_client.services.dispatch_events import DispatchRules, Event, Renewed, Swapped
-from tests.support.ai import model_runner, until
+from tests.support.ai import TwoEvents, model_runner, until
 from tests.support.byoc import PRICE, Bazaar, Held, reverse
 from tests.support.byoc_market import ByocMarket, byoc_market, gateway_signer
 from tests.support.shop import GATEWAY
@@ -89,27 +89,19 @@ async def test_job__bought__is_paid_done_and_charged_and_both_books_agree(market
 
 async def test_job__by_events__are_passed_on_as_they_come_and_charged_to_their_end(market: ByocMarket) -> None:
     (seller,) = market.sellers
-    go_on = asyncio.Event()
+    talk = TwoEvents()
 
-    async def talk(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
-        await response.write(b"data: one\n\n")
-        await go_on.wait()
-        await response.write(b"data: two\n\n")
-        return response
-
-    async with model_runner("/reverse", talk) as url:
+    async with model_runner("/reverse", talk.answer) as url:
         await seller.register(url)
         async with market.byoc.job(REVERSE, BODY) as reply:
             assert not isinstance(reply.body, bytes)
             first = await anext(reply.body)
             await market.clock.advance(7)
-            go_on.set()
+            talk.go_on.set()
             rest = b"".join([piece async for piece in reply.body])
         await until(lambda: seller.room == 1)
 
-    assert (first, rest) == (b"data: one\n\n", b"data: two\n\n")
+    assert (first, rest) == (talk.FIRST, talk.SECOND)
     assert market.charged == await market.fees() == 7 * PRICE
     assert seller.balance == ours(market, seller)
 
