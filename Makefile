@@ -97,8 +97,8 @@ devnet: setup
 
 # The conformance test reads what the suites before it recorded, so it comes last.
 test: check
-	@$(BIN)/python -m scripts._beside test-contracts -- test-client test-pythons
-	@$(MAKE) --no-print-directory test-e2e test-sdk test-conformance
+	@$(BIN)/python -m scripts._beside test-contracts test-e2e test-sdk -- test-client test-pythons
+	@$(MAKE) --no-print-directory test-conformance
 
 check: setup .tools/natrix/.ready .tools/mamushi/.ready .tools/docs/.ready
 	@echo '--- format and lint'
