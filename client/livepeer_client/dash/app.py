@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, RichLog, Static
 
@@ -178,7 +179,8 @@ class Board(App[None]):
         peers = peer_rows(facts.market.peers)
         self._fill("#peers", [(str(at), row.cells, row.tone) for at, row in enumerate(peers)])
         self.query_one("#winners").border_title = f"winners waiting: {len(rows)}"
-        self.query_one("#peers").border_title = f"orchestrators: {facts.market.source}"
+        # A text would be markup to Textual, and a source may hold what somebody else answered.
+        self.query_one("#peers").border_title = Content(on_one_line(f"orchestrators: {facts.market.source}"))
 
     def _fill(self, name: str, rows: Sequence[tuple[str, Sequence[str], Tone]]) -> None:
         """Put rows in place of the old ones; the cursor stays with its row, or where it was."""

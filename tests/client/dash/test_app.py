@@ -53,6 +53,16 @@ async def test_board__of_a_uri_that_a_terminal_would_obey__draws_it_harmless(tex
         assert all(char.isprintable() for char in drawn)
 
 
+@pytest.mark.parametrize("text", ["no [admin] to ask", "[/red] [on red]x", "a \\[b]"])
+async def test_board__of_a_source_that_looks_like_markup__shows_it_as_it_is(text: str) -> None:
+    facts = scenario()
+    app = board(FixedSource(replace(facts, market=Market(facts.market.peers, text))))
+    async with app.run_test(size=(170, 40)) as pilot:
+        await shown(app, pilot)
+        drawn = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        assert f"orchestrators: {text}" in drawn
+
+
 async def test_redeem__on_a_row__asks_for_that_ticket_alone() -> None:
     desk = SilentDesk()
     app = board(desk=desk)
