@@ -1,5 +1,6 @@
 """The board's keys and its manners when things go wrong, without a chain."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -48,7 +49,12 @@ async def test_board__of_a_uri_that_a_terminal_would_obey__draws_it_harmless(tex
     app = board(FixedSource(replace(facts, market=Market((stranger,), "the pool"))))
     async with app.run_test(size=(170, 40)) as pilot:
         await shown(app, pilot)
-        drawn = "".join(segment.text for strip in app.screen._compositor.render_strips() for segment in strip)
+        drawn = ""
+        async with asyncio.timeout(60):
+            while "https://evil" not in drawn:
+                await pilot.pause(0.01)
+                strips = app.screen._compositor.render_strips()
+                drawn = "".join(segment.text for strip in strips for segment in strip)
         assert "https://evil\ufffd" in drawn
         assert all(char.isprintable() for char in drawn)
 
@@ -114,11 +120,13 @@ async def test_enter__on_a_row__tells_everything_about_the_ticket() -> None:
     async with app.run_test(size=(170, 40)) as pilot:
         await shown(app, pilot)
         await pilot.press("enter")
-        await pilot.pause()
-        assert isinstance(app.screen, Details)
+        async with asyncio.timeout(60):
+            while not isinstance(app.screen, Details):
+                await pilot.pause(0.01)
         await pilot.press("escape")
-        await pilot.pause()
-        assert not isinstance(app.screen, Details)
+        async with asyncio.timeout(60):
+            while isinstance(app.screen, Details):
+                await pilot.pause(0.01)
 
 
 async def test_cursor__when_rows_before_it_go__stays_on_its_ticket() -> None:

@@ -59,6 +59,13 @@ class SlowTranscoder(FakeTranscoder):
         return await super().transcode(segment, credentials)
 
 
+async def as_far_as_they_get() -> None:
+    """Let tasks run until they wait for the transcoder: by turns of the loop, which slowness makes no fewer."""
+    await asyncio.sleep(0.01)
+    for _ in range(500):
+        await asyncio.sleep(0)
+
+
 # --- the work -------------------------------------------------------------------------------------
 
 
@@ -313,7 +320,7 @@ async def test_segment__the_charge_cannot_be_stored__offers_no_renditions() -> N
     shop = Shop(transcoder=SlowTranscoder())
     session = await shop.session()
     task = asyncio.create_task(work(session))
-    await asyncio.sleep(0.01)
+    await as_far_as_they_get()
     shop.store.failure = StoreError("disk full")
     assert isinstance(shop.transcoder, SlowTranscoder)
     shop.transcoder.go.set()
@@ -346,7 +353,7 @@ async def run_many(sessions: Sequence[Session], shop: Shop, seqs: int = 1) -> li
         for session in sessions
         for seq in range(seqs)
     ]
-    await asyncio.sleep(0.05)
+    await as_far_as_they_get()
     assert isinstance(shop.transcoder, SlowTranscoder)
     shop.transcoder.go.set()
     return await asyncio.gather(*tasks)
