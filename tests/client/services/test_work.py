@@ -18,7 +18,17 @@ from livepeer_client.errors import BadCredentials, ChainUnavailable, MediaError,
 from livepeer_client.facts import Rendition
 from livepeer_client.services.renditions import KEPT_PER_DIRECTORY
 from livepeer_client.services.work import QUEUE_LENGTH, SESSION_IDLE_S, Refused
-from tests.support.shop import GATEWAY, POLL_S, PROFILES, SEGMENT, STRANGER_KEY, Session, Shop, expired_token
+from tests.support.shop import (
+    GATEWAY,
+    POLL_S,
+    PROFILES,
+    SEGMENT,
+    STRANGER_KEY,
+    Session,
+    Shop,
+    as_far_as_they_get,
+    expired_token,
+)
 
 PIXELS = sum(profile.width * profile.height * 60 for profile in PROFILES)
 
@@ -57,13 +67,6 @@ class SlowTranscoder(FakeTranscoder):
     async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
         await self.go.wait()
         return await super().transcode(segment, credentials)
-
-
-async def as_far_as_they_get() -> None:
-    """Let tasks run until they wait for the transcoder: by turns of the loop, which slowness makes no fewer."""
-    await asyncio.sleep(0.01)
-    for _ in range(500):
-        await asyncio.sleep(0)
 
 
 # --- the work -------------------------------------------------------------------------------------
