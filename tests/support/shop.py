@@ -29,7 +29,7 @@ from livepeer_client.codec.ticket import TicketParams, ticket_from_params
 from livepeer_client.facts import OrchestratorState, SenderInfo
 from livepeer_client.policy.price_list import Model, PriceList, Tariff
 from livepeer_client.policy.recipient import RecipientConfig
-from livepeer_client.ports import UrlFetcher
+from livepeer_client.ports import Rendition, UrlFetcher
 from livepeer_client.services.advertise import AdvertiseService, Offer
 from livepeer_client.services.chain_view import ChainView
 from livepeer_client.services.gas import GasPriceMonitor
@@ -212,6 +212,18 @@ def login(key: PrivateKey = GATEWAY_KEY, address: Address = GATEWAY) -> Orchestr
 
 def expired_token(shop: Shop) -> AuthToken:
     return new_auth_token(TOKEN_KEY, "0a0b0c0d", int(shop.clock.time()) - 1)
+
+
+class SlowTranscoder(FakeTranscoder):
+    """Works only while `go` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = asyncio.Event()
+
+    async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
+        await self.go.wait()
+        return await super().transcode(segment, credentials)
 
 
 async def as_far_as_they_get() -> None:

@@ -26,6 +26,7 @@ from tests.support.shop import (
     STRANGER_KEY,
     Session,
     Shop,
+    SlowTranscoder,
     as_far_as_they_get,
     expired_token,
 )
@@ -55,18 +56,6 @@ async def work(session: Session, seq: int = 0) -> TranscodeResult:
     result = await post(session, credentials=session.credentials(seq))
     assert isinstance(result, TranscodeResult)
     return result
-
-
-class SlowTranscoder(FakeTranscoder):
-    """Works only while `go` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go = asyncio.Event()
-
-    async def transcode(self, segment: bytes, credentials: SegmentCredentials) -> list[Rendition]:
-        await self.go.wait()
-        return await super().transcode(segment, credentials)
 
 
 # --- the work -------------------------------------------------------------------------------------
