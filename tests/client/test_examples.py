@@ -17,13 +17,17 @@ from livepeer_client.codec.signature import sign_personal
 from livepeer_client.codec.ticket import ticket_from_params
 from scripts._ports import free_port
 from tests.client.adapters.chain import test_signer_node as signer_node
+from tests.client.adapters.test_live_server import picture, runner_process
+from tests.client.nodes.test_live import PIPELINE
 from tests.client.nodes.test_orchestrator import EV, configure, launch
 from tests.support.anvil import ALICE, GATEWAY, anvil, opened, set_stage
 from tests.support.artifacts import CACHE, ROOT
+from tests.support.live_runner import brightness
 
 EXAMPLES = ROOT / "docs" / "examples"
 SHOWN = {
     "discover_and_price.py",
+    "live_video.py",
     "read_network.py",
     "redeem_batch.py",
     "remote_signer.py",
@@ -75,11 +79,15 @@ async def line(process: asyncio.subprocess.Process, folder: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def orchestrator(folder: Path, chain: tuple[str, Addresses]) -> AsyncIterator[str]:
+async def orchestrator(
+    folder: Path, chain: tuple[str, Addresses], more: str = "", **settings: object
+) -> AsyncIterator[str]:
     """A node of Alice, whose service URI on chain leads to it. :returns: that URI."""
     port = free_port()
     await asyncio.to_thread(folder.mkdir)
-    configure(folder, chain, port)
+    configure(folder, chain, port, **settings)
+    with (folder / "orchestrator.toml").open("a") as file:
+        file.write(more)
     uri = f"https://127.0.0.1:{port}"
     async with opened(*chain) as stage:
         await stage.transactor(ALICE).send("ServiceRegistry", "setServiceURI", [uri])
@@ -91,7 +99,7 @@ async def orchestrator(folder: Path, chain: tuple[str, Addresses]) -> AsyncItera
         await node.process.wait()
 
 
-def write_gateway(folder: Path, url: str) -> Path:
+def write_gateway(folder: Path, url: str, max_price: int = 10) -> Path:
     (folder / "gateway.key").touch(mode=0o600)
     (folder / "gateway.key").write_text(GATEWAY.key.hex())
     path = folder / "gateway.toml"
@@ -104,7 +112,7 @@ addresses = "addresses.json"
 file = "gateway.key"
 [gateway]
 data_dir = "books"
-max_price_per_unit = 10
+max_price_per_unit = {max_price}
 max_ticket_ev_wei = {2 * EV}
 max_total_ev_wei = {100 * EV}
 """
@@ -156,6 +164,23 @@ async def test_discover_and_price__then_send_paid_segment__finds_whom_it_then_pa
     assert sent[0] == f"transcoded by {ALICE.address.hex()}"
     assert int(sent[1].split()[1]) > 426 * 240 * 25
     assert int(sent[2].split()[0]) > 1000
+
+
+async def test_live_video__sent_through_a_model__comes_back_changed_and_is_paid(
+    chain: tuple[str, Addresses], tmp_path: Path
+) -> None:
+    url, _ = chain
+    (tmp_path / "in.ts").write_bytes(picture())
+    terms = {"ticket_ev_wei": 10**12, "max_face_value_wei": 2 * 10**12}
+    async with runner_process() as runner, orchestrator(tmp_path / "alice", chain, PIPELINE.format(runner), **terms):
+        configure(tmp_path, chain, 1)
+        config = write_gateway(tmp_path, url, max_price=11_000)
+        lines = await output(tmp_path, "live_video.py", config.name, "noop", "in.ts", "out.ts")
+    assert lines[0] == f"made by {ALICE.address.hex()}"
+    assert lines[1].startswith("paid ")
+    assert lines[1].endswith(" payments")
+    came = brightness((tmp_path / "out.ts").read_bytes())
+    assert came == pytest.approx([255 - each for each in brightness(picture())], abs=4)
 
 
 async def test_ticket_server__paid_by_tickets__serves_and_its_winners_are_redeemed(
