@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 from aiohttp import web
@@ -22,8 +23,8 @@ from livepeer_client.errors import (
     PeerUnreachable,
     SignerRefused,
 )
-from livepeer_client.policy.signing import JobType
-from livepeer_client.services.remote_payments import RemotePaymentSession
+from livepeer_client.policy.signing import JobType, SignerConfig
+from livepeer_client.services.remote_payments import MAX_REFRESHES, RemotePaymentSession
 from scripts._ports import free_port
 from tests.support.payments import GATEWAY, ORCHESTRATOR
 from tests.support.signing import serving, signer_office, webhook_that_says
@@ -58,6 +59,41 @@ async def test_pay__a_whole_job__goes_on_from_state_to_state_with_a_refresh_betw
         assert [session.info] == refreshed
         session.adopt(None)
         assert [session.info] == refreshed
+
+
+async def test_pay__dearer_than_the_signer_allows__is_refused_and_no_terms_are_asked_for() -> None:
+    async with (
+        signer_office(config=SignerConfig(session_limit=Fraction(105))) as office,
+        RemoteSigner(office.url) as signer,
+    ):
+
+        async def refresh() -> OrchestratorInfo:
+            raise AssertionError("other terms would be no cheaper")
+
+        session = RemotePaymentSession(signer, office.info(), refresh, manifest_id="manifest")
+        assert isinstance(await session.pay(30), PaymentReply)
+        for _ in range(2):
+            with pytest.raises(SignerRefused) as refusal:
+                await session.pay(30)
+            assert refusal.value.status == 481
+
+
+async def test_pay__terms_that_never_please_the_signer__gives_up_and_signs_nothing() -> None:
+    async with signer_office() as office, RemoteSigner(office.url) as signer:
+        asked = 0
+
+        async def refresh() -> OrchestratorInfo:
+            nonlocal asked
+            asked += 1
+            return office.info(token_s=None)
+
+        info = office.info(token_s=None)
+        session = RemotePaymentSession(signer, info, refresh, manifest_id="manifest", job_type=JobType.LIVE)
+        with pytest.raises(SignerRefused, match="too many consecutive session refreshes") as refusal:
+            await session.pay()
+        assert (refusal.value.status, asked) == (480, MAX_REFRESHES + 1)
+        assert info.ticket_params is not None
+        assert await office.ledger.last_nonce(info.ticket_params.recipient_rand_hash) == 0
 
 
 async def test_pay__an_answer_that_is_lost__is_had_again_with_the_same_tickets() -> None:

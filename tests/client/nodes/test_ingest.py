@@ -1,6 +1,7 @@
 """A serving gateway as its own process before an orchestrator as its own: push, multipart, metrics, setters, drain."""
 
 import asyncio
+import base64
 import contextlib
 import email
 import email.policy
@@ -24,7 +25,9 @@ from livepeer_client.nodes.ingest import run
 from scripts._ports import free_port
 from tests.client.nodes.test_gateway import make_config
 from tests.client.nodes.test_orchestrator import configure, launch
+from tests.support.ai import SECRET, model_runner
 from tests.support.anvil import ALICE, GATEWAY, anvil, opened, set_stage
+from tests.support.byoc import reverse
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ class Serving:
     admin: str
     metrics: str
     orchestrator: asyncio.subprocess.Process
+    selling: str
 
 
 async def start(folder: Path, chain: tuple[str, Addresses]) -> Serving:
@@ -51,6 +55,10 @@ async def start(folder: Path, chain: tuple[str, Addresses]) -> Serving:
     buying.mkdir()
     port, push, admin, metrics = (free_port() for _ in range(4))
     configure(selling, chain, port)
+    (selling / "secret").write_text(SECRET)
+    (selling / "secret").chmod(0o600)
+    with (selling / "orchestrator.toml").open("a") as settings:
+        settings.write('\n[workers]\nsecret_file = "secret"\n')
     url, addresses = chain
     async with opened(url, addresses) as stage:
         await stage.transactor(ALICE).send("ServiceRegistry", "setServiceURI", [f"https://127.0.0.1:{port}"])
@@ -65,6 +73,7 @@ async def start(folder: Path, chain: tuple[str, Addresses]) -> Serving:
                 '[gateway]\ndata_dir = "data"\nmax_price_per_unit = 10\nmax_ticket_ev_wei = 10000000000000000',
                 "max_total_ev_wei = 1000000000000000000",
                 f'[ingest]\nlisten = "127.0.0.1:{push}"\npresets = ["P144p30fps16x9"]',
+                "[byoc]\nmax_price_per_second = 1000",
                 f'[admin]\nlisten = "127.0.0.1:{admin}"',
                 f'[metrics]\nlisten = "127.0.0.1:{metrics}"',
             ]
@@ -81,7 +90,8 @@ async def start(folder: Path, chain: tuple[str, Addresses]) -> Serving:
         line = await process.stdout.readline()
     assert line.decode() == f"ready 127.0.0.1:{push}\n", (buying / "log").read_text()
     http = "http://127.0.0.1:"
-    return Serving(buying, process, f"{http}{push}", f"{http}{admin}", f"{http}{metrics}", node.process)
+    seller = f"https://127.0.0.1:{port}"
+    return Serving(buying, process, f"{http}{push}", f"{http}{admin}", f"{http}{metrics}", node.process, seller)
 
 
 @pytest.fixture
@@ -185,3 +195,31 @@ async def test_explain__before_a_real_orchestrator__tells_weights_and_reasons(se
 async def test_run__without_an_address_to_listen_at__is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\[ingest\] listen"):
         await run(replace(make_config(tmp_path), ingest=None))
+
+
+async def test_serve__a_job_of_a_brought_along_capability__is_bought_done_and_charged(serving: Serving) -> None:
+    said = {"capability": "reverse", "request": "{}", "parameters": "", "timeout_seconds": 30}
+    header = {"Livepeer": base64.b64encode(json.dumps(said).encode()).decode()}
+    entry = {"name": "reverse", "capacity": 1, "price_per_unit": 1000, "price_scaling": 1}
+    async with (
+        model_runner("/reverse", reverse) as worker,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http,
+    ):
+        register = f"{serving.selling}/capability/register"
+        async with http.post(register, json={**entry, "url": worker}, headers={"Authorization": SECRET}) as response:
+            assert response.status == 200, await response.text()
+        job = f"{serving.push}/process/request/reverse"
+        async with http.post(job, json={"text": "abc"}, headers=header) as response:
+            assert response.status == 200, await response.text() + (serving.folder / "log").read_text()
+            assert await response.json() == {"text": "cba"}
+
+    data = serving.folder.parent / "orchestrator" / "data"
+    with contextlib.closing(sqlite3.connect(f"file:{data}/orchestrator.sqlite?mode=ro", uri=True)) as connection:
+        ((account, payments, seconds, fees),) = connection.execute(
+            "SELECT session_id, payments, pixels, fees FROM sessions"
+        ).fetchall()
+    assert (account, payments) == ("reverse", 1)
+    assert seconds >= 1
+    # Exact fractions, in hexadecimal.
+    assert fees == f"{1000 * seconds:x}/1"
+    assert (data / "jobs.sqlite").exists()
