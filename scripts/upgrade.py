@@ -155,7 +155,8 @@ def ask_the_owner(upgrade: Upgrade, update: Path | None) -> None:
             click.echo(f"That is the Governor. As an update of it:\n{text}", nl=False)
         else:
             update.write_text(text)
-        click.echo(f"Next: `ape run stage {update or 'FILE'} --delay BLOCKS`, then `ape run execute_update`.")
+        file = update or "FILE"
+        click.echo(f"Next: `ape run stage {file} --delay BLOCKS`, then `ape run execute_update {file}`.")
     click.echo("Run this again afterwards to check it.")
 
 

@@ -157,6 +157,9 @@ def role_checks(
         calls += [f"grantRole(0x{role.hex()}, {account})" for account in sorted(wanted - holders)]
         remedy = f"{by} has to call {contract}.{', '.join(calls)}" if calls else ""
         yield Check(f"{where}holders of {name}", listed(wanted), listed(holders), remedy)
+        if former := accounts - wanted - holders:
+            # Nothing is wrong with it, such as the right to mint that a deployer had for a while. It is good to know.
+            yield Check(f"{where}held {name} once", listed(former), listed(former))
         if production:
             yield from (
                 kind_of(site, f"{where}{name} of {holder}", holder, remedy)

@@ -33,6 +33,15 @@ def test_check__untouched__finds_no_difference(deployed: Deployer) -> None:
     assert differences(deployed) == {}
 
 
+def test_check__right_to_mint_that_the_deployer_had_for_a_while__is_told_as_a_fact(deployed: Deployer) -> None:
+    facts = {check.subject: check for check in expected(deployed).check(deployed.site)}
+
+    once = facts["held MINTER_ROLE once"]
+    assert (once.ok, once.found) == (True, str(deployed.account.address))
+    # Nobody else has ever had a right that is gone.
+    assert [subject for subject in facts if subject.endswith(" once")] == ["held MINTER_ROLE once"]
+
+
 def test_check__rounds_later__knows_that_inflation_moves(deployed: Deployer, chain: Any) -> None:
     protocol = deployed.protocol()
     for _ in range(3):
