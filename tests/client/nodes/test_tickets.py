@@ -151,7 +151,7 @@ async def test_redeem__while_the_node_runs__is_done_by_the_node(
         node.process.terminate()
         assert await node.process.wait() == 0
     async with opened(*chain) as stage:
-        receipt = await stage.transactor(ALICE).wait(Hash32(bytes.fromhex(done["sent"][0][2:])), 30)
+        receipt = await stage.transactor(ALICE).wait(Hash32(bytes.fromhex(done["sent"][0][2:])), 120)
         assert receipt.succeeded
         assert await stage.suite.used_tickets(hashes) == [True, False, False]
 
