@@ -223,6 +223,8 @@ class GatewaySettings:
     refresh_timeout_s: float
     max_attempts: int
     store_url: str | None = field(default=None, repr=False)
+    account_interval_s: float = 1.0
+    """Between two looks at the newest block and at our account."""
 
     @property
     def ceiling(self) -> Money:
@@ -450,6 +452,7 @@ def _gateway(table: Table) -> GatewaySettings:
         probe_timeout_s=table.seconds("probe_timeout_s", 5),
         refresh_timeout_s=table.seconds("refresh_timeout_s", 2.5),
         max_attempts=table.integer("max_attempts", 3, low=1, high=100),
+        account_interval_s=table.seconds("account_interval_s", 1),
     )
     table.finish()
     return settings

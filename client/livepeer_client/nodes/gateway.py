@@ -101,6 +101,7 @@ class Gateway:
                 clock,
                 discovery,
                 _limits(settings),
+                account_ttl_s=settings.account_interval_s,
                 refresh_timeout_s=settings.refresh_timeout_s,
             )
             scores = found.performance
