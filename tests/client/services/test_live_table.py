@@ -322,6 +322,28 @@ async def test_session__nobody_left__says_what_each_failed_of() -> None:
     assert {_name(uri): "reset" in why for uri, why in nobody.value.rejections.items()} == {"ada": True, "bob": True}
 
 
+@pytest.mark.parametrize(("apart_s", "ends"), [(100, True), (200, False)])
+async def test_session__three_swaps__end_it_where_each_comes_within_three_minutes(apart_s: int, ends: bool) -> None:
+    it = await stage("ada", "bob", "cyd", "dan")
+    served = []
+    async with it.session() as session:
+        for _ in range(3):
+            await it.seconds(apart_s)
+            name = it.serving(session)
+            assert name is not None
+            served.append(name)
+            it.channels.read[f"{name} subscribe"].put_nowait(None)
+            await it.seconds(1)
+        assert it.codes() == [Cause.GONE] * 3
+        assert (it.serving(session) is None) == ends
+        if ends:
+            with pytest.raises(NoOrchestrator) as nobody:
+                await anext(session.results())
+            told = {_name(uri): why for uri, why in nobody.value.rejections.items()}
+            assert told.keys() == set(served)
+            assert all(why.startswith("too many swaps: ") for why in told.values())
+
+
 # --- explained ------------------------------------------------------------------------------------
 
 
