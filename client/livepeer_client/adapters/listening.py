@@ -25,6 +25,13 @@ class Door:
         self._most = most
         self._of_host = of_host
         self._inside: list[tuple[socket.socket, str]] = []
+        self.is_shut = False
+
+    async def shut(self) -> None:
+        """Let nobody in any more, and those in who were accepted: asyncio forgets a connection, open, whose server is
+        closed between the two."""
+        self.is_shut = True
+        await asyncio.sleep(0)
 
     def admits(self, connection: socket.socket, host: str) -> bool:
         """Whether there is room for a connection, which then counts until it is closed."""
@@ -52,6 +59,8 @@ class _Listener(socket.socket):
     def accept(self) -> tuple[socket.socket, Any]:
         """The next connection that is admitted; others are closed at once."""
         while True:
+            if self.door.is_shut:
+                raise BlockingIOError
             connection, address = super().accept()
             if self.door.admits(connection, str(address[0])):
                 return connection, address

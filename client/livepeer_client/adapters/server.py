@@ -330,6 +330,7 @@ class TlsServer:
                         )
                         listening.callback(listener.close)
                         self._port = self._port or listener.sockets[0].getsockname()[1]
+                    listening.push_async_callback(self._door.shut)
                     yield
             finally:
                 async with asyncio.TaskGroup() as closing:
