@@ -220,6 +220,9 @@ def _without_brackets(literal: re.Match[str]) -> str:
 
 
 def main() -> int:
+    missing = [name for name in ("natrix", "mamushi") if not (TOOLS / name / ".ready").exists()]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} are not set up: `make check` does it, once")
     complete_path()
     CACHE.mkdir(parents=True, exist_ok=True)
     problems: Sequence[str] = [

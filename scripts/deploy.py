@@ -252,6 +252,11 @@ def cli(
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(text)
+    where = "printed above" if output is None else f"in {output}"
+    click.echo(f"deployed: {len(site.addresses)} contracts, the addresses are {where}", err=True)
+    if path is not None:
+        click.echo(f"the journal, which a later run goes by: {path}", err=True)
+        click.echo("next: ape run verify_deployment, with the same --network and --params", err=True)
 
 
 def rehearse(provider: ProviderAPI, header: Header, amounts: dict[str, int], *, starts: bool) -> dict[str, int]:

@@ -67,6 +67,8 @@ async def local_chain(folder: Path, port: int = 0) -> AsyncIterator[LocalChain]:
     async with running("chain", command, folder / "chain.log") as child:
         await child.wait_for_line("Listening on", _START_TIMEOUT_S)
         async with JsonRpc(url) as rpc:
+            # Every call that reads would be written down: hundreds of megabytes a day.
+            await rpc.call("anvil_setLoggingEnabled", [False])
             chain = LocalChain(url, rpc)
             beat = asyncio.create_task(chain.beat(), name="heartbeat")
             try:

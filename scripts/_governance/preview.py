@@ -77,7 +77,8 @@ def changes_of_proposal(site: Site, decision: Decision) -> list[Change]:
     current = int(site.read(VOTING, "clock"))
     if int(site.read("BondingVotes", "getPastTotalSupply", current - 1)) == 0:
         raise Refused(
-            f"no stake was active at the end of round {current - 1}: nobody could vote, so nothing can be tried"
+            f"no stake was active at the end of round {current - 1}: nobody could vote, so nothing can be tried. "
+            "Bond LPT (livepeer-client bond) and wait for a round to end; docs/deploy.md says how on a local chain"
         )
     governor, treasury = site.addresses[VOTING], site.addresses[TREASURY]
     layout: Any = layout_of(VOTING)
