@@ -4,9 +4,8 @@ The runner is a process of its own that makes the negative of every frame.
 """
 
 import asyncio
-import gc
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -47,17 +46,6 @@ from tests.support.shop import GATEWAY, GATEWAY_KEY, Shop
 
 PRICE = Fraction(1, 100)
 LIVE = int(Capability.LIVE_VIDEO_TO_VIDEO)
-
-
-# A connection with TLS is now and then still open when the loop of a test ends, on one side or the other; what a test
-# has asserted by then holds. It is collected here, so that no other test is blamed for it.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(autouse=True)
-def _collected() -> Iterator[None]:
-    yield
-    gc.collect()
 
 
 @dataclass
