@@ -25,7 +25,7 @@ UV = ROOT / ".venv" / "bin" / "uv"
 _ASK = "import json, sqlite3, ssl, sys, venv; print(json.dumps([sys.version_info[:3], sys.executable]))"
 
 # What says nothing about interpreters or packages: the same story killed at every one of its points, which takes long,
-# wheels, documentation, and generated files, whose generator Ape's environment has.
+# wheels, documentation, programs beside the tests, and generated files, whose generator Ape's environment has.
 LEFT_OUT = (
     "tests/client/adapters/test_crashes.py",
     "tests/client/adapters/chain/test_redemption_crash.py",
@@ -35,6 +35,7 @@ LEFT_OUT = (
     "tests/client/codec/test_proto.py",
     "tests/client/test_package.py",
     "tests/client/test_postgres_starter.py",
+    "tests/client/test_programs.py",
     "tests/client/test_readme.py",
 )
 

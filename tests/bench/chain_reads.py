@@ -34,6 +34,7 @@ with warnings.catch_warnings():
     from web3 import AsyncHTTPProvider, AsyncWeb3
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 # Some package installs a `tests` of its own, which would hide ours from a script.
 _ours = ModuleType("tests")
 _ours.__path__ = [str(ROOT / "tests")]

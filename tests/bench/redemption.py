@@ -40,6 +40,7 @@ from livepeer_client.services.redemption import RedemptionService
 from livepeer_client.types import Wei
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 # Some package installs a `tests` of its own, which would hide ours from a script.
 _ours = ModuleType("tests")
 _ours.__path__ = [str(ROOT / "tests")]

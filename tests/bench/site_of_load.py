@@ -24,6 +24,7 @@ if "tests" not in sys.modules:
     _ours = ModuleType("tests")
     _ours.__path__ = [str(ROOT / "tests")]
     sys.modules["tests"] = _ours
+    sys.path.insert(0, str(ROOT))
 
 from livepeer_client.adapters.clock import SystemClock  # noqa: E402 - only now
 from livepeer_client.adapters.fakes import FakeChain  # noqa: E402
