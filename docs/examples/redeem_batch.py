@@ -39,4 +39,6 @@ async def main(rpc_url: str, addresses: str, key_file: str, store_file: str) -> 
 
 if len(sys.argv) != 5:
     sys.exit(__doc__)
+if not Path(sys.argv[4]).is_file():
+    sys.exit(f"{sys.argv[4]}: no such store")
 asyncio.run(main(*sys.argv[1:]))

@@ -4,6 +4,7 @@ usage: python watch_rounds.py RPC_URL addresses.json
 """
 
 import asyncio
+import contextlib
 import sys
 
 from livepeer_client import BlockWatcher, JsonRpc, Suite, SystemClock, load_addresses
@@ -29,4 +30,5 @@ async def main(rpc_url: str, addresses: str) -> None:
 
 if len(sys.argv) != 3:
     sys.exit(__doc__)
-asyncio.run(main(*sys.argv[1:]))
+with contextlib.suppress(KeyboardInterrupt):
+    asyncio.run(main(*sys.argv[1:]))

@@ -7,10 +7,12 @@ other network.
 
 import argparse
 import asyncio
+import errno
 import os
 import shlex
 import shutil
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -32,6 +34,17 @@ def arguments() -> argparse.Namespace:
     if not 1 <= found.orchestrators <= MOST:
         parser.error(f"--orchestrators: 1 to {MOST}, not {found.orchestrators}")
     return found
+
+
+def taken(port: int) -> bool:
+    """Whether something on this machine listens there already."""
+    with socket.socket() as own:
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            own.bind(("127.0.0.1", port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def told(net: Network) -> str:
@@ -97,6 +110,9 @@ async def stay(options: argparse.Namespace, folder: Path) -> None:
 
 def main() -> int:
     options = arguments()
+    if taken(options.port):
+        sys.stderr.write(f"port {options.port} is in use: take another with --port, 0 for a free one\n")
+        return 1
     folder = options.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

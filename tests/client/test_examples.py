@@ -221,6 +221,14 @@ async def test_ticket_server__paid_by_tickets__serves_and_its_winners_are_redeem
     assert before - after == 2 * EV * len(paid)
 
 
+async def test_redeem_batch__of_a_store_that_is_not_there__refuses_and_makes_none(tmp_path: Path) -> None:
+    async with started(tmp_path, "redeem_batch.py", "http://127.0.0.1:1", "addresses.json", "key", "none.sqlite") as it:
+        async with asyncio.timeout(60):
+            assert await it.wait() == 1
+    assert (tmp_path / "errors").read_text() == "none.sqlite: no such store\n"
+    assert not (tmp_path / "none.sqlite").exists()
+
+
 async def test_watch_rounds__a_round_begins__says_so(chain: tuple[str, Addresses], tmp_path: Path) -> None:
     url, _ = chain
     configure(tmp_path, chain, 1)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -168,3 +169,13 @@ def test_devnet_up__outside_of_a_checkout__says_what_it_needs(tmp_path: Path) ->
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert "checkout of the repository" in done.stderr
+
+
+def test_devnet__on_a_port_in_use__says_so_at_once_and_begins_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        command = [sys.executable, "-m", "scripts._devnet", "--port", str(port), "--folder", str(tmp_path / "net")]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    line = f"port {port} is in use: take another with --port, 0 for a free one\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", line)
+    assert not (tmp_path / "net").exists()

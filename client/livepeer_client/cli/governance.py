@@ -7,7 +7,8 @@ import typer
 
 from livepeer_client.cli.calling import call, read
 from livepeer_client.cli.options import AnyConfig, Changes, DryRun, Json, parse_account
-from livepeer_client.cli.output import Output, Table, eth, hexed, lpt
+from livepeer_client.cli.output import Output, Table, eth, hexed, lpt, ppm
+from livepeer_client.codec.amounts import format_units
 from livepeer_client.codec.printing import on_one_line
 from livepeer_client.facts.governance import GovernedCall, NamedCall, PollChoice, Proposal, Support
 from livepeer_client.types import Address, BlockNumber, Round
@@ -197,14 +198,14 @@ def treasury(config: AnyConfig = None, changes: Changes = None, as_json: Json = 
             **data,
             "eth": eth(found.eth),
             "lpt": lpt(found.lpt),
-            "reward_cut": f"{found.reward_cut} of 10^27",
-            "next_reward_cut": f"{found.next_reward_cut} of 10^27",
+            "reward_cut": f"{format_units(found.reward_cut, 25)} %",
+            "next_reward_cut": f"{format_units(found.next_reward_cut, 25)} %",
             "ceiling": lpt(found.ceiling),
             "voting_delay": f"{settings.voting_delay} rounds",
             "voting_period": f"{settings.voting_period} rounds",
             "proposal_threshold": lpt(settings.proposal_threshold),
-            "quorum": f"{settings.quorum} ppm",
-            "quota": f"{settings.quota} ppm",
+            "quorum": ppm(settings.quorum),
+            "quota": ppm(settings.quota),
         }
         out.show(data, lines=[(name.replace("_", " "), str(value)) for name, value in shown.items()])
 

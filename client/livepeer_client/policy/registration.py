@@ -36,7 +36,10 @@ def registration_troubles(state: OrchestratorState, published: str, own: str) ->
         remedy = "livepeer-client bond LPT --to self, and livepeer-client set-rates"
         found.append(Trouble(Obstacle.NOT_REGISTERED, f"stake {format_units(state.stake)} LPT", remedy))
     elif not state.active:
-        remedy = "wait for the next round; if that does not help others have more stake: livepeer-client bond LPT"
+        remedy = (
+            "wait for the next round; if it is still not active then, others have more stake, so add to yours: "
+            "livepeer-client bond LPT --to self"
+        )
         found.append(Trouble(Obstacle.NOT_ACTIVE, f"stake {format_units(state.stake)} LPT", remedy))
     if published.rstrip("/") != own.rstrip("/"):
         obstacle = Obstacle.OTHER_URI if published else Obstacle.NO_URI

@@ -141,7 +141,10 @@ async def test_votes__of_accounts__are_those_of_the_last_round_that_is_over(desk
 async def test_treasury__with_settings__is_told(desk: Desk, stage: CouncilStage) -> None:
     told = (await desk.run("treasury", "--json")).data
     assert (told["lpt"], told["eth"], told["quorum"]) == (str(TREASURY_LPT), "0", 333_300)
-    assert "10000 LPT" in (await desk.run("treasury")).out
+    shown = (await desk.run("treasury")).out
+    assert "10000 LPT" in shown
+    assert f"{told['quorum'] / 10_000:g} %" in shown
+    assert f"{int(told['reward_cut']) // 10**25} %" in shown
 
 
 async def test_polls__opened_voted_and_closed__are_counted(desk: Desk, stage: CouncilStage) -> None:

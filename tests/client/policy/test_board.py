@@ -26,7 +26,7 @@ from livepeer_client.policy.board.market import with_knowledge
 from livepeer_client.policy.board.rows import capability_words
 from livepeer_client.policy.board.words import eth, gwei, span
 from livepeer_client.policy.redemption import Reason, explain, plan
-from livepeer_client.types import Address, BlockNumber, Round, Wei
+from livepeer_client.types import Address, BlockNumber, Hash32, Round, Wei
 from tests.support.board import ETH, GWEI, KNOWN, POLICY, look, scenario, stored, story
 from tests.support.redemption import ROUND, START, make_facts, make_round
 
@@ -96,6 +96,15 @@ def test_winner_lines__of_open_winners__add_up_what_waits_and_what_is_sent() -> 
     lines = text(winner_lines(FACTS))
     assert lines["waiting"][0] == "8, 3.07 ETH; oldest 2 h 01 min"
     assert lines["on the way"][0] == "1, 0.025 ETH"
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [(TicketState.SENT, "  sent      in 0x" + "aa" * 32), (TicketState.PAID, "  paid      0 ETH by 0x" + "aa" * 32)],
+)
+def test_explain__of_a_ticket_with_a_transaction__says_paid_only_once_it_is(state: TicketState, line: str) -> None:
+    ticket = replace(stored(1, ETH, 60), state=state, tx_hash=Hash32(b"\xaa" * 32))
+    assert line in str(explain(ticket, None, make_facts(block=START + 10), POLICY)).splitlines()
 
 
 # --- gas ------------------------------------------------------------------------------------------

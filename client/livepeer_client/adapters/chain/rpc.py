@@ -5,6 +5,7 @@ is sent once, for nobody knows then whether it arrived.
 """
 
 import asyncio
+import errno
 import itertools
 import json
 import time
@@ -50,6 +51,7 @@ _READS: Final = frozenset(
         "net_version",
     }
 )
+_UNREACHABLE: Final = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
 _REVERT_MARKS: Final = ("execution reverted", "vm execution error", "reverted")
 
 
@@ -186,6 +188,17 @@ def _is_rpc(answer: object) -> bool:
     return isinstance(first, Mapping) and "jsonrpc" in first
 
 
+def _words(error: aiohttp.ClientError) -> str:
+    """Why there is no answer, for people. The library's own text is not shown: it may hold the URL with its key."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "name not found"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno in _UNREACHABLE:
+        return "no way to this host"
+    return type(error).__name__
+
+
 class JsonRpc:
     """A node reached over HTTP. Open with `async with`; one instance serves any number of tasks.
 
@@ -295,10 +308,10 @@ class JsonRpc:
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
                 # A kept-alive connection that the node closed meanwhile shows only when it is used.
                 if attempt == attempts:
-                    raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
+                    raise ChainUnavailable(f"{name}: {self._shown}: {_words(error)}") from error
                 await asyncio.sleep(self._retry_delay_s * attempt)
             except aiohttp.ClientError as error:
-                raise ChainUnavailable(f"{name}: {self._shown}: {type(error).__name__}") from error
+                raise ChainUnavailable(f"{name}: {self._shown}: {_words(error)}") from error
         if status == _TOO_MANY_REQUESTS:
             raise RateLimited(f"{name}: {self._shown}", retry_after(wait, time.time()))
         if status == _TOO_LARGE:

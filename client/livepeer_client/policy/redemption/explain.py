@@ -142,7 +142,9 @@ def _lines(told: Explanation) -> list[str]:
         alone = eth(told.single_cost)
         lines.append(f"  cost      {eth(told.batch_cost)} estimated in a batch of {told.in_batch_of}, {alone} alone")
     if told.tx_hash is not None:
-        lines.append(f"  paid      {eth(told.paid)} by 0x{told.tx_hash.hex()}")
+        transaction = f"0x{told.tx_hash.hex()}"
+        sent = told.state is TicketState.SENT
+        lines.append(f"  sent      in {transaction}" if sent else f"  paid      {eth(told.paid)} by {transaction}")
     others = [
         f"{name} {_figure(name, value)}"
         for name, value in told.figures.items()

@@ -92,10 +92,11 @@ async def test_call__not_answered_in_time__is_unavailable() -> None:
             await rpc.call("eth_chainId")
 
 
-async def test_call__to_nobody__is_unavailable() -> None:
-    async with JsonRpc("http://127.0.0.1:1", retry_delay_s=0) as rpc:
-        with pytest.raises(ChainUnavailable):
+async def test_call__to_nobody__is_unavailable_and_says_why_without_the_key() -> None:
+    async with JsonRpc("http://127.0.0.1:1/v2/key", retry_delay_s=0) as rpc:
+        with pytest.raises(ChainUnavailable) as refused:
             await rpc.call("eth_chainId")
+    assert str(refused.value) == "eth_chainId: 127.0.0.1:1: connection refused"
 
 
 async def test_call__answered_without_json__is_unavailable() -> None:
