@@ -8,7 +8,7 @@ usage: python discover_and_price.py gateway.toml
 import asyncio
 import sys
 
-from livepeer_client import Gateway, VideoProfile, load_gateway
+from livepeer_client import Gateway, LivepeerError, VideoProfile, load_gateway
 
 WIDTH, HEIGHT, FPS = 426, 240, 25
 
@@ -27,4 +27,7 @@ async def main(config: str) -> None:
 
 if len(sys.argv) != 2:
     sys.exit(__doc__)
-asyncio.run(main(sys.argv[1]))
+try:
+    asyncio.run(main(sys.argv[1]))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livepeer_client import Gateway, load_gateway
+from livepeer_client import Gateway, LivepeerError, load_gateway
 
 
 async def main(config: str, model: str, segment: bytes) -> bytes:
@@ -33,5 +33,8 @@ async def main(config: str, model: str, segment: bytes) -> bytes:
 
 if len(sys.argv) != 5:
     sys.exit(__doc__)
-config, model, source, target = sys.argv[1:]
-Path(target).write_bytes(asyncio.run(main(config, model, Path(source).read_bytes())))
+try:
+    config, model, source, target = sys.argv[1:]
+    Path(target).write_bytes(asyncio.run(main(config, model, Path(source).read_bytes())))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -6,7 +6,7 @@ usage: python read_network.py RPC_URL addresses.json
 import asyncio
 import sys
 
-from livepeer_client import JsonRpc, Suite, load_addresses
+from livepeer_client import JsonRpc, LivepeerError, Suite, load_addresses
 
 
 async def main(rpc_url: str, addresses: str) -> None:
@@ -19,4 +19,7 @@ async def main(rpc_url: str, addresses: str) -> None:
 
 if len(sys.argv) != 3:
     sys.exit(__doc__)
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from livepeer_client import (
     JsonRpc,
+    LivepeerError,
     RedemptionService,
     SqliteTicketStore,
     Suite,
@@ -41,4 +42,7 @@ if len(sys.argv) != 5:
     sys.exit(__doc__)
 if not Path(sys.argv[4]).is_file():
     sys.exit(f"{sys.argv[4]}: no such store")
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -11,7 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from livepeer_client import GrpcProbe, OrchestratorInfo, OrchestratorRequest, RemotePaymentSession, RemoteSigner
+from livepeer_client import (
+    GrpcProbe,
+    LivepeerError,
+    OrchestratorInfo,
+    OrchestratorRequest,
+    RemotePaymentSession,
+    RemoteSigner,
+)
 from livepeer_client.codec.credentials import orchestrator_request_digest
 from livepeer_client.policy.signing import JobType
 
@@ -34,4 +41,7 @@ async def main(signer_url: str, orchestrator: str) -> None:
 
 if len(sys.argv) != 3:
     sys.exit(__doc__)
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

@@ -10,7 +10,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from livepeer_client import Gateway, VideoProfile, Wei, load_gateway
+from livepeer_client import Gateway, LivepeerError, VideoProfile, Wei, load_gateway
 
 
 async def main(config: str, segment: bytes, duration_ms: int) -> None:
@@ -28,4 +28,7 @@ async def main(config: str, segment: bytes, duration_ms: int) -> None:
 
 if len(sys.argv) != 4:
     sys.exit(__doc__)
-asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_bytes(), int(sys.argv[3])))
+try:
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]).read_bytes(), int(sys.argv[3])))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

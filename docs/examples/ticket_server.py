@@ -80,4 +80,7 @@ async def main(rpc_url: str, addresses: str, recipient_hex: str) -> None:
 
 if len(sys.argv) != 4:
     sys.exit(__doc__)
-asyncio.run(main(*sys.argv[1:]))
+try:
+    asyncio.run(main(*sys.argv[1:]))
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

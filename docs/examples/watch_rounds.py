@@ -4,10 +4,9 @@ usage: python watch_rounds.py RPC_URL addresses.json
 """
 
 import asyncio
-import contextlib
 import sys
 
-from livepeer_client import BlockWatcher, JsonRpc, Suite, SystemClock, load_addresses
+from livepeer_client import BlockWatcher, JsonRpc, LivepeerError, Suite, SystemClock, load_addresses
 from livepeer_client.services.blocks import Advance, RollBack, Step
 
 
@@ -30,5 +29,9 @@ async def main(rpc_url: str, addresses: str) -> None:
 
 if len(sys.argv) != 3:
     sys.exit(__doc__)
-with contextlib.suppress(KeyboardInterrupt):
+try:
     asyncio.run(main(*sys.argv[1:]))
+except KeyboardInterrupt:
+    pass
+except (LivepeerError, OSError) as error:
+    sys.exit(f"{type(error).__name__}: {error}")

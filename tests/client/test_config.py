@@ -345,3 +345,11 @@ def test_load_orchestrator__urls_with_secrets__are_not_in_its_repr(tmp_path: Pat
     config = load_orchestrator(write(tmp_path, chain=chain, key=KEY, orchestrator=settings))
     assert "hunter2" not in repr(config)
     assert "hunter2" not in repr(Settings(str(config.orchestrator.store_url), "tickets"))
+
+
+def test_load_orchestrator__a_misspelt_table__is_named_where_the_right_one_is_missed(tmp_path: Path) -> None:
+    (tmp_path / "node.toml").write_text('[chains]\nrpc_url = "http://127.0.0.1:8545"\n[key]\nfile = "key"\n')
+    with pytest.raises(
+        ConfigError, match=r"\[chain\]: expected a table, found nothing; left to read are \[chains\], \[key\]"
+    ):
+        load_orchestrator(tmp_path / "node.toml")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -237,6 +238,32 @@ async def test_watch_rounds__a_round_begins__says_so(chain: tuple[str, Addresses
         round_ = (await stage.suite.round_state()).current
         await stage.next_round()
         assert (await line(process, tmp_path)).startswith(f"round {round_ + 1} began in block ")
+        # Ctrl-C, as its text says.
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+    assert (tmp_path / "errors").read_text() == ""
+
+
+async def test_examples__with_files_that_are_not_there__say_so_in_one_line(tmp_path: Path) -> None:
+    async def told(example: str, *arguments: str) -> str:
+        folder = tmp_path / example
+        await asyncio.to_thread(folder.mkdir)
+        async with started(folder, example, *arguments) as process:
+            await process.communicate()
+        assert process.returncode == 1
+        return (folder / "errors").read_text()
+
+    async with asyncio.timeout(120):
+        no_settings, no_addresses, no_video = await asyncio.gather(
+            told("discover_and_price.py", "gateway.toml"),
+            told("read_network.py", "http://127.0.0.1:1", "addresses.json"),
+            told("send_paid_segment.py", "gateway.toml", "video.ts", "2000"),
+        )
+    assert no_settings.startswith("ConfigError: ")
+    assert no_settings.endswith("gateway.toml: cannot be read: No such file or directory\n")
+    assert no_addresses.startswith("ConfigError: ")
+    assert no_video == "FileNotFoundError: [Errno 2] No such file or directory: 'video.ts'\n"
 
 
 async def test_remote_signer__that_holds_the_key__pays_an_orchestrator(

@@ -213,7 +213,9 @@ class Document:
             if not self._from_file:
                 variable = f"{PREFIX}{name.upper()}_..."
                 raise ConfigError(f"no settings for [{name}]: name a settings file, or set {variable}")
-            raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing")
+            others = ", ".join(f"[{other}]" for other in self._left)
+            rest = f"; left to read are {others}" if others else ""
+            raise ConfigError(f"{self._file}: [{name}]: expected a table, found nothing{rest}")
         if values is not None and not isinstance(values, dict):
             raise ConfigError(f"{self._file}: [{name}]: expected a table, found {values!r}")
         return Table(self._file, name, values or {}, self._sources)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -24,7 +25,7 @@ from livepeer_client.config import (
     load_orchestrator,
     load_redeemer,
 )
-from livepeer_client.errors import ConfigError
+from livepeer_client.errors import ConfigError, InvalidInput
 from livepeer_client.nodes.chain import gas_monitor, open_suite
 from livepeer_client.nodes.desk import NodeDesk, RedeemingNode
 from livepeer_client.nodes.discovery import open_discovery
@@ -126,12 +127,16 @@ async def run(config: OrchestratorConfig | RedeemerConfig, gateway: GatewayConfi
     """Show the board in this terminal until it is left. Raises as `open_board`.
 
     :raises ConfigError: the extra `dash` is not installed.
+    :raises InvalidInput: there is no terminal.
     """
     try:
         from livepeer_client.dash.app import Board
     except ModuleNotFoundError as missing:
         raise ConfigError(MISSING) from missing
     async with open_board(config, gateway) as board:
+        # A page of `--serve` is drawn into a pipe, by a driver that is named there.
+        if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:
+            raise InvalidInput("the board needs a terminal; --serve shows it to a browser")
         await Board(board.source, board.desk, poll_s=max(config.chain.poll_interval_s, 0.5)).run_async()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import ssl
@@ -47,6 +48,8 @@ DRAIN_S: Final = 20.0
 """How long segments under way may go on after the node was told to stop."""
 
 Upkeep = Coroutine[Any, Any, None]
+
+logger = logging.getLogger(__name__)
 
 
 def told_to_stop() -> asyncio.Event:
@@ -180,6 +183,7 @@ class Shop:
                     sys.stdout.write(f"ready {self.config.orchestrator.service_uri}\n")
                     sys.stdout.flush()
                     await stop.wait()
+                    logger.info("told to stop: work under way has %.0f s to end, nothing new is taken", DRAIN_S)
                     work.drain()
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(DRAIN_S):
@@ -187,6 +191,7 @@ class Shop:
                     await self.workers.drain()
                 for task in tasks:
                     task.cancel()
+            logger.info("stopped")
         except BaseExceptionGroup as failures:
             # The first is the reason, the others are its consequences.
             raise failures.exceptions[0] from failures

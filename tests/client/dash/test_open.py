@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from livepeer_client.adapters.sqlite import SqliteTicketStore
 from livepeer_client.config import OrchestratorConfig, RedeemerConfig
-from livepeer_client.errors import ConfigError
-from livepeer_client.nodes.dash import load_redeeming
+from livepeer_client.errors import ConfigError, InvalidInput
+from livepeer_client.nodes.dash import load_redeeming, run
 from livepeer_client.nodes.desk import RedeemingNode
 from livepeer_client.types import Address
 
@@ -71,3 +72,13 @@ def test_dash__before_the_node_ever_ran__says_that_there_is_no_store(tmp_path: P
     assert done.returncode == 1
     assert done.stderr == f"livepeer-client: StoreError: {tmp_path}/data/orchestrator.sqlite does not exist\n"
     assert not (tmp_path / "data").exists()
+
+
+async def test_dash__without_a_terminal__says_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
+    config = load_redeeming(settings(tmp_path, ORCHESTRATOR))
+    (tmp_path / "data").mkdir(mode=0o700)
+    async with await SqliteTicketStore.open(tmp_path / "data" / "orchestrator.sqlite"):
+        pass
+    with pytest.raises(InvalidInput, match=r"needs a terminal; --serve"):
+        await run(config)

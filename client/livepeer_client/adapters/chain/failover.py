@@ -149,7 +149,9 @@ class FailoverRpc:
         node.rest_until = self._monotonic() + rest
         if node is self._current:
             self._current = None
-        logger.warning("chain: %s rests for %.0f s: %s", node.name, rest, error)
+        # The first time is news. What comes after it interests who follows a node, not who has given one command.
+        level = logging.WARNING if node.failures == 1 else logging.INFO
+        logger.log(level, "chain: %s rests for %.0f s: %s", node.name, rest, error)
 
     async def _look(self) -> None:
         """Ask all nodes for chain and height, at most every `check_interval_s`."""
