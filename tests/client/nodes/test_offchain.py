@@ -64,6 +64,8 @@ async def running(folder: Path, more: str = "") -> AsyncIterator[str]:
         process.terminate()
         async with asyncio.timeout(60):
             assert await process.wait() == 0
+        told = (folder / "log").read_text()
+        assert told.index("told to stop") < told.index("stopped")
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
