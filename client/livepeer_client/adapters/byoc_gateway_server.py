@@ -94,7 +94,11 @@ class _Routes:
         body = await _body(request, MAX_STREAM_BODY_BYTES)
         if isinstance(body, web.Response):
             return body
-        return _json(await self._desk.start(str(request.url), request.headers.get(JOB_HEADER, ""), body))
+        answer = await self._desk.start(str(request.url), request.headers.get(JOB_HEADER, ""), body)
+        if isinstance(answer, dict) and (request.transport is None or request.transport.is_closing()):
+            # Who asked has gone, and might not even know the stream's id: it would be paid for until we stop.
+            await self._desk.stop(answer["stream_id"])
+        return _json(answer)
 
     async def update(self, request: web.Request) -> web.Response:
         if self._is_of_a_page(request):

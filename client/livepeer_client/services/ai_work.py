@@ -184,11 +184,15 @@ class Hold:
         self._fee = fee
 
     def __enter__(self) -> "Hold":
-        key = self.sender, self.account
-        self._held[key] = self._held.get(key, Fraction(0)) + self._fee
+        if self._fee:
+            key = self.sender, self.account
+            self._held[key] = self._held.get(key, Fraction(0)) + self._fee
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._fee:
+            # Of nothing there is no entry that the first of several to end could take along.
+            return
         key = self.sender, self.account
         left = self._held[key] - self._fee
         if left:

@@ -316,18 +316,26 @@ class ByocWork:
         if isinstance(credit, Refused):
             return credit
         need = BYOC_PREPAID_S * entry.price
-        balance = self.balance(job.sender, entry.name)
-        # Only for who has something to lose: anybody can sign with keys of its own until all others are forgotten.
-        if balance > 0 and entry.price and not await self._is_first(job) and not credit:
+        # Only for who can have it done: anybody can sign with keys of its own until all others are forgotten.
+        if not self._covers(job.sender, entry, need):
+            return Refused(short, NO_BALANCE)
+        if entry.price and not await self.is_first(job, entry) and not credit:
             # Whoever overheard the header could spend what its sender has paid ahead.
             return Refused(403, REPLAYED)
-        held = self._held.get((job.sender, entry.name), Fraction(0))
-        if balance - held < need:
+        if not self._covers(job.sender, entry, need):
             return Refused(short, NO_BALANCE)
         return Hold(self._held, job.sender, entry.name, need)
 
-    async def _is_first(self, job: JobRequest) -> bool:
-        return await self.memory.is_new(Hash32(hashlib.sha256(job.sig + job.capability.encode()).digest()))
+    def _covers(self, sender: Address, entry: Registration, need: Fraction) -> bool:
+        return self.balance(sender, entry.name) - self._held.get((sender, entry.name), Fraction(0)) >= need
+
+    async def is_first(self, job: JobRequest, entry: Registration) -> bool:
+        """Remember a job's header for the account that it can spend; False if it was used on it before. Nothing of the
+        header that is not signed tells two jobs apart.
+
+        :raises StoreError: nobody knows.
+        """
+        return await self.memory.is_new(Hash32(hashlib.sha256(job.sig + entry.name.encode()).digest()))
 
     async def pay(self, header: str, sender: Address, account: str) -> Fraction | Refused:
         """Take a payment for a sender's account; the credit, 0 where the header is empty."""

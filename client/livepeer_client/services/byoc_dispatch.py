@@ -205,16 +205,17 @@ class ByocDispatcher:
     async def chooser(self, capability: str, job: Capabilities, observer: Observer) -> Chooser:
         """Who gets the jobs of a capability."""
         now_s = self.now()
-        for name, (chooser, used_at) in list(self._pools.items()):
-            if now_s - used_at >= KEPT_S and name != capability:
-                del self._pools[name]
-                await chooser.close()
+        unused = [name for name, (_, used_at) in self._pools.items() if now_s - used_at >= KEPT_S]
+        # Out before anything is awaited: meanwhile others look here as well, and use what they find.
+        gone = [self._pools.pop(name)[0] for name in unused if name != capability]
         found = self._pools.get(capability)
         if found is None:
             chooser = Chooser(self.choices, self.payer, job, observer, workload=BYOC, name=capability)
         else:
             chooser = found[0]
         self._pools[capability] = (chooser, now_s)
+        for each in gone:
+            await each.close()
         return chooser
 
     async def close(self) -> None:

@@ -20,7 +20,7 @@ from livepeer_client.codec.byoc_api import JobRequest, Registration
 from livepeer_client.codec.byoc_stream import JSON_LINES, StreamParameters
 from livepeer_client.codec.live_job import LiveUrls
 from livepeer_client.codec.trickle import BASE_PATH, JSON, MPEGTS, encode_event
-from livepeer_client.errors import Bug, InvalidInput, LivepeerError, MalformedMessage
+from livepeer_client.errors import Bug, InvalidInput, LivepeerError, MalformedMessage, StoreError
 from livepeer_client.policy.streaming import BYOC_DEBIT_S, Overdraft
 from livepeer_client.services.byoc import NO_CAPACITY, ByocWork, Meter, Started, metered
 from livepeer_client.services.work import Refused
@@ -157,7 +157,7 @@ class ByocStreams:
 
     async def update(self, header: str, body: bytes) -> StreamAnswer | Refused:
         """Pass new parameters on to a stream's worker."""
-        stream = self._of(header)
+        stream = await self._of(header)
         if isinstance(stream, Refused):
             return stream
         try:
@@ -168,7 +168,7 @@ class ByocStreams:
 
     async def pay(self, header: str, payment: str) -> int | Refused:
         """Take a payment for a stream that runs; the balance after it, wei."""
-        stream = self._of(header)
+        stream = await self._of(header)
         if isinstance(stream, Refused):
             return stream
         if stream.job.sender is not None and stream.entry is not None:
@@ -179,7 +179,7 @@ class ByocStreams:
 
     async def stop(self, header: str, body: bytes) -> StreamAnswer | Refused:
         """End a stream. Answers with what its worker said once its last second is charged and its place is free."""
-        stream = self._of(header)
+        stream = await self._of(header)
         if isinstance(stream, Refused):
             return stream
         if body:
@@ -197,7 +197,7 @@ class ByocStreams:
             stream.stopping.set()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _of(self, header: str) -> _Stream | Refused:
+    async def _of(self, header: str) -> _Stream | Refused:
         """The stream that a header is about, of whoever signed it."""
         job = self._work.read(header)
         if isinstance(job, Refused):
@@ -206,7 +206,16 @@ class ByocStreams:
             stream = self._streams.get((job.sender, byoc_stream.stream_id_of(job)))
         except MalformedMessage as error:
             return Refused(400, f"{error.what}: {error.detail}")
-        return Refused(404, NOT_FOUND) if stream is None or stream.entry is None else stream
+        if stream is None or stream.entry is None:
+            return Refused(404, NOT_FOUND)
+        if job.sender is not None and stream.entry.price:
+            try:
+                # It is of the form of any job's: whoever overheard it could have another one done with it.
+                await self._work.is_first(job, stream.entry)
+            except StoreError as error:
+                # No reason to work on for somebody who wants it to end.
+                _log.warning("header not remembered stream=%s reason=%s", stream.stream_id, error)
+        return stream
 
     # --- its course ---------------------------------------------------------------------------------
 

@@ -172,6 +172,9 @@ class RunnerDesk:
                 return taken
             if self._payments.balance(sender, account_of(manifest_id)) < price.to_start:
                 return Refused(400, "Insufficient balance")
+            if self.registry.get(runner.runner_id) is not runner:
+                # It has left meanwhile: its sessions were ended without this one, and nobody would end it.
+                return Busy(503, "runner not ready")
             if price.unit is Unit.JOB:
                 await self._payments.charge_fee(sender, account_of(manifest_id), 1, 1, price.wei)
             return self._open(manifest_id, runner, sender, price)

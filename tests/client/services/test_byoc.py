@@ -199,6 +199,51 @@ async def test_job__headers_overheard__cannot_spend_what_their_sender_has_paid_a
     assert paid_again.status_code == 200
 
 
+async def test_job__headers_overheard_with_an_unsigned_field_changed__cannot_spend_it_either(place: Bazaar) -> None:
+    said = json.loads(base64.b64decode(job_header()))
+    async with model_runner("/reverse", reverse) as url:
+        await place.register(url)
+        assert (await place.submit()).status_code == 200
+        answers = []
+        for change in (
+            {"capability": ""},
+            {"id": "other"},
+            {"timeout_seconds": 3600},
+            {"sig": said["sig"].upper()[2:]},
+        ):
+            header = base64.b64encode(json.dumps({**said, **change}).encode()).decode()
+            answers.append((await place.submit(header=header, payment="")).status_code)
+
+    assert answers == [403, 403, 403, 403]
+    assert place.charged == PRICE
+
+
+async def test_job__refused_for_want_of_balance__takes_no_room_in_the_memory_of_jobs(place: Bazaar) -> None:
+    async with model_runner("/reverse", reverse) as url:
+        await place.register(url)
+        assert (await place.submit()).status_code == 200
+        known = place.work.memory
+        assert isinstance(known, JobsInMemory)
+        before = len(known.jobs)
+        await place.register(url, price_per_unit=10**9)
+        refused = [(await place.submit(header=job_header(f"job {n}"), payment="")).status_code for n in range(3)]
+
+    assert (refused, len(known.jobs)) == ([400, 400, 400], before)
+
+
+async def test_job__two_at_once_for_nothing__are_both_answered(place: Bazaar) -> None:
+    held = Held()
+    async with model_runner("/reverse", held.answer) as url:
+        await place.register(url, price_per_unit=0, capacity=2)
+        jobs = [asyncio.ensure_future(place.submit(header=job_header(text), payment="")) for text in ("abc", "def")]
+        await until(lambda: place.room == 0)
+        held.go_on.set()
+        answers = await asyncio.gather(*jobs)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert place.room == 2
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [

@@ -315,3 +315,25 @@ async def test_job__an_orchestrator_says_each_time_that_nothing_is_left__is_paid
     ticket = account.engagement.offer.ticket_params.expected_value
     assert 0 < done < 10
     assert account.signed <= done * 10_000 + 3 * (120 * 10_000 + ticket)
+
+
+async def test_job__several_at_once_after_a_long_pause__forget_other_capabilities_without_tripping(
+    market: ByocMarket,
+) -> None:
+    closed = 0
+
+    class Slow:
+        async def close(self) -> None:
+            nonlocal closed
+            closed += 1
+            await asyncio.sleep(0)
+
+    pools = market.byoc._pools
+    for name in ("one", "two", "three"):
+        pools[name] = Slow(), market.byoc.now()  # type: ignore[assignment]
+    await market.clock.advance(601)
+    async with model_runner("/reverse", reverse) as url:
+        await market.sellers[0].register(url, capacity=3)
+        await asyncio.gather(*(buy(market) for _ in range(3)))
+
+    assert (closed, set(pools)) == (3, {"reverse"})

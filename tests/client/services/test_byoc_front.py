@@ -1,5 +1,6 @@
 """A gateway's HTTP routes for brought-along capabilities, before orchestrators over real sockets."""
 
+import asyncio
 import base64
 import gc
 import json
@@ -222,3 +223,26 @@ async def test_stream__nobody_starts_it__is_503_and_its_id_is_free(front: Front)
 
     assert answers == [503, 503]
     assert (await front.http.get("/process/stream/mine/status")).status_code == 404
+
+
+async def test_stream__whoever_started_it_has_gone__is_stopped_and_not_paid_for(front: Front) -> None:
+    worker, begun, go_on = StreamWorker(), asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        if request.match_info["what"] == "start":
+            begun.set()
+            await go_on.wait()
+        return await worker.answer(request)
+
+    (seller,) = front.market.sellers
+    async with model_runner("/stream/{what}", slow) as url:
+        await seller.register(url)
+        asked = asyncio.ensure_future(front.start(header=data_order(), stream_id="mine"))
+        await begun.wait()
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        go_on.set()
+        await until(lambda: worker.names() == ["start", "stop"])
+
+    assert (await front.http.get("/process/stream/mine/status")).json()["status"] == "ended"
+    assert (seller.room, len(seller.streams)) == (1, 0)

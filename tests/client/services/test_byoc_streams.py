@@ -284,6 +284,22 @@ async def test_start__its_header_overheard__cannot_spend_what_its_sender_has_pai
     assert place.balance > 60 * PRICE
 
 
+async def test_start__with_the_header_of_an_update_or_a_stop_that_was_overheard__cannot_spend_it_either(
+    place: Bazaar, worker: StreamWorker
+) -> None:
+    async with worker.serving() as url:
+        await begun(place, url)
+        await place.stream("update", stream_header(nonce="update"), body={"prompt": "y"})
+        await place.stream("payment", stream_header(nonce="payment"), tickets=1)
+        await stopped(place)
+        charged = place.charged
+        headers = [stream_header(nonce=nonce) for nonce in ("update", "payment", "stop")]
+        replayed = [await place.stream("start", header) for header in headers]
+
+    assert [answer.status_code for answer in replayed] == [403, 403, 403]
+    assert place.charged == charged
+
+
 @pytest.mark.parametrize(
     ("header", "body"),
     [

@@ -256,6 +256,24 @@ async def test_reserve__tickets_that_were_used__is_400_and_leaves_the_place(scen
     assert (await scene.runners())[0]["capacity_used"] == 1
 
 
+async def test_reserve__runner_leaves_while_the_payment_is_taken__is_no_session_that_nobody_ends(
+    scene: Harbour,
+) -> None:
+    runner = await scene.join()
+    purse, store = scene.purse(await scene.challenge(runner)), scene.shop.shop.store
+    record, known = store.record_payment, scene.desk.registry.get(runner)
+    assert known is not None
+
+    async def slow(*args: object, **options: object) -> object:
+        await scene.desk.registry.drop(known, "runner left")
+        return await record(*args, **options)  # type: ignore[arg-type]
+
+    store.record_payment = slow  # type: ignore[assignment]
+    answer = await scene.reserve(runner, purse)
+
+    assert (answer.status_code, scene.desk._sessions) == (503, {})
+
+
 async def test_reserve__no_place_left__is_503_before_any_payment(scene: Harbour) -> None:
     runner = await scene.join()
     first, second = scene.purse(await scene.challenge(runner)), scene.purse(await scene.challenge(runner))
